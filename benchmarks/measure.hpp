@@ -1,0 +1,118 @@
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <sched.h>
+
+#include <tutti/device/buffer.hpp>
+
+#include "operands.hpp"
+#include "problem.hpp"
+#include "samples.hpp"
+
+namespace benchmarks {
+
+struct measurement {
+  timing seconds{};
+  std::size_t wrong = 0;  ///< elements, of all ranks
+};
+
+/// The private buffers of one problem on one rank, and what must be in them.
+/// Out of place, but for broadcast, which has one buffer.
+template <class T>
+class workload {
+ public:
+  using maker = operands<T> (*)(int ranks, std::uint64_t seed);
+
+  workload(const problem& p, int rank, maker make)
+      : of_(p), rank_(static_cast<std::size_t>(rank)), make_(make),
+        in_(p.what == collective::broadcast ? 0 : p.input_count()), out_(p.output_count()) {}
+
+  tutti::span<const T> input() const { return {in_.data(), in_.size()}; }
+  tutti::span<T> output() { return {out_.data(), out_.size()}; }
+
+  /// New operands, and no trace of an earlier result.
+  void arrange(std::uint64_t seed) {
+    values_ = make_(of_.ranks, seed);
+    values_.fill(in_, values_.of[rank_], of_.what == collective::all_gather ? rank_ * of_.block() : 0);
+    // This pattern occurs in no result.
+    if (!out_.empty()) std::memset(static_cast<void*>(out_.data()), 0xa5, out_.size() * sizeof(T));
+    if (of_.what == collective::broadcast && rank_ == 0) values_.fill(out_, values_.of[0]);
+  }
+
+  /// Elements of the output that are not what they should be; all are looked at.
+  std::size_t count_wrong() const {
+    const tutti::span<const T> out(out_.data(), out_.size());
+    switch (of_.what) {
+      case collective::all_reduce: return values_.count_wrong(out, values_.folded);
+      case collective::reduce: return rank_ == 0 ? values_.count_wrong(out, values_.folded) : 0;
+      case collective::reduce_scatter: return values_.count_wrong(out, values_.folded, rank_ * of_.block());
+      case collective::broadcast: return values_.count_wrong(out, values_.of[0]);
+      case collective::all_gather: {
+        std::size_t wrong = 0, at = 0;
+        for (const auto& theirs : values_.of) {
+          wrong += values_.count_wrong(out.subspan(at, of_.block()), theirs, at);
+          at += of_.block();
+        }
+        return wrong;
+      }
+      case collective::barrier: break;
+    }
+    return 0;
+  }
+
+ private:
+  problem of_;
+  std::size_t rank_;
+  maker make_;
+  operands<T> values_{};
+  tutti::buffer<T> in_, out_;
+};
+
+/// Times `call(input, output)` and checks all that it brings: the first call,
+/// the last of those that were timed, and one more with other operands.
+/// Collective over the team.
+template <class T, tutti::bootstrap Team, class Call>
+measurement measure(Team& team, const problem& p, typename workload<T>::maker make, const timing_options& options,
+                    Call call) {
+  workload<T> work(p, team.rank(), make);
+  measurement m;
+  auto once = [&] { call(work.input(), work.output()); };
+  work.arrange(1);
+  once();
+  m.wrong += work.count_wrong();
+  m.seconds = time_calls(team, options, once);
+  m.wrong += work.count_wrong();
+  work.arrange(2);
+  once();
+  m.wrong += work.count_wrong();
+  std::size_t all = 0;
+  for (std::size_t theirs : gather(team, m.wrong)) all += theirs;
+  m.wrong = all;
+  return m;
+}
+
+/// The same of a barrier. It is wrong where a rank leaves it before another has
+/// come, which needs clocks that agree; each rank in turn is late.
+template <tutti::bootstrap Team, class Call>
+measurement measure_barrier(Team& team, const timing_options& options, Call barrier) {
+  measurement m{.seconds = time_calls(team, options, barrier)};
+  struct visit {
+    double came, left;
+  };
+  for (int late = 0; options.one_host && late < team.size(); ++late) {
+    for (const double until = tutti::now() + 200e-6; team.rank() == late && tutti::now() < until;) ::sched_yield();
+    visit mine{.came = tutti::now(), .left = 0};
+    barrier();
+    mine.left = tutti::now();
+    double last = 0;
+    const auto visits = gather(team, mine);
+    for (const visit& v : visits) last = std::max(last, v.came);
+    for (const visit& v : visits) m.wrong += v.left < last;
+  }
+  return m;
+}
+
+}  // namespace benchmarks

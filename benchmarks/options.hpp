@@ -1,0 +1,69 @@
+#pragma once
+#include <cstddef>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <tutti/launch/arguments.hpp>
+#include <tutti/schedule/algorithm.hpp>
+
+#include "operands.hpp"
+#include "problem.hpp"
+
+namespace benchmarks {
+
+/// What the command line says.
+struct perf_options {
+  std::string what, type = "float", operation = "sum", algorithm = "automatic";
+  std::size_t least = 8, most = std::size_t{64} << 20, factor = 2;
+  int iterations = 0;
+  bool json = false;
+
+  collective kind() const {
+    for (collective c : tutti::every_collective)
+      if (what == tutti::name_of(c)) return c;
+    throw tutti::error(tutti::errc::invalid_argument, what + " is no collective");
+  }
+
+  /// The algorithms to be measured, one after the other.
+  std::vector<tutti::algorithm> algorithms() const {
+    std::vector<tutti::algorithm> there;
+    std::string names;
+    for (const tutti::repertoire_entry& entry : tutti::repertoire)
+      if (entry.what == kind()) {
+        there.push_back(entry.how);
+        names += (names.empty() ? "" : ", ") + std::string(tutti::name_of(entry.how));
+      }
+    if (algorithm == "all") return there;
+    const auto how = tutti::parse_algorithm(algorithm);
+    if (how && (*how == tutti::algorithm::automatic || tutti::find_entry(kind(), *how))) return {*how};
+    throw tutti::error(tutti::errc::invalid_argument, tutti::format("--algorithm: '%s' is no algorithm of %s: there are %s, automatic and all",
+                                                                    algorithm.c_str(), what.c_str(), names.c_str()));
+  }
+
+  void check() const {
+    algorithms();
+    if (least > most)
+      throw tutti::error(tutti::errc::invalid_argument, tutti::format("--min %zu is more than --max %zu", least, most));
+  }
+};
+
+/// The flags, as they are called by tutti-perf and by its peers.
+inline tutti::arguments command_line(const char* program, perf_options& o) {
+  tutti::arguments line(program, "Times a collective over a range of sizes and checks every result.");
+  std::vector<std::string> collectives, types(std::begin(type_names), std::end(type_names)),
+      operations(std::begin(operation_names), std::end(operation_names));
+  for (collective c : tutti::every_collective) collectives.push_back(tutti::name_of(c));
+  line.word("OP", o.what, "the collective", collectives);
+  line.bytes("--min", o.least, "BYTES", "the least size");
+  line.bytes("--max", o.most, "BYTES", "the largest size");
+  line.value("--factor", o.factor, "F", "from one size to the next", std::size_t{2}, std::size_t{1} << 30);
+  line.value("--algorithm", o.algorithm, "A", "a name, automatic, or all one after the other");
+  line.choice("--type", o.type, types, "of the elements");
+  line.choice("--op", o.operation, operations, "that reduces");
+  line.value("--iterations", o.iterations, "I", "timed calls a line; 0: as many as take 0.2 s", 0, 1000000);
+  line.flag("--json", o.json, "one JSON object a line; the header goes to standard error");
+  return line;
+}
+
+}  // namespace benchmarks

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Measures what RESULTS.md holds and prints it; takes some minutes, and wants the
+# machine for itself.
+#
+#     benchmarks/results.sh [BUILD] > benchmarks/RESULTS.md      (BUILD: build)
+set -eu
+cd "$(dirname "$0")/.."
+build=${1:-build}
+for program in tutti-perf interpreter peer-open-mpi; do
+  [ -x "$build/benchmarks/$program" ] || { echo "results.sh: there is no $build/benchmarks/$program: build first" >&2; exit 1; }
+done
+load=$(cut -d ' ' -f 1 /proc/loadavg)
+awk -v load="$load" 'BEGIN { exit load < 0.7 }' && echo "results.sh: the load is $load; these figures will not do" >&2
+
+# block COMMAND...: a command, and what it prints
+block() {
+  printf '\n```\n$ %s\n' "$*"
+  "$@"
+  printf '```\n'
+}
+
+processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+cat <<END
+# Measured
+
+$(date +%F), $(nproc) cores of ${processor:-$(uname -m)}, $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), Linux $(uname -r); load before the start $load.
+Made by \`benchmarks/results.sh\`; the commands stand above their output.
+
+## Beside other libraries
+
+The same operands, private buffers, calls back to back, every result checked; in turns. Above 1.00, Tutti is faster.
+END
+block benchmarks/compare --build "$build" --ops all --ranks 2,4
+block benchmarks/compare --build "$build" --ops all_reduce --ranks 2,4 --min 64M --max 64M
+cat <<END
+
+## The model beside the measurement
+END
+block "$build/benchmarks/tutti-perf" all_reduce --ranks 2 --factor 8 --algorithm all
+cat <<END
+
+## Messages
+
+Over tcp on loopback, as between hosts.
+END
+block env TUTTI_LINK=message "$build/benchmarks/tutti-perf" all_reduce --ranks 2 --factor 8
+cat <<END
+
+## Training
+
+The digits that are shipped, and the whole of MNIST where \`TUTTI_MNIST\` names its folder.
+END
+block "$build/examples/train_mnist" --ranks 2
+if [ -n "${TUTTI_MNIST:-}" ]; then
+  printf '\n```\n$ train_mnist --ranks 2 --epochs 3 --data $TUTTI_MNIST\n'
+  "$build/examples/train_mnist" --ranks 2 --epochs 3 --data "$TUTTI_MNIST"
+  printf '```\n'
+fi
+cat <<END
+
+## Interpreting schedules
+
+Over a link that does nothing; at most 25 ns a step.
+END
+block "$build/benchmarks/interpreter"
+cat <<END
+
+## Compiling
+
+At most 3 s for the README's program.
+END
+block benchmarks/compile_time.sh

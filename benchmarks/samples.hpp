@@ -1,0 +1,117 @@
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include <tutti/base/bootstrap.hpp>
+#include <tutti/base/clock.hpp>
+
+namespace benchmarks {
+
+/// Seconds a call.
+struct timing {
+  double mean = 0, median = 0, p99 = 0;
+};
+
+/// Of a sorted sequence: the smallest that at least the share `q` does not exceed.
+inline double quantile(const std::vector<double>& sorted, double q) {
+  if (sorted.empty()) return 0;
+  const auto rank = static_cast<std::size_t>(q * static_cast<double>(sorted.size()) + 0.999999);
+  return sorted[std::min(sorted.size(), std::max<std::size_t>(rank, 1)) - 1];
+}
+
+inline timing summarise(std::vector<double> samples) {
+  timing t;
+  for (double s : samples) t.mean += s / static_cast<double>(samples.size());
+  std::sort(samples.begin(), samples.end());
+  t.median = quantile(samples, 0.5);
+  t.p99 = quantile(samples, 0.99);
+  return t;
+}
+
+/// From when each rank finished each call: `finished[r]` holds one moment more
+/// than there are calls, the first that of the call before. On one host the
+/// clocks agree, and a sample is the time from the moment when the last rank
+/// finished call i − 1 to the moment when the last rank finished call i: samples
+/// add up to the time that passed, and who runs ahead gains nothing. Otherwise
+/// it is the longest of the ranks' own intervals.
+inline std::vector<double> samples_of(const std::vector<std::vector<double>>& finished, bool one_host) {
+  std::vector<double> samples(finished[0].size() - 1);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    double before = finished[0][i], after = finished[0][i + 1], longest = 0;
+    for (const auto& rank : finished) {
+      before = std::max(before, rank[i]);
+      after = std::max(after, rank[i + 1]);
+      longest = std::max(longest, rank[i + 1] - rank[i]);
+    }
+    samples[i] = one_host ? after - before : longest;
+  }
+  return samples;
+}
+
+/// Every rank's value, by rank. Collective.
+template <class T, tutti::bootstrap Team>
+std::vector<T> gather(Team& team, const T& mine) {
+  std::vector<T> all;
+  for (const auto& bytes : team.all_gather(tutti::bytes_of(mine))) {
+    all.emplace_back();
+    std::memcpy(&all.back(), bytes.data(), sizeof(T));
+  }
+  return all;
+}
+
+struct timing_options {
+  int iterations = 0;       ///< 0: as many as take `seconds`, but at least 10
+  double seconds = 0.2;
+  int most = 20000;
+  bool one_host = true;
+};
+
+/// A call, whatever its types: what is timed costs one indirect jump more.
+class any_call {
+ public:
+  template <class Call>
+  any_call(Call& call) : call_(&call), go_([](void* c) { (*static_cast<Call*>(c))(); }) {}  // NOLINT: a view
+  void operator()() const { go_(call_); }
+
+ private:
+  void* call_;
+  void (*go_)(void*);
+};
+
+/// Times calls back to back, after some to warm up. Collective over the team,
+/// which gathers the moments when the calls are over.
+template <tutti::bootstrap Team>
+timing time_calls(Team& team, const timing_options& options, any_call call) {
+  int iterations = options.iterations;
+  // How long a call takes decides how many there will be; as the slowest rank sees it.
+  double once = 0;
+  for (int calls = 1, round = 0; round < 3; ++round, calls *= 4) {
+    const double begin = tutti::now();
+    for (int i = 0; i < calls; ++i) call();
+    once = (tutti::now() - begin) / calls;
+    for (double theirs : gather(team, once)) once = std::max(once, theirs);
+    if (once > options.seconds / 4) break;
+  }
+  if (iterations == 0) iterations = static_cast<int>(std::clamp(options.seconds / once, 10.0, static_cast<double>(options.most)));
+
+  std::vector<double> mine(static_cast<std::size_t>(iterations) + 1);
+  const int warm = std::min(iterations / 4 + 1, 200);
+  for (int i = 0; i < warm; ++i) call();
+  mine[0] = tutti::now();
+  for (int i = 1; i <= iterations; ++i) {
+    call();
+    mine[static_cast<std::size_t>(i)] = tutti::now();
+  }
+
+  std::vector<std::vector<double>> finished;
+  const auto bytes = tutti::bytes_view(reinterpret_cast<const std::byte*>(mine.data()), mine.size() * sizeof(double));
+  for (const auto& theirs : team.all_gather(bytes)) {
+    finished.emplace_back(mine.size());
+    std::memcpy(finished.back().data(), theirs.data(), theirs.size());
+  }
+  return summarise(samples_of(finished, options.one_host));
+}
+
+}  // namespace benchmarks

@@ -1,0 +1,185 @@
+#pragma once
+#include <cstddef>
+#include <queue>
+#include <vector>
+
+#include <tutti/analysis/link_model.hpp>
+#include <tutti/analysis/step_graph.hpp>
+
+namespace tutti {
+
+/// How long one slice takes through the schedules, and how long until the next
+/// can follow: the busiest processor or wire sets the pace.
+struct slice_times {
+  double first_s = 0, pace_s = 0;
+  constexpr double of(int slices) const { return first_s + (slices - 1) * pace_s; }
+};
+
+/// A step that may start at some time; of a queue, the earliest is on top.
+struct due_step {
+  double time = 0;
+  int number = 0;
+  bool operator<(const due_step& b) const { return time != b.time ? time > b.time : number > b.number; }
+};
+
+/// Runs schedules in time. Each rank has one processor and one wire, used in
+/// the order in which steps become ready. Sends leave their bytes with the link
+/// and do not wait for the receiver. Where cores are fewer than ranks, a core
+/// goes on with its rank while that has something to do, then switches.
+template <class Model>
+class simulation {
+ public:
+  simulation(const step_graph& graph, double chunk_bytes, double vector_bytes, const Model& model)
+      : graph_(graph), model_(model), chunk_bytes_(chunk_bytes), vector_bytes_(vector_bytes),
+        shared_(model.cores > 0 && model.cores < graph.ranks()), cores_(shared_ ? at(model.cores) : 0),
+        processors_(at(graph.ranks())), ready_(at(graph.size())), waits_(at(graph.size())), done_(at(graph.size())) {}
+
+  slice_times run() {
+    for (int s = 0; s < graph_.size(); ++s) {
+      const bool arrives = graph_[s].what == verb::recv || graph_[s].what == verb::recv_reduce;
+      waits_[at(s)] = graph_.waits(s) + arrives;
+      if (waits_[at(s)] == 0) make_ready(s);
+    }
+    while (!queue_.empty()) {
+      const due_step next = queue_.top();
+      queue_.pop();
+      if (done_[at(next.number)] != 0) continue;
+      const int r = graph_.rank_of(next.number).value;
+      processor& mine = processors_[at(r)];
+      if (!shared_)
+        perform(next.number, later(next.time, mine.free));
+      else if (mine.free > next.time)  // others may use the core until then
+        queue_.push({.time = mine.free, .number = next.number});
+      else
+        occupy(r, next);
+    }
+    return total();
+  }
+
+ private:
+  struct processor {
+    double free = 0, wire_free = 0, busy = 0, wire = 0;
+    std::priority_queue<due_step> todo = {};
+  };
+  struct core {
+    double free = 0;
+    int last = -1;
+  };
+
+  static std::size_t at(int i) { return static_cast<std::size_t>(i); }
+  static double later(double a, double b) { return a > b ? a : b; }
+
+  void make_ready(int s) {
+    queue_.push({.time = ready_[at(s)], .number = s});
+    if (shared_) processors_[at(graph_.rank_of(s).value)].todo.push({.time = ready_[at(s)], .number = s});
+  }
+  void release(int s, double time) {
+    ready_[at(s)] = later(ready_[at(s)], time);
+    if (--waits_[at(s)] == 0) make_ready(s);
+  }
+
+  /// A core takes rank r, and keeps it while it has something to do.
+  void occupy(int r, due_step next) {
+    core* on = nullptr;
+    double start = 0;
+    for (core& c : cores_) {
+      const double change = c.last >= 0 && c.last != r ? model_.switch_s : 0;
+      const double begin = later(c.free, next.time) + change;
+      if (on != nullptr && begin >= start) continue;
+      on = &c;
+      start = begin;
+    }
+    processor& mine = processors_[at(r)];
+    perform(next.number, start);
+    while (!mine.todo.empty() && mine.todo.top().time <= mine.free) {
+      const int s = mine.todo.top().number;
+      mine.todo.pop();
+      if (done_[at(s)] == 0) perform(s, mine.free);
+    }
+    *on = {.free = mine.free, .last = r};
+  }
+
+  void perform(int s, double start) {
+    const rank me = graph_.rank_of(s);
+    const step_cost cost = cost_of(graph_[s], me, chunk_bytes_, vector_bytes_, model_);
+    processor& mine = processors_[at(me.value)];
+    mine.free = start + cost.busy_s;
+    mine.busy += cost.busy_s;
+    mine.wire += cost.wire_s;
+    done_[at(s)] = 1;
+    if (graph_[s].what == verb::send) {
+      mine.wire_free = later(mine.wire_free, mine.free) + cost.wire_s;
+      release(graph_.match(s), mine.wire_free + cost.latency_s);
+    }
+    graph_.for_each_waiting(s, [&](int waiting) { release(waiting, mine.free); });
+  }
+
+  slice_times total() const {
+    slice_times result;
+    double work = 0;
+    for (const processor& p : processors_) {
+      work += p.busy;
+      result.first_s = later(result.first_s, p.free);
+      result.pace_s = later(result.pace_s, later(p.busy, p.wire));
+    }
+    if (shared_) result.pace_s = later(result.pace_s, work / model_.cores);
+    return result;
+  }
+
+  const step_graph& graph_;
+  const Model& model_;
+  double chunk_bytes_, vector_bytes_;
+  bool shared_;
+  std::vector<core> cores_;
+  std::vector<processor> processors_;
+  std::vector<double> ready_;
+  std::vector<int> waits_;
+  std::vector<char> done_;
+  std::priority_queue<due_step> queue_;
+};
+
+/// One slice through everyone's schedules. Precondition: they have no fault.
+template <class Model>
+slice_times simulate(const std::vector<schedule>& team, double chunk_bytes, double vector_bytes, const Model& model) {
+  const step_graph graph(team);
+  return simulation<Model>(graph, chunk_bytes, vector_bytes, model).run();
+}
+
+/// The same for algorithms in which every rank does as every other: one rank's
+/// steps in their order, its k-th receive meeting what a peer sent when this
+/// rank made its own k-th send. Where cores are shared, each wait lets the
+/// others of the core take their turn. Time proportional to one rank's steps.
+template <class Model>
+slice_times simulate_one(const schedule& mine, team all, rank me, double chunk_bytes, double vector_bytes,
+                         const Model& model) {
+  slice_times result;
+  std::vector<double> arrives;
+  double now = 0, wire = 0, wire_free = 0;
+  std::size_t received = 0;
+  int pauses = 0;
+  for (const step& s : mine.steps) {
+    const step_cost cost = cost_of(s, me, chunk_bytes, vector_bytes, model);
+    const bool receives = s.what == verb::recv || s.what == verb::recv_reduce;
+    if (receives && received < arrives.size()) {
+      const double arrival = arrives[received++];
+      if (arrival > now) ++pauses, now = arrival;
+    }
+    now += cost.busy_s;
+    result.pace_s += cost.busy_s;
+    wire += cost.wire_s;
+    if (s.what != verb::send) continue;
+    wire_free = (wire_free > now ? wire_free : now) + cost.wire_s;
+    arrives.push_back(wire_free + cost.latency_s);
+  }
+  result.first_s = now;
+  if (wire > result.pace_s) result.pace_s = wire;
+  if (model.cores > 0 && model.cores < all.size) {
+    const double share = static_cast<double>(all.size) / model.cores;
+    result.pace_s *= share;
+    const double turns = result.pace_s + pauses * share * model.switch_s;
+    if (turns > result.first_s) result.first_s = turns;
+  }
+  return result;
+}
+
+}  // namespace tutti

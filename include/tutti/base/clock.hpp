@@ -1,0 +1,13 @@
+#pragma once
+#include <time.h>
+
+namespace tutti {
+
+/// Seconds of a clock that never goes back.
+inline double now() {
+  timespec t;
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+}  // namespace tutti

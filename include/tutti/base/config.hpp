@@ -1,0 +1,37 @@
+#pragma once
+// The only place where feature macros are read.
+
+#define TUTTI_VERSION_MAJOR 0
+#define TUTTI_VERSION_MINOR 1
+#define TUTTI_VERSION_PATCH 0
+
+namespace tutti {
+
+inline constexpr struct version_number {
+  int major = TUTTI_VERSION_MAJOR, minor = TUTTI_VERSION_MINOR, patch = TUTTI_VERSION_PATCH;
+} version;
+
+// Whether the compiler targets x86-64, so that wider vectors can be asked for
+// at run time.
+#if defined(__x86_64__)
+#define TUTTI_ON_X86_64 1
+#define TUTTI_TARGET_AVX2 [[gnu::target("avx2")]]
+#else
+#define TUTTI_ON_X86_64 0
+#define TUTTI_TARGET_AVX2
+#endif
+
+/// True under a thread sanitizer.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool under_thread_sanitizer = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr bool under_thread_sanitizer = true;
+#else
+inline constexpr bool under_thread_sanitizer = false;
+#endif
+#else
+inline constexpr bool under_thread_sanitizer = false;
+#endif
+
+}  // namespace tutti

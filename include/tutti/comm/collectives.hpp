@@ -1,0 +1,299 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <tutti/base/names.hpp>
+#include <tutti/base/operations.hpp>
+#include <tutti/base/span.hpp>
+#include <tutti/comm/request.hpp>
+
+namespace tutti {
+
+// Every collective exists in two forms: `name(…)` returns once this rank's part
+// is done, `name_async(…)` at once, with a request. All take spans, or anything
+// that converts to one, of any trivially copyable type; counts may be zero, and
+// less than the number of ranks.
+//
+// All throw `error`: `invalid_argument` before anything is sent, `mismatch`
+// where ranks call different things, `rank_died`, `rank_stopped`,
+// `rank_failed`, `deadline` or `link` where a peer cannot take part any more.
+// After one of the last six the session is over.
+
+namespace detail {
+
+template <class Range>
+auto span_of(Range&& range) {
+  return span(range);
+}
+
+template <class T>
+constexpr void check_element() {
+  static_assert(std::is_trivially_copyable_v<T>,
+                "tutti: elements travel as bytes, so their type must be trivially copyable; send what the objects "
+                "hold instead, for example their numbers in a vector");
+  static_assert(alignof(T) <= memory<host>::alignment,
+                "tutti: elements aligned to more than 64 bytes cannot be folded where they arrive; align the type to "
+                "64 bytes or less");
+}
+
+template <class T, class Op>
+constexpr void check_operation() {
+  check_element<T>();
+  static_assert(reduction<Op, T>,
+                "tutti: the operation must take two elements and return one, as in op(a, b) -> T, and be callable "
+                "when const");
+}
+
+inline void need(bool holds, const communicator& c, collective what, const char* rule, std::size_t one, std::size_t other) {
+  if (!holds)
+    throw error(errc::invalid_argument, format("rank %d: %s: %s (%zu and %zu)", c.rank(), name_of(what), rule, one, other),
+                c.rank());
+}
+
+// `in_place`: where the output may begin as well, though the two overlap.
+template <class In, class Out>
+void need_apart(const communicator& c, collective what, In in, Out out, const void* in_place) {
+  const auto in_begin = reinterpret_cast<std::uintptr_t>(in.data()), out_begin = reinterpret_cast<std::uintptr_t>(out.data());
+  const std::uintptr_t in_end = in_begin + in.size() * sizeof(*in.data()), out_end = out_begin + out.size() * sizeof(*out.data());
+  if (in.empty() || out.empty() || in_end <= out_begin || out_end <= in_begin || out.data() == in_place) return;
+  throw error(errc::invalid_argument,
+              format("rank %d: %s: input and output overlap, but are not in place", c.rank(), name_of(what)), c.rank());
+}
+
+inline void need_root(const communicator& c, collective what, int root) {
+  if (root < 0 || root >= c.size())
+    throw error(errc::invalid_argument,
+                format("rank %d: %s: root %d is not a rank from 0 to %d", c.rank(), name_of(what), root, c.size() - 1),
+                c.rank());
+}
+
+template <class T>
+void need_memory(const communicator& c, collective what, span<T> s) {
+  if (s.data() == nullptr && s.size() > 0)
+    throw error(errc::invalid_argument,
+                format("rank %d: %s: a null pointer with %zu elements", c.rank(), name_of(what), s.size()), c.rank());
+}
+
+template <class T>
+call_shape shape_of(collective what, std::size_t count, int root, const call_options& options) {
+  return {.what = what, .count = count, .element = sizeof(T), .root = root, .type = type_name<T>,
+          .algorithm = options.algorithm};
+}
+
+template <class T, class Op>
+call_shape shape_of(collective what, std::size_t count, int root, const call_options& options) {
+  call_shape c = shape_of<T>(what, count, root, options);
+  c.commutative = is_commutative<Op>;
+  c.operation = operation_name<Op>;
+  return c;
+}
+
+template <class T, class Op>
+communicator::memories memories_of(const T* in, T* out, const Op& op) {
+  return {.input = in, .output = out, .alignment = alignof(T), .fold = {apply_fold<T, Op>, &op}};
+}
+
+// `Keep`: whether the operation must hold a copy of the functor, since the call
+// returns before it is done.
+template <bool Keep, class T, class Op>
+operation& start_all_reduce(communicator& c, span<const T> in, span<T> out, const Op& op, const call_options& options) {
+  check_operation<T, Op>();
+  need(in.size() == out.size(), c, collective::all_reduce, "input and output must hold as many elements", in.size(), out.size());
+  need_memory(c, collective::all_reduce, in);
+  need_memory(c, collective::all_reduce, out);
+  need_apart(c, collective::all_reduce, in, out, in.data());
+  return c.issue(shape_of<T, Op>(collective::all_reduce, in.size(), -1, options), memories_of(in.data(), out.data(), op),
+                 Keep ? &op : nullptr);
+}
+
+template <bool Keep, class T, class Op>
+operation& start_reduce_scatter(communicator& c, span<const T> in, span<T> out, const Op& op, const call_options& options) {
+  check_operation<T, Op>();
+  need(in.size() == out.size() * static_cast<std::size_t>(c.size()), c, collective::reduce_scatter,
+       "the input must hold as many elements as the outputs of all ranks together", in.size(), out.size());
+  need_memory(c, collective::reduce_scatter, in);
+  need_memory(c, collective::reduce_scatter, out);
+  // In place, the output is this rank's block of the input.
+  need_apart(c, collective::reduce_scatter, in, out, in.data() + static_cast<std::size_t>(c.rank()) * out.size());
+  return c.issue(shape_of<T, Op>(collective::reduce_scatter, out.size(), -1, options),
+                 memories_of(in.data(), out.data(), op), Keep ? &op : nullptr);
+}
+
+template <class T>
+operation& start_all_gather(communicator& c, span<const T> in, span<T> out, const call_options& options) {
+  check_element<T>();
+  need(out.size() == in.size() * static_cast<std::size_t>(c.size()), c, collective::all_gather,
+       "the output must hold as many elements as the inputs of all ranks together", in.size(), out.size());
+  need_memory(c, collective::all_gather, in);
+  need_memory(c, collective::all_gather, out);
+  // In place, the input is this rank's block of the output.
+  const std::size_t before = static_cast<std::size_t>(c.rank()) * in.size();
+  need_apart(c, collective::all_gather, in, out, out.data() + before == in.data() ? out.data() : nullptr);
+  return c.issue(shape_of<T>(collective::all_gather, in.size(), -1, options), {.input = in.data(), .output = out.data()});
+}
+
+template <class T>
+operation& start_broadcast(communicator& c, span<T> inout, int root, const call_options& options) {
+  check_element<T>();
+  need_root(c, collective::broadcast, root);
+  need_memory(c, collective::broadcast, inout);
+  return c.issue(shape_of<T>(collective::broadcast, inout.size(), root, options),
+                 {.input = inout.data(), .output = inout.data()});
+}
+
+template <bool Keep, class T, class Op>
+operation& start_reduce(communicator& c, span<const T> in, span<T> out, const Op& op, int root, const call_options& options) {
+  check_operation<T, Op>();
+  need_root(c, collective::reduce, root);
+  need_memory(c, collective::reduce, in);
+  if (c.rank() == root) {
+    need(in.size() == out.size(), c, collective::reduce, "the root's output must hold as many elements as its input",
+         in.size(), out.size());
+    need_memory(c, collective::reduce, out);
+    need_apart(c, collective::reduce, in, out, in.data());
+  }
+  return c.issue(shape_of<T, Op>(collective::reduce, in.size(), root, options), memories_of(in.data(), out.data(), op),
+                 Keep ? &op : nullptr);
+}
+
+inline operation& start_barrier(communicator& c, const call_options& options) {
+  return c.issue({.what = collective::barrier, .algorithm = options.algorithm}, {});
+}
+
+template <class Range>
+using value_of = std::remove_const_t<typename decltype(span_of(std::declval<Range&>()))::element_type>;
+
+template <class T, class Range>
+span<const T> input_of(const Range& range) {
+  auto s = span(range);
+  return {s.data(), s.size()};
+}
+
+}  // namespace detail
+
+/// Combines what all ranks hold, element by element, and leaves the result with
+/// all: out[i] = in_0[i] ∘ in_1[i] ∘ … on every rank. `in` and `out`: (n).
+/// Cost, by ring: 2 (p−1)/p n words a rank; `communicator::plan_for` says which
+/// algorithm a shape gets.
+template <class In, class Out, class Op = plus>
+  requires requires(Out& out) { out.data(); }
+void all_reduce(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  c.wait(detail::start_all_reduce<false, T>(c, detail::input_of<T>(in), span<T>(out), op, options));
+}
+
+/// In place: `inout` (n) is both.
+template <class InOut, class Op = plus>
+  requires(!requires(Op& op) { op.data(); })
+void all_reduce(communicator& c, InOut&& inout, const Op& op = {}, call_options options = {}) {
+  all_reduce(c, inout, inout, op, options);
+}
+
+/// `all_reduce` under way. Until the request is through, `in` must stay as it
+/// is and `out` must not be looked at, and both must stay where they are; of
+/// `op` a copy is kept. What is wrong with the arguments is thrown here, what
+/// goes wrong later by the request's `wait` and `test`.
+template <class In, class Out, class Op = plus>
+  requires requires(Out& out) { out.data(); }
+request all_reduce_async(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  return {c, detail::start_all_reduce<true, T>(c, detail::input_of<T>(in), span<T>(out), op, options)};
+}
+
+/// In place: until the request is through, `inout` (n) is the library's; else as above.
+template <class InOut, class Op = plus>
+  requires(!requires(Op& op) { op.data(); })
+request all_reduce_async(communicator& c, InOut&& inout, const Op& op = {}, call_options options = {}) {
+  return all_reduce_async(c, inout, inout, op, options);
+}
+
+/// Combines what all ranks hold and leaves block r of the result with rank r:
+/// `in` (p·n), `out` (n). In place where `out` is this rank's block of `in`.
+/// Cost, by ring: (p−1) n words a rank.
+template <class In, class Out, class Op = plus>
+void reduce_scatter(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  c.wait(detail::start_reduce_scatter<false, T>(c, detail::input_of<T>(in), span<T>(out), op, options));
+}
+
+/// `reduce_scatter` under way: until the request is through, `in` must stay as
+/// it is and `out` must not be looked at; of `op` a copy is kept. Errors after
+/// the start are thrown by the request's `wait` and `test`.
+template <class In, class Out, class Op = plus>
+request reduce_scatter_async(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  return {c, detail::start_reduce_scatter<true, T>(c, detail::input_of<T>(in), span<T>(out), op, options)};
+}
+
+/// Leaves every rank's block with all: `in` (n), `out` (p·n), block r being
+/// rank r's. In place where `in` is this rank's block of `out`. Cost, by ring:
+/// (p−1) n words a rank.
+template <class In, class Out>
+void all_gather(communicator& c, const In& in, Out&& out, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  c.wait(detail::start_all_gather<T>(c, detail::input_of<T>(in), span<T>(out), options));
+}
+
+/// `all_gather` under way: until the request is through, `in` must stay as it is
+/// and `out` must not be looked at. Errors after the start are thrown by the
+/// request's `wait` and `test`.
+template <class In, class Out>
+request all_gather_async(communicator& c, const In& in, Out&& out, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  return {c, detail::start_all_gather<T>(c, detail::input_of<T>(in), span<T>(out), options)};
+}
+
+/// Leaves the root's elements with all: `inout` (n).
+template <class InOut>
+void broadcast(communicator& c, InOut&& inout, int root, call_options options = {}) {
+  c.wait(detail::start_broadcast<detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options));
+}
+
+/// `broadcast` under way: until the request is through, `inout` must not be
+/// changed at the root, nor looked at elsewhere. Errors after the start are
+/// thrown by the request's `wait` and `test`.
+template <class InOut>
+request broadcast_async(communicator& c, InOut&& inout, int root, call_options options = {}) {
+  return {c, detail::start_broadcast<detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options)};
+}
+
+/// Combines what all ranks hold and leaves the result with the root: `in` (n);
+/// `out` (n) at the root, not looked at elsewhere.
+template <class In, class Out, class Op = plus>
+void reduce(communicator& c, const In& in, Out&& out, const Op& op, int root, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  c.wait(detail::start_reduce<false, T>(c, detail::input_of<T>(in), span<T>(out), op, root, options));
+}
+
+/// In place: the root's elements become the result, the others' stay.
+template <class InOut, class Op = plus>
+void reduce(communicator& c, InOut&& inout, const Op& op, int root, call_options options = {}) {
+  reduce(c, inout, inout, op, root, options);
+}
+
+/// `reduce` under way: until the request is through, `in` must stay as it is and
+/// the root's `out` must not be looked at; of `op` a copy is kept. Errors after
+/// the start are thrown by the request's `wait` and `test`.
+template <class In, class Out, class Op = plus>
+request reduce_async(communicator& c, const In& in, Out&& out, const Op& op, int root, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  return {c, detail::start_reduce<true, T>(c, detail::input_of<T>(in), span<T>(out), op, root, options)};
+}
+
+/// In place: until the request is through, `inout` (n) is the library's; else as above.
+template <class InOut, class Op = plus>
+request reduce_async(communicator& c, InOut&& inout, const Op& op, int root, call_options options = {}) {
+  return reduce_async(c, inout, inout, op, root, options);
+}
+
+/// Returns once every rank has called it.
+inline void barrier(communicator& c, call_options options = {}) { c.wait(detail::start_barrier(c, options)); }
+
+/// `barrier` under way: the request is through once every rank has called it.
+/// Errors after the start are thrown by its `wait` and `test`.
+inline request barrier_async(communicator& c, call_options options = {}) {
+  return {c, detail::start_barrier(c, options)};
+}
+
+}  // namespace tutti

@@ -1,0 +1,102 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/comm/operation_queue.hpp>
+
+// Why does an operation not go on? Each of these looks at one possible reason
+// and, where it holds, makes it the session's verdict.
+
+namespace tutti::detail {
+
+/// Where and for whom an operation waits.
+struct waiting_operation {
+  fabric& joined;
+  operation_queue& queue;
+  operation& what;
+  int world_rank = 0;
+
+  unsigned long long number() const { return what.what.number; }
+  int member(std::size_t peer) const { return queue.members()[peer]; }
+};
+
+/// A peer is in another call.
+inline void declare_mismatch(const waiting_operation& w, int peer, const call& theirs) {
+  const call& mine = w.what.what;
+  const int member = w.member(static_cast<std::size_t>(peer));
+  verdict v{.code = errc::mismatch, .rank = member,
+            .operation = mine.number < theirs.number ? mine.number : theirs.number};
+  v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu",
+               w.world_rank, describe(mine).c_str(), w.number(), member, describe(theirs).c_str(),
+               static_cast<unsigned long long>(theirs.number)));
+  w.joined.declare(v);
+}
+
+/// The operation's functor threw.
+inline void declare_throw(const waiting_operation& w, const char* why) {
+  verdict v{.code = errc::rank_failed, .rank = w.world_rank, .operation = w.what.what.number};
+  v.say(format("rank %d: operation %llu (%s) threw: %s", w.world_rank, w.number(), describe(w.what.what).c_str(), why));
+  w.joined.declare(v);
+}
+
+/// Peers whose call can be seen to be another, or that sent something of
+/// another where this one expects nothing from them: ranks that name different
+/// roots wait so for each other.
+inline void look_for_strangers(const waiting_operation& w) {
+  link& channels = w.queue.channels();
+  if (!w.what.told) {
+    w.what.told = true;
+    channels.tell(w.what.what, w.what.plan->shape);
+  }
+  for (std::size_t p = 0; p < w.queue.members().size(); ++p) {
+    const int peer = static_cast<int>(p);
+    if (channels.kind(peer) == link_kind::self) continue;
+    const rank_status* s = channels.status_of(peer);
+    if (s && s->entered.load(std::memory_order_acquire) == w.what.what.number &&
+        s->shape.load(std::memory_order_acquire) != w.what.plan->shape)
+      return declare_mismatch(w, peer, s->entered_call(w.what.what.number));
+    const envelope* next = channels.from(peer).peek();
+    if (next && next->fingerprint != w.what.mark.fingerprint && next->what->number <= w.what.what.number)
+      return declare_mismatch(w, peer, *next->what);
+  }
+}
+
+/// A peer that has left, or, once the deadline has passed, that has not come.
+inline void look_for_missing(const waiting_operation& w, double deadline) {
+  const double t = now();
+  if (w.what.begun_at == 0) w.what.begun_at = t;
+  const bool late = t - w.what.begun_at > deadline;
+  std::string missing;
+  int first_missing = -1;
+  for (std::size_t p = 0; p < w.queue.members().size(); ++p) {
+    const rank_status* s = w.queue.channels().status_of(static_cast<int>(p));
+    if (!s) continue;
+    if (s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) < w.what.what.number) {
+      verdict v{.code = errc::rank_failed, .rank = w.member(p), .operation = w.what.what.number};
+      v.say(format("rank %d left the communicator before operation %llu (%s)", w.member(p), w.number(),
+                   describe(w.what.what).c_str()));
+      return w.joined.declare(v);
+    }
+    if (late && s->entered.load(std::memory_order_relaxed) < w.what.what.number) {
+      missing += format("%s%d", missing.empty() ? "" : ", ", w.member(p));
+      if (first_missing < 0) first_missing = w.member(p);
+    }
+  }
+  if (!late) return;
+  if (first_missing < 0) {
+    // All have come, and still it does not end.
+    const int peer = w.what.agreed ? w.what.body.waits_for() : w.what.agreement.waits_for();
+    first_missing = peer < 0 ? w.world_rank : w.member(static_cast<std::size_t>(peer));
+    verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.what.what.number};
+    v.say(format("operation %llu (%s) did not end within %g s, though every rank has joined it; it waits for rank %d",
+                 w.number(), describe(w.what.what).c_str(), deadline, first_missing));
+    return w.joined.declare(v);
+  }
+  verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.what.what.number};
+  v.say(format("operation %llu (%s) was not joined within %g s by rank %s, which lives", w.number(),
+               describe(w.what.what).c_str(), deadline, missing.c_str()));
+  w.joined.declare(v);
+}
+
+}  // namespace tutti::detail

@@ -1,0 +1,257 @@
+#pragma once
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/comm/diagnosis.hpp>
+#include <tutti/comm/operation_queue.hpp>
+#include <tutti/comm/options.hpp>
+#include <tutti/transport/link.hpp>
+
+namespace tutti {
+
+/// Moves the operations of its communicators forward: in whatever thread calls
+/// it, or in one of its own.
+class engine {
+ public:
+  engine(fabric& f, int world_rank, waiting_policy waiting, double deadline)
+      : fabric_(f), transport_(f.make_engine()), world_rank_(world_rank), waiting_(waiting), deadline_(deadline) {}
+  engine(const engine&) = delete;
+  engine& operator=(const engine&) = delete;
+  ~engine() { stop(); }
+
+  engine_transport& transport() { return *transport_; }
+  fabric& joined() { return fabric_; }
+  void add(operation_queue& q) { queues_.push_back(&q); }
+  void remove(operation_queue& q) { std::erase(queues_, &q); }
+
+  /// From here on a thread of its own does all the work, until `stop`.
+  void start_thread() {
+    threaded_ = true;
+    if (::pthread_create(&thread_, nullptr, [](void* self) -> void* {
+          static_cast<engine*>(self)->work();
+          return nullptr;
+        }, this) != 0) {
+      threaded_ = false;
+      throw error(errc::not_supported, "the progress thread could not be started", world_rank_);
+    }
+  }
+  void stop() {
+    if (!threaded_) return;
+    stopping_.store(true, std::memory_order_release);
+    transport_->wake();
+    ::pthread_join(thread_, nullptr);
+    threaded_ = false;
+  }
+  bool threaded() const { return threaded_; }
+
+  /// To be called after an operation was pushed.
+  void notice() {
+    if (threaded_) transport_->wake();
+    else step();
+  }
+
+  /// Returns once the operation is done; throws the session's verdict where it
+  /// failed.
+  void wait(operation& o) {
+    if (threaded_) {
+      while (o.current() == operation::stage::running) {
+        o.sleepers.store(1, std::memory_order_seq_cst);
+        if (o.current() == operation::stage::running)
+          futex_wait(o.state, static_cast<std::uint32_t>(operation::stage::running), waiting_.stretch);
+      }
+    } else {
+      drive([&] { return o.current() != operation::stage::running; });
+    }
+    if (o.current() == operation::stage::failed) fabric_.board().read().raise();
+  }
+
+  /// Moves things forward without waiting; fails what cannot be done any more.
+  /// Called again and again with nothing to do, it looks at the peers as often
+  /// as a rank that waits.
+  void poll() {
+    if (step()) {
+      polled_idle_since_ = 0;
+    } else if (fabric_.board().any()) {
+      fail_all();
+    } else if (const double t = now(); polled_idle_since_ == 0) {
+      polled_idle_since_ = t;
+    } else if (t - polled_idle_since_ > waiting_.stretch) {
+      polled_idle_since_ = 0;
+      examine();
+    }
+  }
+
+  /// One look at everything; true where something moved.
+  bool step() {
+    bool moved = transport_->progress();
+    for (operation_queue* q : queues_)
+      if (operation* o = q->front()) moved |= step(*q, *o);
+    return moved;
+  }
+
+ private:
+  // An exception out of a user's operation must not tear the thread down, nor
+  // leave the others waiting.
+  bool step(operation_queue& q, operation& o) {
+    if (o.broken) return false;
+    try {
+      if (!o.begun) begin(q, o);
+      bool moved = false;
+      if (!o.agreed) {
+        moved = o.agreement.progress(q.channels());
+        if (o.agreement.met().met) mismatch(q, o, o.agreement.met());
+        if (!o.agreement.done()) return moved;
+        o.agreed = true;
+      }
+      moved |= o.body.progress(q.channels());
+      if (o.body.met().met) mismatch(q, o, o.body.met());
+      if (!o.body.done()) return moved;
+    } catch (const std::exception& e) {
+      o.broken = true;
+      detail::declare_throw({fabric_, q, o, world_rank_}, e.what());
+      return false;
+    } catch (...) {
+      o.broken = true;
+      detail::declare_throw({fabric_, q, o, world_rank_}, "something that is no std::exception");
+      return false;
+    }
+    fabric_.open_operation.store(o.what.number + 1, std::memory_order_relaxed);
+    q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
+    q.pop();
+    finish(o, operation::stage::done);
+    return true;
+  }
+
+  void begin(operation_queue& q, operation& o) {
+    o.begun = true;
+    o.begun_at = 0;
+    q.channels().status().enter(o.plan->what, o.plan->shape);
+    q.channels().status().entered.store(o.what.number, std::memory_order_release);
+    fabric_.open_operation.store(o.what.number, std::memory_order_relaxed);
+    o.agreed = !o.plan->agree_first;
+    if (!o.agreed) o.agreement.start(o.plan->agreement, {}, o.mark);
+    o.body.start(o.plan->body, o.data, o.mark);
+  }
+
+  void mismatch(operation_queue& q, operation& o, const execution::stranger& s) {
+    detail::declare_mismatch({fabric_, q, o, world_rank_}, s.peer, s.what);
+  }
+
+  static void finish(operation& o, operation::stage how) {
+    if (o.detached.load()) {
+      o.functor.clear();
+      o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_release);
+      return;
+    }
+    o.state.store(static_cast<std::uint32_t>(how), std::memory_order_seq_cst);
+    if (o.sleepers.load(std::memory_order_seq_cst)) futex_wake(o.state);
+  }
+
+  static constexpr double longest_yielding = 0.02;  // seconds
+
+  template <class Done>
+  void drive(Done done) {
+    int idle = 0;
+    double yielding_since = 0;
+    while (!done()) {
+      if (step()) {
+        idle = 0;
+        continue;
+      }
+      if ((++idle & 63) == 0 || idle > waiting_.spins) {
+        if (fabric_.board().any()) {
+          fail_all();
+          continue;
+        }
+      }
+      if (idle <= waiting_.spins) {
+        relax();
+      } else if (idle <= waiting_.spins + waiting_.yields) {
+        // Where many want the processor a yield lasts a time slice of each, and
+        // all of them longer than a dead peer may go unnoticed.
+        if (idle == waiting_.spins + 1) yielding_since = now();
+        else if (now() - yielding_since > longest_yielding) idle = waiting_.spins + waiting_.yields;
+        ::sched_yield();
+      } else {
+        rest();
+      }
+    }
+  }
+
+  void work() {
+    drive([&] { return stopping_.load(std::memory_order_acquire); });
+  }
+
+  static void relax() {
+#if TUTTI_ON_X86_64
+    __builtin_ia32_pause();
+#endif
+  }
+
+  // Sleeps a stretch; if nothing came, looks at who may be missing.
+  void rest() {
+    bool looked = false;
+    struct look_context {
+      engine* self;
+      bool* moved;
+    } context{this, &looked};
+    transport_->sleep(waiting_.stretch,
+                      [](void* c) {
+                        auto& look = *static_cast<look_context*>(c);
+                        if (look.self->stopping_.load(std::memory_order_acquire)) return true;
+                        return *look.moved = look.self->step();
+                      },
+                      &context);
+    if (looked || step()) return;
+    examine();
+  }
+
+  void examine() {
+    for (operation_queue* q : queues_) {
+      operation* o = q->front();
+      if (!o || !o->begun || o->broken) continue;
+      const detail::waiting_operation waits{fabric_, *q, *o, world_rank_};
+      detail::look_for_strangers(waits);
+      fabric_.examine(o->what.number, q->channels(), q->members());
+      if (fabric_.board().any()) return;
+      detail::look_for_missing(waits, deadline_);
+    }
+  }
+
+  void fail_all() {
+    transport_->abandon();
+    for (operation_queue* q : queues_)
+      while (operation* o = q->front()) {
+        q->pop();
+        finish(*o, operation::stage::failed);
+      }
+    // A thread with nothing left to do need not look again and again.
+    if (threaded_ && !stopping_.load(std::memory_order_acquire)) transport_->sleep(waiting_.stretch, [](void* c) {
+      auto& self = *static_cast<engine*>(c);
+      if (self.stopping_.load(std::memory_order_acquire)) return true;
+      for (operation_queue* q : self.queues_)
+        if (!q->empty()) return true;
+      return false;
+    }, this);
+  }
+
+  fabric& fabric_;
+  std::unique_ptr<engine_transport> transport_;
+  int world_rank_;
+  waiting_policy waiting_;
+  double deadline_;
+  std::vector<operation_queue*> queues_;
+  double polled_idle_since_ = 0;
+  bool threaded_ = false;
+  std::atomic<bool> stopping_{false};
+  pthread_t thread_{};
+};
+
+}  // namespace tutti

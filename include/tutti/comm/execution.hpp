@@ -1,0 +1,237 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include <tutti/comm/program.hpp>
+#include <tutti/device/buffer.hpp>
+#include <tutti/device/fold.hpp>
+#include <tutti/transport/port.hpp>
+
+namespace tutti {
+
+/// Anything that has the ports of a team.
+template <class T>
+concept port_source = requires(T& l, int peer) {
+  { l.to(peer) } -> std::convertible_to<send_port&>;
+  { l.from(peer) } -> std::convertible_to<recv_port&>;
+};
+
+/// The memories and the types of one call.
+struct execution_data {
+  const std::byte* input = nullptr;
+  std::byte* output = nullptr;
+  std::byte* scratch = nullptr;
+  std::size_t element = 1;    ///< bytes
+  std::size_t alignment = 1;  ///< that the fold needs
+  fold_function fold{};
+};
+
+/// Runs a program over a link: the one executor. It never waits: `progress`
+/// does what can be done now, and is called until `done`.
+class execution {
+ public:
+  /// `p` must outlive it. Allocates only where no earlier program was as
+  /// long.
+  void start(const program& p, const execution_data& data, const envelope& e) {
+    program_ = &p;
+    data_ = data;
+    envelope_ = e;
+    states_.assign(p.segments.size(), {});
+    heads_.resize(p.queues.size());
+    for (std::size_t q = 0; q < p.queues.size(); ++q) heads_[q] = p.queues[q].begin;
+    open_queues_ = p.queues.size();
+    if (assemblies_.size() < p.queues.size()) assemblies_.resize(p.queues.size());
+    for (assembly& a : assemblies_) a.filled = 0;
+    stranger_ = {};
+    if (open_queues_ == 0) finish();
+  }
+
+  /// Whether `start` would not allocate.
+  bool has_room_for(const program& p) const {
+    return states_.capacity() >= p.segments.size() && heads_.capacity() >= p.queues.size() &&
+           assemblies_.size() >= p.queues.size();
+  }
+
+  bool done() const { return open_queues_ == 0; }
+
+  /// True where anything moved. Does nothing once a stranger was met.
+  template <port_source Link>
+  bool progress(Link& link) {
+    bool moved = false;
+    for (std::size_t q = 0; q < heads_.size() && !stranger_.met; ++q) {
+      const segment_queue& queue = program_->queues[q];
+      if (heads_[q] == queue.end) continue;
+      while (heads_[q] != queue.end && advance(program_->order[heads_[q]], link, assemblies_[q])) {
+        moved = true;
+        const std::uint32_t index = program_->order[heads_[q]];
+        if (!states_[index].complete) break;  // one piece at a time, so that sending and receiving take turns
+        if (++heads_[q] == queue.end && --open_queues_ == 0) finish();
+      }
+    }
+    return moved;
+  }
+
+  /// A peer that is in another operation than this one.
+  struct stranger {
+    bool met = false;
+    int peer = -1;
+    call what{};
+  };
+  const stranger& met() const { return stranger_; }
+
+  /// The first peer that an unfinished segment waits for, or −1.
+  int waits_for() const {
+    for (std::size_t q = 0; q < heads_.size(); ++q)
+      if (heads_[q] != program_->queues[q].end) {
+        const segment& r = program_->segments[program_->order[heads_[q]]];
+        if (r.what == verb::recv || r.what == verb::recv_reduce) return r.peer;
+      }
+    for (std::size_t q = 0; q < heads_.size(); ++q)
+      if (heads_[q] != program_->queues[q].end) return program_->segments[program_->order[heads_[q]]].peer;
+    return -1;
+  }
+
+ private:
+  struct state {
+    std::size_t offered = 0;  // bytes given to the sending port
+    std::size_t done = 0;     // bytes that later segments may build upon
+    bool complete = false;
+  };
+  // An element that arrives in several pieces, or where it may not be used.
+  struct assembly {
+    buffer<std::byte> bytes;
+    std::size_t filled = 0;
+  };
+
+  const std::byte* readable(location l) const {
+    return l.role == memory_role::input ? data_.input + l.offset : writable(l);
+  }
+  std::byte* writable(location l) const {
+    return (l.role == memory_role::scratch ? data_.scratch : data_.output) + l.offset;
+  }
+
+  // How far the segment may go, or nothing where not even an empty piece may pass.
+  static constexpr std::size_t blocked = static_cast<std::size_t>(-1);
+  std::size_t limit(const segment& r) const {
+    std::size_t bytes = r.bytes;
+    for (std::uint32_t w = r.waits_begin; w < r.waits_end; ++w) {
+      const wait_for& wait = program_->waits[w];
+      const state& earlier = states_[wait.earlier];
+      if (earlier.complete) continue;
+      if (!wait.streams || earlier.done == 0) return blocked;
+      if (earlier.done < bytes) bytes = earlier.done;
+    }
+    return bytes;
+  }
+
+  template <port_source Link>
+  bool advance(std::uint32_t index, Link& link, assembly& part) {
+    const segment& r = program_->segments[index];
+    state& s = states_[index];
+    const std::size_t until = limit(r);
+    if (until == blocked) return false;
+    switch (r.what) {
+      case verb::send: return send(r, s, until, link.to(r.peer));
+      case verb::recv:
+      case verb::recv_reduce: return receive(r, s, until, link.from(r.peer), part);
+      case verb::copy:
+        if (until == s.done) return false;
+        move(writable(r.target) + s.done, readable(r.operand) + s.done, until - s.done);
+        s.done = until;
+        s.complete = s.done == r.bytes;
+        return true;
+    }
+    return false;
+  }
+
+  bool send(const segment& r, state& s, std::size_t until, send_port& port) {
+    bool moved = false;
+    if (s.offered < until || r.token) {
+      const std::byte* from = r.token ? nullptr : readable(r.target) + s.offered;
+      const std::ptrdiff_t taken = port.send(from, until - s.offered, envelope_);
+      if (taken == send_port::full && r.token) return false;
+      moved = taken != send_port::full;
+      if (moved) s.offered += static_cast<std::size_t>(taken);
+    }
+    const std::size_t before = s.done;
+    s.done = s.offered - port.in_flight;
+    s.complete = s.done == r.bytes;
+    return moved || s.done != before;
+  }
+
+  bool receive(const segment& r, state& s, std::size_t until, recv_port& port, assembly& part) {
+    const bool folds = r.what == verb::recv_reduce && !r.token;
+    const std::size_t room = until - s.done - part.filled;
+    std::byte* target = folds || r.token ? nullptr : writable(r.target) + s.done;
+    port.expected = envelope_.fingerprint;
+    const piece* next = port.receive(target, room);
+    if (!next) return false;
+    if (next->from.fingerprint != envelope_.fingerprint) {
+      stranger_ = {.met = true, .peer = r.peer, .what = *next->from.what};
+      return false;
+    }
+    const std::size_t n = next->bytes < room ? next->bytes : room;
+    if (n == 0 && !r.token) return false;
+    if (folds) {
+      s.done += fold(r, s.done, next->data, n, part);
+    } else {
+      move(target, next->data, n);
+      s.done += n;
+    }
+    port.consume(n);
+    s.complete = s.done == r.bytes;
+    return true;
+  }
+
+  // Folds whole elements; a part of one waits for the rest. Returns how far the
+  // result has come.
+  std::size_t fold(const segment& r, std::size_t position, const std::byte* incoming, std::size_t n, assembly& part) {
+    const bool aligned = reinterpret_cast<std::uintptr_t>(incoming) % data_.alignment == 0;
+    std::size_t used = 0, folded = 0;
+    if (part.filled == 0 && aligned) {
+      folded = used = n - n % data_.element;
+      apply(r, position, incoming, folded);
+    }
+    if (used < n && part.bytes.size() < data_.element) part.bytes = buffer<std::byte>(data_.element);
+    while (used < n) {
+      const std::size_t missing = data_.element - part.filled;
+      const std::size_t next = missing < n - used ? missing : n - used;
+      std::memcpy(part.bytes.data() + part.filled, incoming + used, next);
+      part.filled += next;
+      used += next;
+      if (part.filled < data_.element) break;
+      apply(r, position + folded, part.bytes.data(), data_.element);
+      folded += data_.element;
+      part.filled = 0;
+    }
+    return folded;
+  }
+
+  void apply(const segment& r, std::size_t position, const std::byte* incoming, std::size_t bytes) const {
+    std::byte* out = writable(r.target) + position;
+    const std::byte* mine = readable(r.operand) + position;
+    if (r.incoming == side::left) data_.fold(out, incoming, mine, bytes / data_.element);
+    else data_.fold(out, mine, incoming, bytes / data_.element);
+  }
+
+  static void move(std::byte* to, const std::byte* from, std::size_t bytes) {
+    if (to != from && bytes > 0) std::memmove(to, from, bytes);
+  }
+
+  void finish() {
+    for (const segment& copy : program_->last_copies) move(writable(copy.target), readable(copy.operand), copy.bytes);
+  }
+
+  const program* program_ = nullptr;
+  execution_data data_{};
+  envelope envelope_{};
+  std::vector<state> states_;
+  std::vector<std::uint32_t> heads_;
+  std::size_t open_queues_ = 0;
+  stranger stranger_{};
+  std::vector<assembly> assemblies_;
+};
+
+}  // namespace tutti

@@ -1,0 +1,89 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+#include <tutti/comm/execution.hpp>
+#include <tutti/transport/call.hpp>
+#include <tutti/transport/verdict.hpp>
+
+namespace tutti {
+
+/// What a collective needs and does not depend on its buffers: made once for
+/// each shape of a call.
+struct prepared_call {
+  call what{};              ///< but for the number
+  std::uint64_t shape = 0;  ///< fingerprint of `what`, and of the names in full
+  bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
+  program agreement, body;
+};
+
+/// A copy of a functor, kept until an asynchronous operation is done.
+class kept_functor {
+ public:
+  kept_functor() = default;
+  kept_functor(const kept_functor&) = delete;
+  kept_functor& operator=(const kept_functor&) = delete;
+  ~kept_functor() { clear(); }
+
+  template <class Op>
+  const Op* keep(const Op& op) {
+    clear();
+    Op* copy;
+    if constexpr (sizeof(Op) <= sizeof small_ && alignof(Op) <= alignof(std::max_align_t)) {
+      copy = new (small_) Op(op);
+      if constexpr (!std::is_trivially_destructible_v<Op>) destroy_ = [](void* f) { static_cast<Op*>(f)->~Op(); };
+    } else {
+      copy = new Op(op);
+      destroy_ = [](void* f) { delete static_cast<Op*>(f); };
+    }
+    functor_ = copy;
+    return copy;
+  }
+  const void* kept() const { return functor_; }
+  void clear() {
+    if (destroy_) destroy_(functor_);
+    destroy_ = nullptr;
+  }
+
+ private:
+  alignas(std::max_align_t) std::byte small_[64];
+  void* functor_ = nullptr;
+  void (*destroy_)(void*) = nullptr;
+};
+
+/// One collective under way. Kept and used again by its communicator.
+struct operation {
+  enum class stage : std::uint32_t { idle, running, done, failed };
+
+  std::atomic<std::uint32_t> state{static_cast<std::uint32_t>(stage::idle)};
+  std::atomic<std::uint32_t> sleepers{0};
+  bool in_use = false;
+  std::atomic<bool> detached{false};  ///< nobody waits for it
+  bool begun = false;
+  bool agreed = false;
+  bool broken = false;  ///< its functor threw: it must not run again
+  bool told = false;    ///< peers that cannot see it know that it waits
+  const prepared_call* plan = nullptr;
+  call what{};
+  envelope mark{};
+  execution_data data{};
+  execution agreement, body;
+  buffer<std::byte> scratch;
+  kept_functor functor;
+  double begun_at = 0;
+  operation* next = nullptr;
+
+  /// Whether a call of this shape can begin without allocating.
+  bool has_room_for(const prepared_call& p) const {
+    return scratch.size() >= p.body.scratch_bytes && body.has_room_for(p.body) &&
+           (!p.agree_first || agreement.has_room_for(p.agreement));
+  }
+  stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
+};
+
+}  // namespace tutti

@@ -1,0 +1,63 @@
+#pragma once
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <sched.h>
+
+#include <tutti/comm/operation.hpp>
+#include <tutti/transport/link.hpp>
+
+namespace tutti {
+
+/// The operations of one communicator, in the order in which they were issued:
+/// the first runs, the others wait. Filled by the caller, run by an engine.
+class operation_queue {
+ public:
+  operation_queue(std::unique_ptr<link> l, std::vector<int> members) : link_(std::move(l)), members_(std::move(members)) {}
+
+  link& channels() { return *link_; }
+  const std::vector<int>& members() const { return members_; }
+
+  void push(operation& o) {
+    o.next = nullptr;
+    lock();
+    (last_ ? last_->next : first_) = &o;
+    last_ = &o;
+    waiting_.store(true, std::memory_order_release);
+    unlock();
+  }
+  bool empty() const { return !waiting_.load(std::memory_order_acquire); }
+  operation* front() {
+    if (empty()) return nullptr;
+    lock();
+    operation* o = first_;
+    unlock();
+    return o;
+  }
+  void pop() {
+    lock();
+    first_ = first_->next;
+    if (!first_) {
+      last_ = nullptr;
+      waiting_.store(false, std::memory_order_release);
+    }
+    unlock();
+  }
+
+ private:
+  void lock() {
+    while (locked_.test_and_set(std::memory_order_acquire)) ::sched_yield();
+  }
+  void unlock() { locked_.clear(std::memory_order_release); }
+
+  std::unique_ptr<link> link_;
+  std::vector<int> members_;
+  operation* first_ = nullptr;
+  operation* last_ = nullptr;
+  std::atomic<bool> waiting_{false};
+  std::atomic_flag locked_ = ATOMIC_FLAG_INIT;
+};
+
+}  // namespace tutti

@@ -1,0 +1,52 @@
+#pragma once
+#include <cstdint>
+
+#include <tutti/base/cores.hpp>
+#include <tutti/base/environment.hpp>
+#include <tutti/schedule/algorithm.hpp>
+
+namespace tutti {
+
+/// Who advances the asynchronous collectives of a communicator.
+enum class progress : std::uint8_t {
+  caller,  ///< any call of the library on the same session
+  thread,  ///< a thread of its own, which sleeps when there is nothing to do
+};
+
+/// How a rank waits: it looks `spins` times in a row, then `yields` times with
+/// the processor offered to others in between, then it sleeps until it is
+/// woken, looking at the health of its peers every `stretch` seconds.
+struct waiting_policy {
+  int spins = 0;
+  int yields = 0;
+  double stretch = 0.1;
+};
+
+/// Spinning pays only where every rank has a core of its own, and not for long:
+/// where somebody else wants that core too, a peer that has none stands still
+/// until the spinning rank yields or its time slice of milliseconds is over.
+constexpr waiting_policy default_waiting(int ranks_here, int cores) {
+  return ranks_here <= cores ? waiting_policy{.spins = 200, .yields = 2000} : waiting_policy{.spins = 0, .yields = 200};
+}
+
+/// What a rank asks of its session, for all communicators.
+struct session_options {
+  /// Seconds after which an operation that a living rank does not join becomes
+  /// an error. `TUTTI_DEADLINE` sets the default.
+  double deadline = environment_number("TUTTI_DEADLINE", 300, 0.01, 1e9);
+};
+
+/// Of one communicator; ranks need not ask for the same.
+struct communicator_options {
+  /// `thread` for collectives that should go on while the rank computes: it
+  /// costs a thread and, for a call that is waited for at once, waking it.
+  tutti::progress progress = tutti::progress::caller;
+};
+
+struct call_options {
+  /// How the collective is done; every rank must ask for the same.
+  /// `automatic` follows `TUTTI_ALGORITHM`, and without it the cost model.
+  tutti::algorithm algorithm = tutti::algorithm::automatic;
+};
+
+}  // namespace tutti

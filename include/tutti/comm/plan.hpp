@@ -1,0 +1,215 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <tutti/analysis/cost.hpp>
+#include <tutti/analysis/verify.hpp>
+#include <tutti/comm/operation.hpp>
+#include <tutti/comm/options.hpp>
+#include <tutti/schedule/chunking.hpp>
+
+namespace tutti {
+
+/// The shape of a call: all that decides how it is done. `count` is what the
+/// call's definition counts: of the whole vector for all_reduce, broadcast and
+/// reduce, of one rank's block for reduce_scatter and all_gather.
+struct call_shape {
+  collective what = collective::all_reduce;
+  std::size_t count = 0;
+  std::size_t element = 1;  ///< bytes
+  int root = -1;
+  bool commutative = true;
+  std::string_view type = {};
+  std::string_view operation = {};
+  tutti::algorithm algorithm = tutti::algorithm::automatic;
+};
+
+/// How a call will be done, for people who ask.
+struct plan {
+  collective what = collective::all_reduce;
+  tutti::algorithm algorithm = tutti::algorithm::automatic;
+  double seconds = 0;            ///< as the model predicts; 0 where no model was asked
+  std::size_t bytes_sent = 0;    ///< payload that this rank sends
+  std::size_t scratch_bytes = 0; ///< that this rank needs besides its buffers
+};
+
+/// What rank 0 decides for a communicator: the model that chooses, and the
+/// algorithm that `TUTTI_ALGORITHM` names for each collective: either one name,
+/// which holds wherever it is available, or a list such as
+/// `all_reduce:ring,broadcast:tree`.
+struct plan_settings {
+  cost_model model{};
+  std::array<algorithm, std::size(every_collective)> forced{};
+
+  static plan_settings from_environment(const cost_model& model) {
+    plan_settings s{.model = model};
+    const char* text = environment("TUTTI_ALGORITHM");
+    if (!text) return s;
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const std::size_t comma = rest.find(',');
+      s.add(rest.substr(0, comma), text);
+      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    }
+    return s;
+  }
+
+  algorithm forced_for(collective what) const { return forced[static_cast<std::size_t>(what)]; }
+
+ private:
+  void add(std::string_view item, const char* whole) {
+    const std::size_t colon = item.find(':');
+    const std::string_view name = colon == std::string_view::npos ? item : item.substr(colon + 1);
+    const auto how = parse_algorithm(name);
+    bool known = false;
+    for (collective what : every_collective) {
+      if (colon != std::string_view::npos && item.substr(0, colon) != name_of(what)) continue;
+      if (how && (*how == algorithm::automatic || find_entry(what, *how))) {
+        forced[static_cast<std::size_t>(what)] = *how;
+        known = true;
+      }
+    }
+    if (!known)
+      throw error(errc::invalid_argument,
+                  format("TUTTI_ALGORITHM is '%s': '%.*s' is no algorithm, or none of that collective", whole,
+                         static_cast<int>(item.size()), item.data()));
+  }
+};
+
+namespace detail {
+
+/// Up to this size a result is put together in scratch and copied at the end,
+/// so that ranks which disagree find their output as it was; above, they agree
+/// first.
+inline constexpr std::size_t staged_bytes = 16384;
+
+inline chunking cut(const call_shape& c, team all, int parts) {
+  if (blocked(c.what)) return block_chunking(c.count, all.size, parts);
+  // Chunks begin on a cache line where there is enough to go round.
+  const std::size_t line = 64 / c.element;
+  const bool large = c.element <= 64 && 64 % c.element == 0 && c.count >= line * 64 * static_cast<std::size_t>(parts);
+  return {.count = c.count, .parts = parts, .grain = large ? line : 1};
+}
+
+inline chunk_map map_chunks(const call_shape& c, team all, rank me, int parts, bool staged) {
+  const chunking cuts = cut(c, all, parts);
+  const contract agreed{.what = c.what, .all = all, .root = {c.root < 0 ? 0 : c.root}, .parts = parts};
+  chunk_map map;
+  map.staged = staged;
+  for (int i = 0; i < parts; ++i) map.bounds.push_back(cuts.begin(chunk{i}) * c.element);
+  map.bounds.push_back(cuts.end(chunk{parts - 1}) * c.element);
+  auto range = [&](auto holds, int& begin, int& end) {
+    begin = end = 0;
+    for (int i = 0; i < parts; ++i)
+      if (holds(chunk{i})) {
+        if (end == 0) begin = i;
+        end = i + 1;
+      }
+  };
+  range([&](chunk k) { return agreed.holds_before(me, k); }, map.held_begin, map.held_end);
+  range([&](chunk k) { return agreed.holds_after(me, k); }, map.required_begin, map.required_end);
+  return map;
+}
+
+/// As much of a name as travels with a message: of a long one its beginning and
+/// its end.
+template <std::size_t N>
+void put_name(char (&into)[N], std::string_view text) {
+  std::memset(into, 0, N);
+  if (text.size() < N) {
+    text.copy(into, text.size());
+    return;
+  }
+  constexpr std::size_t dots = 3, head = (N - 1 - dots) / 2, tail = N - 1 - dots - head;
+  text.copy(into, head);
+  std::memset(into + head, '.', dots);
+  text.substr(text.size() - tail).copy(into + head + dots, tail);
+}
+
+constexpr std::uint64_t mix(std::uint64_t hash, std::string_view text) {
+  for (char c : text) hash = mix(hash, static_cast<unsigned char>(c));
+  return mix(hash, text.size());
+}
+
+}  // namespace detail
+
+namespace detail {
+
+/// Teams that the tests prove for every algorithm, and those for which a proof
+/// still takes milliseconds.
+inline constexpr int proved_by_tests = 33, proved_when_made = 300;
+
+/// A schedule beyond the tests is proved before it runs.
+inline void prove(const call_shape& c, team all) {
+  const rank root{c.root < 0 ? 0 : c.root};
+  const order needed = reduces(c.what) && keeps_order(c.what, c.algorithm, all) ? order::kept : order::any;
+  const proof found = verify(c.what, all, root, needed,
+                             [&](team t, rank r) { return make_schedule(c.what, c.algorithm, t, r, root); });
+  if (!found.ok)
+    throw error(errc::not_supported,
+                format("%s by %s is wrong for %d ranks (%s): report it, and choose another algorithm", name_of(c.what),
+                       name_of(c.algorithm), all.size, explain(found).c_str()));
+}
+
+}  // namespace detail
+
+/// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
+inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me) {
+  auto p = std::make_unique<prepared_call>();
+  p->what.count = c.count;
+  p->what.element = static_cast<std::uint32_t>(c.element);
+  p->what.root = c.root;
+  detail::put_name(p->what.kind, name_of(c.what));
+  detail::put_name(p->what.algorithm, name_of(c.algorithm));
+  detail::put_name(p->what.type, c.type);
+  detail::put_name(p->what.operation, c.operation);
+  // The whole names: types may differ only in what does not travel.
+  p->shape = detail::mix(detail::mix(fingerprint(p->what), c.type), c.operation);
+
+  const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
+  if (all.size > detail::proved_by_tests && all.size <= detail::proved_when_made) detail::prove(c, all);
+  const std::size_t blocks = blocked(c.what) ? static_cast<std::size_t>(all.size) : 1;
+  const bool writes = c.what != collective::barrier && all.size > 2;
+  const bool staged = writes && c.count * c.element * blocks <= detail::staged_bytes;
+  p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
+  p->agree_first = writes && !staged;
+  if (p->agree_first) {
+    const schedule barrier = make_schedule(collective::barrier, algorithm::dissemination, all, me);
+    const call_shape nothing{.what = collective::barrier};
+    p->agreement = lower(barrier, detail::map_chunks(nothing, all, me, barrier.parts, false));
+  }
+  return p;
+}
+
+/// Bytes of the whole vector.
+inline std::size_t vector_bytes(const call_shape& c, team all) {
+  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
+}
+
+/// The algorithm for a call: the caller's, else what `TUTTI_ALGORITHM` says for
+/// this collective, else the model's choice. Throws where the caller's is not
+/// available, or would exchange operands of an operation that is not
+/// commutative.
+inline algorithm choose_algorithm(const call_shape& c, team all, const plan_settings& settings) {
+  const bool any_order = c.commutative || !reduces(c.what);
+  if (c.algorithm != algorithm::automatic) {
+    if (!available(c.what, c.algorithm, all))
+      throw error(errc::invalid_argument, format("%s has no algorithm %s", name_of(c.what), name_of(c.algorithm)));
+    if (!any_order && !keeps_order(c.what, c.algorithm, all))
+      throw error(errc::invalid_argument,
+                  format("%s by %s exchanges operands, and the operation %.*s is not commutative: say "
+                         "'static constexpr bool commutative = true' in it if it is, or choose another algorithm",
+                         name_of(c.what), name_of(c.algorithm), static_cast<int>(c.operation.size()),
+                         c.operation.data()));
+    return c.algorithm;
+  }
+  const algorithm forced = settings.forced_for(c.what);
+  if (forced != algorithm::automatic && (any_order || keeps_order(c.what, forced, all))) return forced;
+  return choose(c.what, all, vector_bytes(c, all), any_order, settings.model);
+}
+
+}  // namespace tutti

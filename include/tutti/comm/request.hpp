@@ -1,0 +1,52 @@
+#pragma once
+#include <utility>
+
+#include <tutti/comm/communicator.hpp>
+
+namespace tutti {
+
+/// An asynchronous collective. Its buffers must live, and must not be touched,
+/// until `wait` has returned or `test` has said true. Destroyed before that, it
+/// lets the collective go on without anyone waiting for it. Move-only; must not
+/// outlive its communicator.
+class request {
+ public:
+  request() = default;
+  request(communicator& c, operation& o) : runner_(&c.runner()), operation_(&o) {}
+  request(request&& other) noexcept
+      : runner_(std::exchange(other.runner_, nullptr)), operation_(std::exchange(other.operation_, nullptr)) {}
+  request& operator=(request&& other) noexcept {
+    std::swap(runner_, other.runner_);
+    std::swap(operation_, other.operation_);
+    return *this;
+  }
+  ~request() {
+    if (operation_) operation_->detached.store(true);
+  }
+
+  /// Returns once the collective is done. Throws `error` where it failed.
+  void wait() {
+    if (!operation_) return;
+    struct give_back {
+      operation* o;
+      ~give_back() { communicator::release(*o); }
+    } at_end{std::exchange(operation_, nullptr)};
+    runner_->wait(*at_end.o);
+  }
+
+  /// True once the collective is done; moves it forward otherwise. Throws
+  /// `error` where it failed.
+  bool test() {
+    if (!operation_) return true;
+    if (!runner_->threaded() && operation_->current() == operation::stage::running) runner_->poll();
+    if (operation_->current() == operation::stage::running) return false;
+    wait();
+    return true;
+  }
+
+ private:
+  engine* runner_ = nullptr;
+  operation* operation_ = nullptr;
+};
+
+}  // namespace tutti

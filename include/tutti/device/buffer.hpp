@@ -1,0 +1,76 @@
+#pragma once
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include <tutti/base/error.hpp>
+#include <tutti/base/span.hpp>
+
+namespace tutti {
+
+/// Memory of a space: how it is taken and given back. One specialisation a
+/// space.
+template <memory_space Space>
+struct memory;
+
+template <>
+struct memory<host> {
+  static constexpr std::size_t alignment = 64;
+
+  static void* allocate(std::size_t bytes) {
+    if (bytes == 0) return nullptr;
+    if (bytes > static_cast<std::size_t>(-1) / 2) throw std::bad_alloc();
+    void* data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    if (!data) throw std::bad_alloc();
+    return data;
+  }
+  static void release(void* data) noexcept { std::free(data); }
+};
+
+/// An array of `size()` elements that it owns, aligned to 64 bytes, in the
+/// memory space of its type. Elements are not initialised. Move-only.
+template <class T, memory_space Space = host>
+  requires std::is_trivially_copyable_v<T>
+class buffer {
+ public:
+  using element_type = T;
+  using value_type = T;
+  using space = Space;
+
+  buffer() = default;
+  explicit buffer(std::size_t size)
+      : data_(static_cast<T*>(memory<Space>::allocate(checked_bytes(size)))), size_(size) {}
+  buffer(buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  buffer& operator=(buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~buffer() { memory<Space>::release(data_); }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+  T* begin() requires std::is_same_v<Space, host> { return data_; }
+  T* end() requires std::is_same_v<Space, host> { return data_ + size_; }
+  const T* begin() const requires std::is_same_v<Space, host> { return data_; }
+  const T* end() const requires std::is_same_v<Space, host> { return data_ + size_; }
+  T& operator[](std::size_t i) requires std::is_same_v<Space, host> { return data_[i]; }
+  const T& operator[](std::size_t i) const requires std::is_same_v<Space, host> { return data_[i]; }
+
+ private:
+  static std::size_t checked_bytes(std::size_t size) {
+    if (size > static_cast<std::size_t>(-1) / 2 / sizeof(T)) throw std::bad_alloc();
+    return size * sizeof(T);
+  }
+
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace tutti

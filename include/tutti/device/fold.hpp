@@ -1,0 +1,77 @@
+#pragma once
+#include <cstddef>
+#include <type_traits>
+
+#include <tutti/base/config.hpp>
+#include <tutti/base/operations.hpp>
+
+namespace tutti {
+
+namespace detail {
+
+// The inner loop has a constant length, so that it becomes vectors at -O2 too.
+template <class T, class Op>
+[[gnu::always_inline]] inline void fold_loop(T* out, const T* left, const T* right, std::size_t n, const Op& op) {
+  constexpr std::size_t block = sizeof(T) >= 64 ? 1 : 64 / sizeof(T);
+  std::size_t i = 0;
+  if constexpr (block > 1 && std::is_default_constructible_v<T>)
+    for (; i + block <= n; i += block) {
+      T result[block];
+      for (std::size_t j = 0; j < block; ++j) result[j] = static_cast<T>(op(left[i + j], right[i + j]));
+      for (std::size_t j = 0; j < block; ++j) out[i + j] = result[j];
+    }
+  for (; i < n; ++i) out[i] = static_cast<T>(op(left[i], right[i]));
+}
+
+// Wider vectors, and nothing else: with fused multiply-add an operation that
+// multiplies and adds would round otherwise than in the narrow loop, and the
+// result depend on how a message was cut.
+template <class T, class Op>
+TUTTI_TARGET_AVX2 inline void fold_wide(T* out, const T* left, const T* right, std::size_t n, const Op& op) {
+  fold_loop(out, left, right, n, op);
+}
+
+inline bool has_wide_vectors() {
+#if TUTTI_ON_X86_64
+  static const bool has = __builtin_cpu_supports("avx2");
+  return has;
+#else
+  return false;
+#endif
+}
+
+}  // namespace detail
+
+/// out[i] = left[i] ∘ right[i] for n elements of host memory. `out` may be
+/// `left` or `right`, but must not overlap them otherwise.
+///
+/// The same operands give the same bits for every n, unless the compiler is told
+/// to fuse multiply and add (`-march=native`) and the operation does both: then
+/// say `-ffp-contract=off` too.
+template <class T, class Op>
+  requires reduction<Op, T>
+void fold(T* out, const T* left, const T* right, std::size_t n, const Op& op) {
+  if (n * sizeof(T) >= 256 && detail::has_wide_vectors())
+    detail::fold_wide(out, left, right, n, op);
+  else
+    detail::fold_loop(out, left, right, n, op);
+}
+
+/// A fold whose types are forgotten, as an executor carries it: element size
+/// and alignment in bytes, the operation as a pointer that the call keeps alive.
+struct fold_function {
+  void (*apply)(void* out, const void* left, const void* right, std::size_t elements, const void* op) = nullptr;
+  const void* op = nullptr;
+
+  void operator()(void* out, const void* left, const void* right, std::size_t elements) const {
+    apply(out, left, right, elements, op);
+  }
+};
+
+template <class T, class Op>
+void apply_fold(void* out, const void* left, const void* right, std::size_t n, const void* op) {
+  fold(static_cast<T*>(out), static_cast<const T*>(left), static_cast<const T*>(right), n,
+       *static_cast<const Op*>(op));
+}
+
+}  // namespace tutti

@@ -1,0 +1,71 @@
+#pragma once
+#include <cstddef>
+
+namespace tutti {
+
+/// How a kernel slides along one direction of a picture: output i reads inputs
+/// i·stride − pad_low + u·dilation for u in [0, size), as far as they exist.
+struct window {
+  std::size_t size = 1;
+  std::size_t stride = 1;
+  std::size_t pad_low = 0;
+  std::size_t pad_high = 0;
+  std::size_t dilation = 1;
+
+  static constexpr std::size_t outside = static_cast<std::size_t>(-1);
+
+  /// How many inputs lie between the first and the last one read, both included.
+  constexpr std::size_t reach() const { return (size - 1) * dilation + 1; }
+
+  /// How many outputs `inputs` give: 0 where the window is longer than the padded input.
+  constexpr std::size_t outputs(std::size_t inputs) const {
+    std::size_t padded = pad_low + inputs + pad_high;
+    return padded < reach() ? 0 : (padded - reach()) / stride + 1;
+  }
+
+  /// Which of `inputs` output i reads at place u, or `outside`.
+  constexpr std::size_t source(std::size_t i, std::size_t u, std::size_t inputs) const {
+    std::size_t padded = i * stride + u * dilation;
+    return padded < pad_low || padded - pad_low >= inputs ? outside : padded - pad_low;
+  }
+
+  friend constexpr bool operator==(const window&, const window&) = default;
+};
+
+/// x (batch, channels, height, width), weights (filters, channels, down.size,
+/// across.size), bias (filters), y (batch, filters, out_height, out_width).
+struct convolution_geometry {
+  std::size_t batch = 0, channels = 0, height = 0, width = 0, filters = 0;
+  window down = {}, across = {};
+
+  constexpr std::size_t out_height() const { return down.outputs(height); }
+  constexpr std::size_t out_width() const { return across.outputs(width); }
+  constexpr std::size_t inputs() const { return batch * channels * height * width; }
+  constexpr std::size_t outputs() const { return batch * filters * out_height() * out_width(); }
+  constexpr std::size_t weights() const { return filters * channels * down.size * across.size; }
+};
+
+/// x (batch, channels, height, width), y (batch, channels, out_height, out_width).
+struct pool_geometry {
+  std::size_t batch = 0, channels = 0, height = 0, width = 0;
+  window down = {}, across = {};
+
+  constexpr std::size_t out_height() const { return down.outputs(height); }
+  constexpr std::size_t out_width() const { return across.outputs(width); }
+  constexpr std::size_t inputs() const { return batch * channels * height * width; }
+  constexpr std::size_t outputs() const { return batch * channels * out_height() * out_width(); }
+};
+
+/// x (batch, channels, height, width), read as (batch, features); weights
+/// (units, features); bias (units); y (batch, units). Without pictures, height
+/// and width are 1.
+struct dense_geometry {
+  std::size_t batch = 0, channels = 0, height = 1, width = 1, units = 0;
+
+  constexpr std::size_t features() const { return channels * height * width; }
+  constexpr std::size_t inputs() const { return batch * features(); }
+  constexpr std::size_t outputs() const { return batch * units; }
+  constexpr std::size_t weights() const { return units * features(); }
+};
+
+}  // namespace tutti

@@ -1,0 +1,128 @@
+#pragma once
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <tutti/kernel/naive.hpp>
+#include <tutti/kernel/shape.hpp>
+
+namespace tutti {
+
+/// The arithmetic of a network by the naive kernels, in any element type. All
+/// data is row-major.
+template <class T>
+struct naive_backend {
+  using element = T;
+
+  struct context {};
+
+  /// Row-major data of a shape.
+  class format {
+   public:
+    format() = default;
+    static format row_major(const shape& s) { return format(s.elements()); }
+    format row_major() const { return *this; }
+    std::size_t stored() const { return elements_; }
+    friend bool operator==(const format&, const format&) = default;
+
+   private:
+    explicit format(std::size_t elements) : elements_(elements) {}
+    std::size_t elements_ = 0;
+  };
+
+  class tensor {
+   public:
+    tensor() = default;
+    tensor(context&, const format& f) : own_(f.stored()), data_(own_.data()), size_(own_.size()) {}
+    tensor(context&, const format& f, T* data) : data_(data), size_(f.stored()) {}
+    tensor(tensor&&) = default;
+    tensor& operator=(tensor&&) = default;
+
+    span<T> stored() { return {data_, size_}; }
+    span<const T> stored() const { return {data_, size_}; }
+
+   private:
+    std::vector<T> own_;
+    T* data_ = nullptr;
+    std::size_t size_ = 0;
+  };
+
+  static void copy(context&, const tensor& from, tensor& into) {
+    for (std::size_t i = 0; i < into.stored().size(); ++i) into.stored()[i] = from.stored()[i];
+  }
+
+  /// As `onednn::layer_request`.
+  struct layer_request {
+    format x;
+    std::optional<format> weights;
+    bool relu = false;
+    bool train = true;
+    bool input_gradient = true;
+  };
+
+  class convolution {
+   public:
+    convolution(context&, const convolution_geometry& g, const layer_request& r) : g_(g), relu_(r.relu) {}
+    format weights() const { return format::row_major({{"all", g_.weights()}}); }
+    format y() const { return format::row_major({{"all", g_.outputs()}}); }
+
+    void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
+      naive::convolution<T>(g_, x.stored(), w.stored(), b.stored(), y.stored());
+      if (relu_) naive::relu<T>(y.stored(), y.stored());
+    }
+    void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+      if (relu_) naive::relu_backward<T>(y.stored(), dy.stored(), dy.stored());
+      if (dx) naive::convolution_backward_data<T>(g_, dy.stored(), w.stored(), dx->stored());
+      naive::convolution_backward_weights<T>(g_, x.stored(), dy.stored(), dw.stored());
+      naive::convolution_backward_bias<T>(g_, dy.stored(), db.stored());
+    }
+
+   private:
+    convolution_geometry g_;
+    bool relu_;
+  };
+
+  class dense {
+   public:
+    dense(context&, const dense_geometry& g, const layer_request& r) : g_(g), relu_(r.relu) {}
+    format weights() const { return format::row_major({{"all", g_.weights()}}); }
+    format y() const { return format::row_major({{"all", g_.outputs()}}); }
+
+    void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
+      naive::dense<T>(g_, x.stored(), w.stored(), b.stored(), y.stored());
+      if (relu_) naive::relu<T>(y.stored(), y.stored());
+    }
+    void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+      if (relu_) naive::relu_backward<T>(y.stored(), dy.stored(), dy.stored());
+      if (dx) naive::dense_backward_data<T>(g_, dy.stored(), w.stored(), dx->stored());
+      naive::dense_backward_weights<T>(g_, x.stored(), dy.stored(), dw.stored());
+      naive::dense_backward_bias<T>(g_, dy.stored(), db.stored());
+    }
+
+   private:
+    dense_geometry g_;
+    bool relu_;
+  };
+
+  class max_pool {
+   public:
+    max_pool(context&, const pool_geometry& g, const format&, bool) : g_(g), argmax_(g.outputs()) {}
+    format y() const { return format::row_major({{"all", g_.outputs()}}); }
+    void forward(const tensor& x, tensor& y) { naive::max_pool<T>(g_, x.stored(), y.stored(), argmax_); }
+    void backward(const tensor& dy, tensor& dx) { naive::max_pool_backward<T>(g_, dy.stored(), argmax_, dx.stored()); }
+
+   private:
+    pool_geometry g_;
+    std::vector<std::size_t> argmax_;
+  };
+
+  /// In place.
+  class relu {
+   public:
+    relu(context&, const format&, bool) {}
+    void forward(tensor& y) { naive::relu<T>(y.stored(), y.stored()); }
+    void backward(const tensor& y, tensor& dy) { naive::relu_backward<T>(y.stored(), dy.stored(), dy.stored()); }
+  };
+};
+
+}  // namespace tutti

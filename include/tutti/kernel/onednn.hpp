@@ -1,0 +1,24 @@
+#pragma once
+#include <tutti/kernel/onednn_convolution.hpp>
+#include <tutti/kernel/onednn_dense.hpp>
+#include <tutti/kernel/onednn_pool.hpp>
+#include <tutti/kernel/onednn_relu.hpp>
+
+namespace tutti {
+
+/// The arithmetic of a network by oneDNN, in float on the processor.
+struct onednn_backend {
+  using element = float;
+  using context = onednn::context;
+  using format = onednn::memory_format;
+  using tensor = onednn::tensor;
+  using layer_request = onednn::layer_request;
+  using convolution = onednn::convolution;
+  using dense = onednn::dense;
+  using max_pool = onednn::max_pool;
+  using relu = onednn::relu;
+
+  static void copy(context& c, const tensor& from, tensor& into) { onednn::copy(c, from, into); }
+};
+
+}  // namespace tutti

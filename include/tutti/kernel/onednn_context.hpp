@@ -1,0 +1,206 @@
+#pragma once
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <dlfcn.h>
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <tutti/base/cores.hpp>
+#include <tutti/base/error.hpp>
+#include <tutti/base/span.hpp>
+#include <tutti/kernel/shape.hpp>
+
+// What the operations on oneDNN share. oneDNN 2 describes an operation first
+// and makes a primitive descriptor of that, oneDNN 3 goes there directly; the
+// arguments are the same, so `describe` is where the two differ, and
+// onednn_pool.hpp and onednn_relu.hpp, where arguments came and went.
+
+namespace tutti::onednn {
+
+/// Each of `ranks` ranks on this host gets as many threads as there are cores for it, at least 1.
+inline int threads_per_rank(int ranks) {
+  int share = usable_cores() / (ranks > 0 ? ranks : 1);
+  return share > 0 ? share : 1;
+}
+
+/// Where primitives are made and run. Belongs to the thread that made it: the
+/// number of threads is OpenMP's, and that is a property of the calling thread.
+class context {
+ public:
+  explicit context(int threads = threads_per_rank(1)) {
+    // Found in whichever OpenMP library oneDNN was linked with. Without one oneDNN decides for itself.
+    if (void* symbol = ::dlsym(RTLD_DEFAULT, "omp_set_num_threads")) reinterpret_cast<void (*)(int)>(symbol)(threads);
+  }
+
+  const dnnl::engine& engine() const { return engine_; }
+  dnnl::stream& stream() { return stream_; }
+
+  /// How often data had to change its format inside the network so far: 0
+  /// from step to step where all primitives agree.
+  std::size_t reorders() const { return reorders_; }
+  void count_reorder() { ++reorders_; }
+
+ private:
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  std::size_t reorders_ = 0;
+};
+
+/// What a tensor holds and in which order: any of oneDNN's formats.
+class memory_format {
+ public:
+  memory_format() = default;
+  explicit memory_format(dnnl::memory::desc description) : description_(std::move(description)) {}
+
+  /// Row-major, as everything outside of oneDNN has it.
+  static memory_format row_major(const shape& s) {
+    using tag = dnnl::memory::format_tag;
+    constexpr tag tags[] = {tag::a, tag::a, tag::ab, tag::abc, tag::abcd, tag::abcde, tag::abcdef};
+    return memory_format(dnnl::memory::desc(dims(s), dnnl::memory::data_type::f32, tags[s.rank()]));
+  }
+
+  /// Row-major, with the same dimensions as this one.
+  memory_format row_major() const {
+    shape s;
+    for (auto size : sizes()) s.append({"", static_cast<std::size_t>(size)});
+    return row_major(s);
+  }
+
+  static dnnl::memory::dims dims(const shape& s) {
+    dnnl::memory::dims all;
+    for (const dimension& d : s) all.push_back(static_cast<dnnl::memory::dim>(d.size));
+    return all;
+  }
+
+  /// The elements in memory: more than the shape's where a block is not full.
+  std::size_t stored() const { return description_.get_size() / sizeof(float); }
+  /// The sizes of its dimensions, without padding.
+  dnnl::memory::dims sizes() const {
+    return [](const auto& d) {
+      if constexpr (requires { d.get_dims(); }) return d.get_dims();
+      else return d.dims();  // oneDNN 2
+    }(description_);
+  }
+  const dnnl::memory::desc& description() const { return description_; }
+  friend bool operator==(const memory_format& a, const memory_format& b) { return a.description_ == b.description_; }
+
+ private:
+  dnnl::memory::desc description_;
+};
+
+/// Data in a format, in memory of its own or in somebody else's.
+class tensor {
+ public:
+  tensor() = default;
+  tensor(context& c, memory_format f) : format_(std::move(f)), memory_(format_.description(), c.engine()) {}
+  tensor(context& c, memory_format f, float* data)
+      : format_(std::move(f)), memory_(format_.description(), c.engine(), data) {}
+
+  const memory_format& format() const { return format_; }
+  const dnnl::memory& memory() const { return memory_; }
+  /// All that is stored, in the order of the format.
+  span<float> stored() { return {static_cast<float*>(memory_.get_data_handle()), format_.stored()}; }
+
+ private:
+  memory_format format_;
+  dnnl::memory memory_;
+};
+
+/// Copies from one format to another.
+inline void copy(context& c, const tensor& from, const tensor& into) {
+  dnnl::reorder(from.memory(), into.memory())
+      .execute(c.stream(), {{DNNL_ARG_FROM, from.memory()}, {DNNL_ARG_TO, into.memory()}});
+  c.stream().wait();
+}
+
+/// Stands where a primitive meets a tensor: nothing where both have the same
+/// format, otherwise a buffer of the primitive's and a reorder.
+class adapter {
+ public:
+  adapter() = default;
+  adapter(context& c, const memory_format& outside, const dnnl::memory::desc& inside) {
+    if (outside.description() == inside) return;
+    buffer_ = tensor(c, memory_format(inside));
+    other_ = true;
+    into_ = dnnl::reorder({c.engine(), outside.description(), c.engine(), inside});
+    back_ = dnnl::reorder({c.engine(), inside, c.engine(), outside.description()});
+  }
+
+  /// The memory to read from.
+  const dnnl::memory& in(context& c, const tensor& outside) {
+    if (!other_) return outside.memory();
+    c.count_reorder();
+    run(c, into_, outside.memory(), buffer_.memory());
+    return buffer_.memory();
+  }
+  /// The memory to write to, before `done`.
+  const dnnl::memory& out(const tensor& outside) const { return other_ ? buffer_.memory() : outside.memory(); }
+  void done(context& c, const tensor& outside) {
+    if (!other_) return;
+    c.count_reorder();
+    run(c, back_, buffer_.memory(), outside.memory());
+  }
+
+ private:
+  static void run(context& c, dnnl::reorder& move, const dnnl::memory& from, const dnnl::memory& into) {
+    move.execute(c.stream(), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, into}});
+  }
+
+  bool other_ = false;
+  tensor buffer_;
+  dnnl::reorder into_, back_;
+};
+
+/// A forward primitive's descriptor, by oneDNN 2 or 3.
+template <class Primitive, class... Arguments>
+typename Primitive::primitive_desc describe(context& c, const dnnl::primitive_attr& attributes,
+                                            const Arguments&... arguments) {
+  if constexpr (requires { typename Primitive::desc; })
+    return {typename Primitive::desc(arguments...), attributes, c.engine()};
+  else return {c.engine(), arguments..., attributes};
+}
+
+/// A backward primitive's descriptor, with that of the forward one as a hint.
+template <class Primitive, class Forward, class... Arguments>
+typename Primitive::primitive_desc describe_backward(context& c, const Forward& forward,
+                                                     const Arguments&... arguments) {
+  if constexpr (requires { typename Primitive::desc; })
+    return {typename Primitive::desc(arguments...), c.engine(), forward};
+  else return {c.engine(), arguments..., forward};
+}
+
+/// Sizes as oneDNN wants them.
+template <class... Sizes>
+dnnl::memory::dims dims_of(Sizes... sizes) {
+  return {static_cast<dnnl::memory::dim>(sizes)...};
+}
+
+/// Any format, for a primitive to choose.
+inline dnnl::memory::desc any_of(const dnnl::memory::dims& sizes) {
+  return {sizes, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any};
+}
+
+inline dnnl::memory::desc vector_of(std::size_t size) {
+  return {dims_of(size), dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
+}
+
+/// Asks for a primitive in the formats that its neighbours have already, and,
+/// where that would be oneDNN's slow reference or nothing at all, for one in
+/// the formats that it likes best, at the price of reorders.
+/// `make(free)` describes it, with all formats left open where `free` is true.
+template <class Make, class Agrees>
+auto prefer(const Make& make, const Agrees& agrees) {
+  auto favourite = make(true);
+  if (agrees(favourite)) return favourite;
+  try {
+    auto fitting = make(false);
+    if (std::strncmp(fitting.impl_info_str(), "ref", 3) != 0) return fitting;
+  } catch (const dnnl::error&) {
+    // Not made for these formats: the favourite is.
+  }
+  return favourite;
+}
+
+}  // namespace tutti::onednn

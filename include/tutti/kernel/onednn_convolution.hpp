@@ -1,0 +1,47 @@
+#pragma once
+#include <tutti/kernel/geometry.hpp>
+#include <tutti/kernel/onednn_layer.hpp>
+
+namespace tutti::onednn {
+
+/// The primitives of one convolution, for one shape.
+class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::convolution_backward_data,
+                                              dnnl::convolution_backward_weights> {
+ public:
+  convolution(context& c, const convolution_geometry& g, const layer_request& r)
+      : layer_with_weights(c, r, g.batch == 0, memory_format::row_major(weights_shape(g)),
+                           memory_format::row_major(y_shape(g))) {
+    if (g.batch == 0) return;
+    const auto direct = dnnl::algorithm::convolution_direct;  // no Winograd: it rounds more than the sum does
+    const auto kind = r.train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+    const auto stride = dims_of(g.down.stride, g.across.stride), low = dims_of(g.down.pad_low, g.across.pad_low),
+               high = dims_of(g.down.pad_high, g.across.pad_high),
+               dilation = dims_of(g.down.dilation - 1, g.across.dilation - 1);  // oneDNN counts from 0
+    const auto bias = vector_of(g.filters);
+    prepare(
+        r, any_of(dims_of(g.batch, g.channels, g.height, g.width)), any_of(memory_format::dims(weights_shape(g))),
+        any_of(memory_format::dims(y_shape(g))),
+        [&](const auto& x, const auto& w, const auto& y) {
+          return describe<dnnl::convolution_forward>(c, fused_relu(r.relu), kind, direct, x, w, bias, y, stride,
+                                                     dilation, low, high);
+        },
+        [&](const auto& forward, const auto& dx, const auto& w, const auto& dy) {
+          return describe_backward<dnnl::convolution_backward_data>(c, forward, direct, dx, w, dy, stride, dilation,
+                                                                    low, high);
+        },
+        [&](const auto& forward, const auto& x, const auto& dw, const auto& dy) {
+          return describe_backward<dnnl::convolution_backward_weights>(c, forward, direct, x, dw, bias, dy, stride,
+                                                                       dilation, low, high);
+        });
+  }
+
+ private:
+  static shape weights_shape(const convolution_geometry& g) {
+    return {{"filters", g.filters}, {"channels", g.channels}, {"down", g.down.size}, {"across", g.across.size}};
+  }
+  static shape y_shape(const convolution_geometry& g) {
+    return {{"batch", g.batch}, {"filters", g.filters}, {"height", g.out_height()}, {"width", g.out_width()}};
+  }
+};
+
+}  // namespace tutti::onednn

@@ -1,0 +1,117 @@
+#pragma once
+#include <optional>
+
+#include <tutti/kernel/onednn_context.hpp>
+#include <tutti/kernel/onednn_relu.hpp>
+
+namespace tutti::onednn {
+
+/// How a layer with weights is wanted.
+struct layer_request {
+  memory_format x;                       ///< what the layer before gives
+  std::optional<memory_format> weights;  ///< the parameter's format; chosen by the layer where it has none yet
+  bool relu = false;                     ///< y = max(·, 0) in the same pass
+  bool train = true;                     ///< backward will be called
+  bool input_gradient = true;            ///< and dx is wanted
+};
+
+/// What convolution and dense have in common: y from x, weights and bias, and
+/// three gradients, by three primitives made once for one shape. Parameters and
+/// their gradients stay in the format that the forward primitive likes best. Of
+/// the others, a convolution's input gradient mostly wants its weights in
+/// another order: a copy of the weights in each step, which is what remains.
+template <class Forward, class DataGradient, class WeightsGradient>
+class layer_with_weights {
+ public:
+  /// The format of the weights, and of their gradient.
+  const memory_format& weights() const { return weights_; }
+  /// The format of the output, and of its gradient.
+  const memory_format& y() const { return y_; }
+
+  void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
+    if (empty_) return;
+    forward_.execute(c_->stream(), {{DNNL_ARG_SRC, forward_x_.in(*c_, x)},
+                                    {DNNL_ARG_WEIGHTS, forward_w_.in(*c_, w)},
+                                    {DNNL_ARG_BIAS, b.memory()},
+                                    {DNNL_ARG_DST, y.memory()}});
+    c_->stream().wait();
+  }
+
+  /// dw and db, and dx where the request wanted it. Overwrites dy where a relu was fused.
+  void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+    if (empty_) {
+      for (float& value : dw.stored()) value = 0;
+      for (float& value : db.stored()) value = 0;
+      return;
+    }
+    if (relu_) mask_(*c_, y, dy);
+    if (dx) {
+      data_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, data_y_.in(*c_, dy)},
+                                   {DNNL_ARG_WEIGHTS, data_w_.in(*c_, w)},
+                                   {DNNL_ARG_DIFF_SRC, data_x_.out(*dx)}});
+      data_x_.done(*c_, *dx);
+    }
+    gradient_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, gradient_y_.in(*c_, dy)},
+                                     {DNNL_ARG_SRC, gradient_x_.in(*c_, x)},
+                                     {DNNL_ARG_DIFF_WEIGHTS, gradient_w_.out(dw)},
+                                     {DNNL_ARG_DIFF_BIAS, db.memory()}});
+    gradient_w_.done(*c_, dw);
+    c_->stream().wait();
+  }
+
+ protected:
+  /// What a layer is before its primitives are made, and stays where the batch is empty.
+  layer_with_weights(context& c, const layer_request& r, bool empty, memory_format plain_weights, memory_format plain_y)
+      : c_(&c), empty_(empty), relu_(r.relu), weights_(r.weights.value_or(plain_weights)), y_(plain_y) {}
+
+  /// Makes the primitives. `forward_of`, `data_of` and `gradient_of` describe
+  /// one each from the formats of x, weights and y; the `any` formats leave
+  /// the choice to oneDNN.
+  template <class ForwardOf, class DataOf, class GradientOf>
+  void prepare(const layer_request& r, const dnnl::memory::desc& any_x, const dnnl::memory::desc& any_w,
+               const dnnl::memory::desc& any_y, ForwardOf forward_of, DataOf data_of, GradientOf gradient_of) {
+    const auto& x = r.x.description();
+    auto forward = prefer(
+        [&](bool free) {
+          return forward_of(free ? any_x : x, free || !r.weights ? any_w : weights_.description(), any_y);
+        },
+        [&](const auto& d) { return d.src_desc() == x && (!r.weights || d.weights_desc() == weights_.description()); });
+    if (!r.weights) weights_ = memory_format(forward.weights_desc());
+    y_ = memory_format(forward.dst_desc());
+    forward_ = Forward(forward);
+    forward_x_ = adapter(*c_, r.x, forward.src_desc());
+    forward_w_ = adapter(*c_, weights_, forward.weights_desc());
+    if (!r.train) return;
+
+    const auto &w = weights_.description(), &y = y_.description();
+    if (relu_) mask_ = relu_mask(*c_, y_);
+    auto gradient = prefer(
+        [&](bool free) { return gradient_of(forward, free ? any_x : x, free ? any_w : w, free ? any_y : y); },
+        [&](const auto& d) { return d.src_desc() == x && d.diff_weights_desc() == w && d.diff_dst_desc() == y; });
+    gradient_ = WeightsGradient(gradient);
+    gradient_x_ = adapter(*c_, r.x, gradient.src_desc());
+    gradient_w_ = adapter(*c_, weights_, gradient.diff_weights_desc());
+    gradient_y_ = adapter(*c_, y_, gradient.diff_dst_desc());
+    if (!r.input_gradient) return;
+
+    auto data = prefer(
+        [&](bool free) { return data_of(forward, free ? any_x : x, free ? any_w : w, free ? any_y : y); },
+        [&](const auto& d) { return d.diff_src_desc() == x && d.weights_desc() == w && d.diff_dst_desc() == y; });
+    data_ = DataGradient(data);
+    data_x_ = adapter(*c_, r.x, data.diff_src_desc());
+    data_w_ = adapter(*c_, weights_, data.weights_desc());
+    data_y_ = adapter(*c_, y_, data.diff_dst_desc());
+  }
+
+ private:
+  context* c_;
+  bool empty_, relu_;
+  memory_format weights_, y_;
+  relu_mask mask_;
+  Forward forward_;
+  DataGradient data_;
+  WeightsGradient gradient_;
+  adapter forward_x_, forward_w_, gradient_x_, gradient_w_, gradient_y_, data_x_, data_w_, data_y_;
+};
+
+}  // namespace tutti::onednn

@@ -1,0 +1,68 @@
+#pragma once
+#include <tutti/kernel/geometry.hpp>
+#include <tutti/kernel/onednn_context.hpp>
+
+namespace tutti::onednn {
+
+namespace detail {
+// oneDNN 2 has pooling with dilation under a name of its own, which oneDNN 3 gave up for the plain one.
+#if DNNL_VERSION_MAJOR < 3
+using pooling_forward = dnnl::pooling_v2_forward;
+using pooling_backward = dnnl::pooling_v2_backward;
+#else
+using pooling_forward = dnnl::pooling_forward;
+using pooling_backward = dnnl::pooling_backward;
+#endif
+}  // namespace detail
+
+/// The primitives of one max pooling, for one shape; keeps what won for backward.
+class max_pool {
+ public:
+  max_pool(context& c, const pool_geometry& g, const memory_format& x, bool train) : c_(&c), empty_(g.batch == 0) {
+    const shape y_shape{
+        {"batch", g.batch}, {"channels", g.channels}, {"height", g.out_height()}, {"width", g.out_width()}};
+    y_ = memory_format::row_major(y_shape);
+    if (empty_) return;
+    const auto greatest = dnnl::algorithm::pooling_max;
+    const auto stride = dims_of(g.down.stride, g.across.stride), size = dims_of(g.down.size, g.across.size),
+               low = dims_of(g.down.pad_low, g.across.pad_low), high = dims_of(g.down.pad_high, g.across.pad_high),
+               dilation = dims_of(g.down.dilation - 1, g.across.dilation - 1);
+    auto forward = describe<detail::pooling_forward>(
+        c, dnnl::primitive_attr(), train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
+        greatest, x.description(), any_of(memory_format::dims(y_shape)), stride, size, dilation, low, high);
+    y_ = memory_format(forward.dst_desc());
+    forward_ = detail::pooling_forward(forward);
+    if (!train) return;
+    workspace_ = dnnl::memory(forward.workspace_desc(), c.engine());
+    backward_ = detail::pooling_backward(describe_backward<detail::pooling_backward>(
+        c, forward, greatest, x.description(), y_.description(), stride, size, dilation, low, high));
+    train_ = true;
+  }
+
+  const memory_format& y() const { return y_; }
+
+  void forward(const tensor& x, tensor& y) {
+    if (empty_) return;
+    if (train_)
+      forward_.execute(c_->stream(),
+                       {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}, {DNNL_ARG_WORKSPACE, workspace_}});
+    else forward_.execute(c_->stream(), {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}});  // (N, C, H', W')
+  }
+
+  void backward(const tensor& dy, tensor& dx) {
+    if (empty_) return;
+    backward_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, dy.memory()},
+                                     {DNNL_ARG_DIFF_SRC, dx.memory()},
+                                     {DNNL_ARG_WORKSPACE, workspace_}});  // (N, C, H, W)
+  }
+
+ private:
+  context* c_;
+  bool empty_, train_ = false;
+  memory_format y_;
+  dnnl::memory workspace_;
+  detail::pooling_forward forward_;
+  detail::pooling_backward backward_;
+};
+
+}  // namespace tutti::onednn

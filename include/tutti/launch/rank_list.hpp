@@ -1,0 +1,42 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <tutti/base/error.hpp>
+
+namespace tutti {
+
+/// "rank 3", or "ranks 1, 3 and 4"; the first sixteen by number where there are more.
+inline std::string rank_list(const std::vector<int>& ranks) {
+  constexpr std::size_t shown = 16;
+  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
+  std::size_t named = ranks.size() > shown ? shown : ranks.size();
+  for (std::size_t i = 0; i < named; ++i) {
+    if (i > 0) text += i + 1 == ranks.size() ? " and " : ", ";
+    text += std::to_string(ranks[i]);
+  }
+  if (ranks.size() > named) text += format(" and %zu more", ranks.size() - named);
+  return text;
+}
+
+/// How a process ended, from what `waitpid` said: "was killed by signal 9
+/// (Killed)", or "ended with exit code 3".
+inline std::string describe_end(int status) {
+  if (WIFSIGNALED(status)) {
+    int number = WTERMSIG(status);
+    return format("was killed by signal %d (%s)", number, ::strsignal(number));
+  }
+  return format("ended with exit code %d", WEXITSTATUS(status));
+}
+
+/// The exit code that stands for how a process ended: its own, or 128 and the
+/// number of the signal, as shells have it.
+inline int exit_code_of(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace tutti

@@ -1,0 +1,52 @@
+#pragma once
+#include <exception>
+#include <type_traits>
+
+#include <tutti/comm/communicator.hpp>
+#include <tutti/launch/any_bootstrap.hpp>
+#include <tutti/launch/run_ranks.hpp>
+
+namespace tutti {
+
+namespace detail {
+
+template <class Body>
+int result_of(Body& body, communicator& world) {
+  if constexpr (std::is_void_v<decltype(body(world))>) {
+    body(world);
+    return 0;
+  } else {
+    return static_cast<int>(body(world));
+  }
+}
+
+}  // namespace detail
+
+/// Finds this program's ranks, or starts them, joins them and runs `body` on
+/// each: with `communicator&` of all ranks. Inside torchrun, srun or (with
+/// `<tutti/launch/pmix.hpp>`) mpirun it joins the ranks that they started;
+/// otherwise `--ranks N` starts N processes here, and without it there is one.
+/// `argc` and `argv` lose the launcher's own flags (`parse_launch_options`).
+///
+/// Returns what `main` should: the body's own int or 0; 1 where it threw, which
+/// every other rank then learns from its next call; in the process that started
+/// the ranks, the first failure's code.
+template <class Body>
+int run(int& argc, char** argv, Body body) {
+  return run_ranks(argc, argv, [&](any_bootstrap& ranks) {
+    session joined(ranks);
+    communicator world(joined);
+    // Before `world` goes: what others learn is why, not that this rank has left.
+    try {
+      return detail::result_of(body, world);
+    } catch (const std::exception& e) {
+      joined.abandon(e.what());
+      throw;
+    } catch (...) {
+      joined.abandon("an exception that is no std::exception");
+      throw;
+    }
+  });
+}
+
+}  // namespace tutti

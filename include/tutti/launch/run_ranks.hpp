@@ -1,0 +1,82 @@
+#pragma once
+#include <exception>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <unistd.h>
+
+#include <tutti/base/error.hpp>
+#include <tutti/base/log.hpp>
+#include <tutti/launch/any_bootstrap.hpp>
+#include <tutti/launch/environment.hpp>
+#include <tutti/launch/local_processes.hpp>
+#include <tutti/launch/options.hpp>
+
+namespace tutti {
+
+namespace detail {
+
+/// One line on standard error, in one write.
+inline void say_line(std::string line) noexcept {
+  line += '\n';
+  [[maybe_unused]] auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+/// Runs a rank's body and turns how it ended into an exit code. What it throws
+/// is printed, and told to the other ranks.
+template <class Body>
+int run_rank(any_bootstrap& ranks, Body& body) noexcept {
+  log_rank = ranks.rank();
+  std::string why;
+  int culprit = -1;
+  try {
+    if constexpr (std::is_void_v<decltype(body(ranks))>) {
+      body(ranks);
+      return 0;
+    } else {
+      return static_cast<int>(body(ranks));
+    }
+  } catch (const error& e) {
+    why = e.what();
+    culprit = e.rank();
+  } catch (const std::exception& e) {
+    why = e.what();
+  } catch (...) {
+    why = "an exception that is no std::exception";
+  }
+  say_line(format("rank %d: %s", ranks.rank(), why.c_str()));
+  ranks.fail(why.c_str(), culprit);
+  return 1;
+}
+
+}  // namespace detail
+
+/// What `run` stands on: finds or starts the ranks and runs
+/// `body(any_bootstrap&)` on each, which communicates by itself. Needs no UCX.
+template <class Body>
+int run_ranks(int& argc, char** argv, Body body) {
+  surroundings around;
+  try {
+    launch_options options = parse_launch_options(argc, argv);
+    around = look_around();
+    if (around.by != launcher::none && options.ranks > 0 && around.size > 0 && options.ranks != around.size)
+      throw error(errc::invalid_argument, format("--ranks %d, but %s started %d ranks: leave it out, or start one process",
+                                                 options.ranks, name_of(around.by), around.size));
+    if (around.by == launcher::none && options.ranks > 0)
+      return run_local_processes(
+          {.ranks = options.ranks, .tag_output = options.tag_output, .grace = options.grace, .timeout = options.timeout},
+          [&](shared_bootstrap mine) {
+            any_bootstrap ranks(mine);
+            return detail::run_rank(ranks, body);
+          });
+    any_bootstrap ranks = join(around, options.timeout);
+    return detail::run_rank(ranks, body);
+  } catch (const std::exception& e) {
+    // Before there are ranks, or while they join: what a rank throws later does not come here.
+    detail::say_line(around.by == launcher::none ? std::string(e.what()) : format("rank %d: %s", around.rank, e.what()));
+    return 1;
+  }
+}
+
+}  // namespace tutti

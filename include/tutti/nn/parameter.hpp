@@ -1,0 +1,91 @@
+#pragma once
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <tutti/base/span.hpp>
+#include <tutti/device/buffer.hpp>
+#include <tutti/kernel/shape.hpp>
+#include <tutti/nn/network.hpp>
+
+namespace tutti {
+
+/// One learned tensor of a network.
+struct parameter {
+  std::size_t index = 0;  ///< in the order of the network
+  name label = {};        ///< as in `conv1.weights`
+  shape dims = {};
+  std::size_t fan_in = 0;  ///< how many inputs an output sums; 0 for a bias
+  std::size_t offset = 0;  ///< where it begins in its store, in elements
+  std::size_t stored = 0;  ///< its elements in memory: more than the shape's where a backend pads
+};
+
+/// The parameters of a network: of each layer that has some, weights and bias.
+constexpr std::vector<parameter> parameters_of(const network& net) {
+  std::vector<parameter> all;
+  auto add = [&](const layer& o, const char* suffix, const shape& dims, std::size_t fan_in) {
+    char text[name::capacity + 1] = {};
+    std::size_t size = 0;
+    for (char letter : o.label.view())
+      if (size < name::capacity) text[size++] = letter;
+    for (const char* letter = suffix; *letter; ++letter) {
+      if (size == name::capacity) detail::refuse(o, "has too long a name for its parameters'");
+      text[size++] = *letter;
+    }
+    for (const parameter& other : all)
+      if (other.label.view() == std::string_view(text, size)) detail::refuse(o, "has the name of another layer");
+    all.push_back({.index = all.size(), .label = name(std::string_view(text, size)), .dims = dims, .fan_in = fan_in});
+  };
+  shape x = batch_of(net, 1);
+  for (const layer& o : net.layers) {
+    shape y = shape_after(o, x);
+    if (o.kind == layer_kind::convolution) {
+      std::size_t fan_in = x.of("channels") * o.down.size * o.across.size;
+      add(o, ".weights",
+          {{"filters", o.outputs}, {"channels", x.of("channels")}, {"down", o.down.size}, {"across", o.across.size}},
+          fan_in);
+      add(o, ".bias", {{"filters", o.outputs}}, 0);
+    } else if (o.kind == layer_kind::dense) {
+      add(o, ".weights", {{"units", o.outputs}, {"features", x.of("features")}}, x.of("features"));
+      add(o, ".bias", {{"units", o.outputs}}, 0);
+    }
+    x = y;
+  }
+  return all;
+}
+
+/// All parameters and all gradients of a network, one behind the other in the
+/// order of the network, so that any run of neighbours is one span: optimisers
+/// and all-reduces are elementwise and need not know where one ends. What lies
+/// between them, and what a backend pads, is 0 and stays 0.
+template <class T>
+class parameter_store {
+ public:
+  /// Parameters begin at multiples of this many elements, so that a vector load is aligned.
+  static constexpr std::size_t alignment = 64 / sizeof(T) > 0 ? 64 / sizeof(T) : 1;
+
+  parameter_store() = default;
+  /// `all` with `stored` filled in.
+  explicit parameter_store(std::vector<parameter> all) : parameters_(std::move(all)) {
+    std::size_t next = 0;
+    for (parameter& p : parameters_) {
+      p.offset = next;
+      next += (p.stored + alignment - 1) / alignment * alignment;
+    }
+    values_ = buffer<T>(next);
+    gradients_ = buffer<T>(next);
+    for (std::size_t i = 0; i < next; ++i) values_[i] = gradients_[i] = T{};
+  }
+
+  const std::vector<parameter>& parameters() const { return parameters_; }
+  span<T> values() { return values_; }
+  span<T> gradients() { return gradients_; }
+  span<T> value(const parameter& p) { return values().subspan(p.offset, p.stored); }
+  span<T> gradient(const parameter& p) { return gradients().subspan(p.offset, p.stored); }
+
+ private:
+  std::vector<parameter> parameters_;
+  buffer<T> values_, gradients_;
+};
+
+}  // namespace tutti

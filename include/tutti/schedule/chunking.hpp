@@ -1,0 +1,61 @@
+#pragma once
+#include <cstddef>
+
+#include <tutti/schedule/step.hpp>
+
+namespace tutti {
+
+/// Where the chunks of a vector of `count` elements lie.
+///
+/// The vector falls into `blocks` of equal length (all_gather and
+/// reduce_scatter: one a rank), and each block into `parts / blocks` chunks of
+/// whole grains, as many or one more; where the grains do not divide, the first
+/// chunks have one more. Only the last that holds anything may end within a
+/// grain. With fewer grains than chunks, the last chunks are empty.
+///
+/// Preconditions: parts > 0, grain > 0, count a multiple of blocks, parts a
+/// multiple of blocks, count + grain below 2^64.
+struct chunking {
+  std::size_t count = 0;
+  int parts = 1;
+  std::size_t grain = 1;
+  int blocks = 1;
+
+  constexpr std::size_t begin(chunk c) const {
+    const int in_block = parts / blocks;
+    const std::size_t length = count / static_cast<std::size_t>(blocks);
+    return static_cast<std::size_t>(c.value / in_block) * length + cut(length, in_block, c.value % in_block);
+  }
+  constexpr std::size_t end(chunk c) const {
+    const int in_block = parts / blocks;
+    const std::size_t length = count / static_cast<std::size_t>(blocks);
+    return static_cast<std::size_t>(c.value / in_block) * length + cut(length, in_block, c.value % in_block + 1);
+  }
+  constexpr std::size_t size(chunk c) const { return end(c) - begin(c); }
+
+  /// Of consecutive chunks of the vector.
+  constexpr std::size_t begin(chunks c) const { return begin(c.first); }
+  constexpr std::size_t end(chunks c) const { return end(chunk{c.first.value + c.count - 1}); }
+  constexpr std::size_t size(chunks c) const { return end(c) - begin(c); }
+
+  /// The longest chunk, which is the first.
+  constexpr std::size_t longest() const { return size(chunk{0}); }
+
+ private:
+  /// Where the i-th of `number` pieces of `length` elements begins: the first
+  /// pieces are one grain longer where the grains do not divide.
+  constexpr std::size_t cut(std::size_t length, int number, int i) const {
+    const std::size_t grains = length / grain + (length % grain != 0);
+    const auto n = static_cast<std::size_t>(number), k = static_cast<std::size_t>(i);
+    const std::size_t longer = grains % n;
+    const std::size_t at = (grains / n * k + (k < longer ? k : longer)) * grain;
+    return at < length ? at : length;
+  }
+};
+
+/// The form for all_gather and reduce_scatter: `block` elements of each of `blocks` ranks.
+constexpr chunking block_chunking(std::size_t block, int blocks, int parts, std::size_t grain = 1) {
+  return {.count = block * static_cast<std::size_t>(blocks), .parts = parts, .grain = grain, .blocks = blocks};
+}
+
+}  // namespace tutti

@@ -1,0 +1,81 @@
+#pragma once
+#include <cstdint>
+
+#include <tutti/schedule/team.hpp>
+
+namespace tutti {
+
+/// What a team agrees to do together.
+enum class collective : std::uint8_t { all_reduce, reduce_scatter, all_gather, broadcast, reduce, barrier };
+
+inline constexpr collective every_collective[] = {collective::all_reduce, collective::reduce_scatter,
+                                                  collective::all_gather, collective::broadcast,
+                                                  collective::reduce,     collective::barrier};
+
+constexpr const char* name_of(collective what) {
+  switch (what) {
+    case collective::all_reduce: return "all_reduce";
+    case collective::reduce_scatter: return "reduce_scatter";
+    case collective::all_gather: return "all_gather";
+    case collective::broadcast: return "broadcast";
+    case collective::reduce: return "reduce";
+    case collective::barrier: return "barrier";
+  }
+  return "unknown";
+}
+
+/// Whether operands of several ranks are combined.
+constexpr bool reduces(collective what) {
+  return what == collective::all_reduce || what == collective::reduce_scatter || what == collective::reduce;
+}
+
+/// Whether one rank differs from the others.
+constexpr bool rooted(collective what) { return what == collective::broadcast || what == collective::reduce; }
+
+/// Whether `parts` is a multiple of the team's size, with as many consecutive
+/// chunks for each rank.
+constexpr bool blocked(collective what) {
+  return what == collective::reduce_scatter || what == collective::all_gather;
+}
+
+/// Whose block chunk c lies in, of a vector of one block a rank.
+constexpr rank owner_of(chunk c, team all, int parts) { return {c.value / (parts / all.size)}; }
+
+/// What every rank may count on before a collective, and must have brought
+/// about after it, in chunks of the vector (scratch is nobody's business).
+///
+/// |                | before | after |
+/// |----------------|--------|-------|
+/// | all_reduce     | all    | all: everyone's operands, folded in rank order |
+/// | reduce_scatter | all    | own block: the same |
+/// | all_gather     | own block | all: each block its owner's |
+/// | broadcast      | root: all | all: the root's |
+/// | reduce         | all    | root, all: everyone's operands, folded in rank order |
+/// | barrier        | a token | nothing, but everyone was heard from |
+///
+/// A chunk that need not be held after may have been overwritten. A barrier
+/// moves a token of one element and folds tokens with any operation: what they
+/// hold does not matter, that they came does.
+struct contract {
+  collective what = collective::all_reduce;
+  team all{};
+  rank root{};
+  int parts = 1;
+
+  constexpr bool holds_before(rank r, chunk c) const {
+    if (what == collective::broadcast) return r == root;
+    if (what == collective::all_gather) return r == owner_of(c, all, parts);
+    return true;
+  }
+  constexpr bool holds_after(rank r, chunk c) const {
+    if (what == collective::reduce) return r == root;
+    if (what == collective::reduce_scatter) return r == owner_of(c, all, parts);
+    return what != collective::barrier;
+  }
+  /// Whose value chunk c must hold afterwards, where nothing is reduced.
+  constexpr rank source_of(chunk c) const {
+    return what == collective::all_gather ? owner_of(c, all, parts) : root;
+  }
+};
+
+}  // namespace tutti

@@ -1,0 +1,138 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <tutti/base/error.hpp>
+#include <tutti/base/span.hpp>
+#include <tutti/kernel/random.hpp>
+#include <tutti/train/dataset.hpp>
+
+namespace tutti {
+
+/// Consecutive elements of something longer.
+struct share {
+  std::size_t first = 0, count = 0;
+  friend constexpr bool operator==(share, share) = default;
+};
+
+/// What rank `me` of `ranks` gets of `whole` elements: contiguous, in the order
+/// of ranks, sizes that differ by at most one.
+constexpr share share_of(std::size_t whole, int me, int ranks) {
+  const std::size_t r = static_cast<std::size_t>(me), n = static_cast<std::size_t>(ranks);
+  const std::size_t each = whole / n, more = whole % n;
+  return {.first = r * each + (r < more ? r : more), .count = each + (r < more ? 1 : 0)};
+}
+
+/// 0 … count − 1 in a random order, the same for the same stream everywhere
+/// (Fisher and Yates; Durstenfeld's Algorithm 235, 1964).
+inline std::vector<std::uint32_t> permutation(std::size_t count, random_stream random) {
+  if (count > 0xffffffffu)
+    throw error(errc::invalid_argument, format("a permutation of %zu elements: 2³² − 1 are possible", count));
+  std::vector<std::uint32_t> order(count);
+  for (std::size_t i = 0; i < count; ++i) order[i] = static_cast<std::uint32_t>(i);
+  for (std::size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(i, i)]);
+  return order;
+}
+
+/// Pixels as numbers: (pixel/255 − mean) / deviation.
+struct normalisation {
+  float mean = 0.1307f, deviation = 0.3081f;  ///< MNIST's
+};
+
+/// Copies samples out of a data set.
+class sample_reader {
+ public:
+  /// `data` must outlive the reader.
+  explicit sample_reader(const dataset& data, normalisation n = {}) : data_(&data) {
+    for (std::size_t i = 0; i < value_of_.size(); ++i)
+      value_of_[i] = (static_cast<float>(i) / 255.0f - n.mean) / n.deviation;
+  }
+
+  /// Sample `which(i)` of the data goes to place i, for every label there is room for.
+  template <class Which>
+  void read(Which which, span<float> x, span<std::uint8_t> labels) const {
+    const std::size_t size = data_->sample_size();
+    if (x.size() != labels.size() * size)
+      throw error(errc::invalid_argument,
+                  format("%zu samples of %zu values do not fit in %zu values", labels.size(), size, x.size()));
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const std::size_t sample = which(i);
+      const std::uint8_t* pixels = data_->pixels.data() + sample * size;
+      for (std::size_t p = 0; p < size; ++p) x[i * size + p] = value_of_[pixels[p]];  // (N, C, H, W)
+      labels[i] = data_->labels[sample];
+    }
+  }
+
+ private:
+  const dataset* data_;
+  std::array<float, 256> value_of_ = {};
+};
+
+struct loader_options {
+  std::size_t batch = 64;  ///< of all ranks together
+  int rank = 0, ranks = 1;
+  bool shuffle = true;
+  std::uint64_t seed = 1;
+  /// Not 0: the samples of each batch change places among themselves. All
+  /// sums stay the same but for rounding, whose size this shows.
+  std::uint64_t inner_seed = 0;
+  normalisation pixels = {};
+};
+
+/// Cuts a data set into batches, and batches into the ranks' shares. The batches
+/// depend on seed and epoch only, not on the number of ranks. The last one may
+/// be short, and a rank's share of it empty.
+class loader {
+ public:
+  /// `data` must outlive the loader.
+  loader(const dataset& data, const loader_options& o) : count_(data.count), options_(o), reader_(data, o.pixels) {
+    if (o.batch == 0) throw error(errc::invalid_argument, "a batch of 0 samples: at least 1 is needed");
+    begin_epoch(0);
+  }
+
+  /// Puts the samples in this epoch's order.
+  void begin_epoch(std::size_t epoch) {
+    order_ = permutation(count_, {.seed = options_.seed, .purpose = 2 * epoch});
+    if (!options_.shuffle)
+      for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::uint32_t>(i);
+    if (options_.inner_seed == 0) return;
+    for (std::size_t b = 0; b < batches(); ++b) {
+      random_stream inner{.seed = options_.inner_seed, .purpose = 2 * (epoch * batches() + b) + 1};
+      std::uint32_t* begin = order_.data() + b * options_.batch;
+      for (std::size_t i = batch_size(b); i > 1; --i) std::swap(begin[i - 1], begin[inner.below(i, i)]);
+    }
+  }
+
+  std::size_t batches() const { return (count_ + options_.batch - 1) / options_.batch; }
+  /// The samples of batch b on all ranks together.
+  std::size_t batch_size(std::size_t b) const {
+    std::size_t left = count_ - b * options_.batch;
+    return left < options_.batch ? left : options_.batch;
+  }
+  /// This rank's part of batch b.
+  share local_share(std::size_t b) const { return share_of(batch_size(b), options_.rank, options_.ranks); }
+  /// The number in the data set of each sample of it.
+  span<const std::uint32_t> samples(std::size_t b) const {
+    share mine = local_share(b);
+    return {order_.data() + b * options_.batch + mine.first, mine.count};
+  }
+
+  /// This rank's part of batch b, normalised.
+  void load(std::size_t b, span<float> x, span<std::uint8_t> labels) const {
+    span<const std::uint32_t> mine = samples(b);
+    if (labels.size() != mine.size())
+      throw error(errc::invalid_argument,
+                  format("a share of %zu samples does not fit in %zu labels", mine.size(), labels.size()));
+    reader_.read([&](std::size_t i) { return mine[i]; }, x, labels);
+  }
+
+ private:
+  std::size_t count_;
+  loader_options options_;
+  sample_reader reader_;
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace tutti

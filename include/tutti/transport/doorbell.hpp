@@ -1,0 +1,62 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <tutti/base/config.hpp>
+
+namespace tutti {
+
+/// Sleeps until the word is no longer `seen`, is woken, or `seconds` have
+/// passed. Works across processes.
+inline void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t seen, double seconds) {
+  timespec t{.tv_sec = static_cast<time_t>(seconds),
+             .tv_nsec = static_cast<long>((seconds - static_cast<double>(static_cast<time_t>(seconds))) * 1e9)};
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT, seen, &t, nullptr, 0);
+}
+
+inline void futex_wake(std::atomic<std::uint32_t>& word, int waiters = 1 << 30) {
+  ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE, waiters, nullptr, nullptr, 0);
+}
+
+/// How whoever publishes something wakes whoever sleeps for it. In memory that
+/// both see; a line of its own, since it is written on the way into sleep only.
+struct alignas(64) doorbell {
+  static constexpr std::uint32_t awake = 0, asleep = 1;
+  std::atomic<std::uint32_t> state{awake};
+
+  /// Sleeps at most `seconds`, unless `look()` finds something to do after
+  /// every later publisher has been made to ring.
+  template <class Look>
+  void sleep(double seconds, Look look) {
+    state.exchange(asleep, std::memory_order_seq_cst);
+    if (!look()) futex_wait(state, asleep, seconds);
+    state.store(awake, std::memory_order_relaxed);
+  }
+
+  /// To be called after publishing.
+  void ring() {
+    // The fence orders what was published before the look at the sleeper; the
+    // sleeper's exchange orders its mark before its look at what was published.
+    if constexpr (under_thread_sanitizer) {
+      if (state.fetch_or(0, std::memory_order_seq_cst) == awake) return;
+    } else {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      if (state.load(std::memory_order_relaxed) == awake) return;
+    }
+    wake();
+  }
+
+  void wake() {
+    // What was published before is seen by whoever sees that it was woken.
+    state.store(awake, std::memory_order_release);
+    futex_wake(state);
+  }
+};
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free && sizeof(doorbell) == 64);
+
+}  // namespace tutti

@@ -1,0 +1,146 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tutti/base/bootstrap.hpp>
+#include <tutti/transport/doorbell.hpp>
+#include <tutti/transport/port.hpp>
+#include <tutti/transport/verdict.hpp>
+
+namespace tutti {
+
+/// How far a rank has come on a communicator, and in which call; written by it,
+/// read by others only when they look for who is late or astray.
+struct alignas(64) rank_status {
+  std::atomic<std::uint64_t> entered{0};    ///< the last operation it has begun
+  std::atomic<std::uint64_t> completed{0};  ///< the last it has completed
+  std::atomic<std::uint32_t> left{0};       ///< 1 once it will begin no more
+  std::atomic<std::uint64_t> shape{0};      ///< fingerprint of the call it has entered last, but for the number
+
+  /// To be called before `entered` is stored.
+  void enter(const call& what, std::uint64_t its_shape) {
+    if (shape.load(std::memory_order_relaxed) == its_shape) return;
+    std::uint64_t bytes[words];
+    std::memcpy(bytes, &what, sizeof what);
+    for (std::size_t i = 0; i < words; ++i) what_[i].store(bytes[i], std::memory_order_relaxed);
+    shape.store(its_shape, std::memory_order_release);
+  }
+  /// What it has entered, as number `number`.
+  call entered_call(std::uint64_t number) const {
+    std::uint64_t bytes[words];
+    for (std::size_t i = 0; i < words; ++i) bytes[i] = what_[i].load(std::memory_order_relaxed);
+    call what;
+    std::memcpy(&what, bytes, sizeof what);
+    what.number = number;
+    return what;
+  }
+
+ private:
+  static constexpr std::size_t words = sizeof(call) / 8;
+  std::atomic<std::uint64_t> what_[words] = {};
+};
+
+/// Which kind of channel joins two ranks.
+enum class link_kind : std::uint8_t { self, loopback, window, message, simulated };
+
+constexpr const char* name_of(link_kind kind) {
+  constexpr const char* names[] = {"self", "loopback", "window", "message", "simulated"};
+  return names[static_cast<int>(kind)];
+}
+
+/// The channels of one communicator: a sending and a receiving port for each
+/// peer. Used by one thread at a time.
+class link {
+ public:
+  virtual ~link() = default;
+  virtual send_port& to(int peer) = 0;
+  virtual recv_port& from(int peer) = 0;
+  virtual link_kind kind(int peer) const = 0;
+
+  /// This rank's own status, and a peer's, or null where it cannot be seen from
+  /// here.
+  virtual rank_status& status() = 0;
+  virtual const rank_status* status_of(int peer) const = 0;
+
+  /// Whether any two members are joined by messages: the same answer on all.
+  virtual bool any_message() const { return false; }
+
+  /// Tells peers that cannot see this rank's status in which call it waits.
+  virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }
+};
+
+/// The all-gather of bytes by which the members of a new communicator tell each
+/// other what they need to connect.
+class exchange {
+ public:
+  virtual ~exchange() = default;
+  virtual contributions all_gather(bytes_view mine) = 0;
+};
+
+template <bootstrap B>
+class bootstrap_exchange final : public exchange {
+ public:
+  explicit bootstrap_exchange(B& b) : bootstrap_(b) {}
+  contributions all_gather(bytes_view mine) override { return bootstrap_.all_gather(mine); }
+
+ private:
+  B& bootstrap_;
+};
+
+/// What one thread of a rank needs to move data: it makes links, moves what
+/// needs a processor to be moved, and sleeps until something may have come.
+class engine_transport {
+ public:
+  virtual ~engine_transport() = default;
+
+  /// Collective over the members, named by their ranks in the world; `me` is
+  /// this rank's place among them.
+  virtual std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) = 0;
+
+  /// True where something moved.
+  virtual bool progress() = 0;
+
+  /// Sleeps up to `seconds` unless `look` finds work; `wake` from another
+  /// thread ends it.
+  virtual void sleep(double seconds, bool (*look)(void*), void* context) = 0;
+  virtual void wake() = 0;
+
+  /// After a verdict: takes the memory of calls back from whatever still uses
+  /// it. Nothing moves afterwards.
+  virtual void abandon() {}
+};
+
+/// How a session's ranks are joined. One a session; an `engine_transport` for
+/// each thread that moves data.
+class fabric {
+ public:
+  virtual ~fabric() = default;
+
+  /// The lowest operation that this rank has not completed, on the communicator
+  /// that it used last; for reports of what a failure cut short.
+  std::atomic<std::uint64_t> open_operation{1};
+
+  virtual std::unique_ptr<engine_transport> make_engine() = 0;
+  virtual verdict_board& board() = 0;
+
+  /// Looks whether a peer has died or stopped, and declares it if so.
+  /// `stuck_on` is the operation in which this rank waits, over that link of
+  /// those members. Called from sleeps.
+  virtual void examine(std::uint64_t stuck_on, const link& over, const std::vector<int>& members) = 0;
+
+  /// Makes a verdict known to all; the first one counts.
+  virtual void declare(const verdict& v) = 0;
+
+  /// From here on this rank's end is no failure.
+  virtual void leave() = 0;
+
+  /// In one sentence: which links there are, and to whom.
+  virtual std::string describe() const = 0;
+};
+
+}  // namespace tutti

@@ -1,0 +1,293 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <tutti/device/buffer.hpp>
+#include <tutti/transport/link.hpp>
+#include <tutti/transport/ucx.hpp>
+
+namespace tutti {
+
+/// What stands before every message.
+struct message_header {
+  std::uint32_t communicator = 0;
+  std::uint32_t source = 0;    ///< rank in the communicator
+  std::uint64_t sequence = 0;  ///< of the piece on its channel, or a word beside the stream
+  std::uint64_t fingerprint = 0;
+  call what{};
+
+  static constexpr std::uint64_t goodbye = static_cast<std::uint64_t>(-1), status = static_cast<std::uint64_t>(-2);
+};
+
+/// The sending end of a channel of active messages. Does not copy: up to
+/// `window` pieces are under way at a time.
+class message_sender final : public send_port {
+ public:
+  static constexpr std::size_t window = 4;
+  static constexpr std::size_t piece_bytes = std::size_t{256} << 10;
+  static constexpr unsigned active_message = 1;
+
+  message_sender(ucp_ep_h endpoint, std::uint32_t communicator, std::uint32_t me)
+      : endpoint_(endpoint), state_(std::make_unique<state>()) {
+    for (letter& l : state_->letters) {
+      l.owner = this;
+      l.header.communicator = communicator;
+      l.header.source = me;
+    }
+  }
+  message_sender(const message_sender&) = delete;
+  message_sender& operator=(const message_sender&) = delete;
+  ~message_sender() override {
+    // UCX may still read what is under way: it is given up rather than freed.
+    if (under_way()) static_cast<void>(state_.release());
+  }
+
+  std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
+    state& s = *state_;
+    if (s.first_free - s.first_open == window || s.failed) return full;
+    if (bytes > piece_bytes) {
+      bytes = piece_bytes;
+      if (e.element < bytes) bytes -= bytes % e.element;
+    }
+    letter& l = s.letters[s.first_free % window];
+    l.header.fingerprint = e.fingerprint;
+    l.header.what = *e.what;
+    post(l, s.sequence, data, bytes);
+    return static_cast<std::ptrdiff_t>(bytes);
+  }
+
+  /// A word beside the stream: in which call this rank waits (`status`), or, as
+  /// the last of all, which operation it has completed (`goodbye`). False where
+  /// there is no room at present.
+  bool say(std::uint64_t word, const call& what, std::uint64_t shape) {
+    state& s = *state_;
+    if (s.failed || s.first_free - s.first_open == window) return false;
+    letter& l = s.letters[s.first_free % window];
+    l.header.what = what;
+    l.header.fingerprint = shape;
+    const std::uint64_t next = s.sequence;
+    post(l, word, nullptr, 0);
+    s.sequence = next;
+    return true;
+  }
+
+  bool idle() const { return state_->failed || !under_way(); }
+  bool under_way() const { return state_->first_open != state_->first_free; }
+
+  bool failed() const { return state_->failed; }
+
+  /// The endpoint is gone.
+  void give_up() { state_->failed = true; }
+
+ private:
+  struct letter {
+    message_sender* owner = nullptr;
+    message_header header{};
+    std::size_t bytes = 0;
+    bool under_way = false;
+  };
+  struct state {
+    letter letters[window];
+    std::uint64_t first_open = 0, first_free = 0;
+    std::uint64_t sequence = 0;  // of the next piece; words beside the stream have none
+    bool failed = false;
+  };
+
+  void post(letter& l, std::uint64_t sequence, const std::byte* data, std::size_t bytes) {
+    ++state_->first_free;
+    ++state_->sequence;
+    l.header.sequence = sequence;
+    l.bytes = bytes;
+    l.under_way = true;
+    in_flight += bytes;
+    ucp_request_param_t params{};
+    params.op_attr_mask =
+        UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE;
+    params.memory_type = UCS_MEMORY_TYPE_HOST;
+    params.user_data = &l;
+    params.cb.send = [](void* request, ucs_status_t status, void* user) {
+      letter& done = *static_cast<letter*>(user);
+      if (status != UCS_OK) done.owner->state_->failed = true;
+      done.owner->finished(done);
+      ucp_request_free(request);
+    };
+    ucs_status_ptr_t request =
+        ucp_am_send_nbx(endpoint_, active_message, &l.header, sizeof l.header, data, bytes, &params);
+    if (UCS_PTR_IS_ERR(request)) state_->failed = true;
+    if (!UCS_PTR_IS_PTR(request)) finished(l);
+  }
+
+  void finished(letter& l) {
+    l.under_way = false;
+    state& s = *state_;
+    while (s.first_open < s.first_free && !s.letters[s.first_open % window].under_way)
+      in_flight -= s.letters[s.first_open++ % window].bytes;
+  }
+
+  ucp_ep_h endpoint_;
+  std::unique_ptr<state> state_;
+};
+
+/// The receiving end. Messages may overtake each other; their sequence numbers
+/// put them in order again. What UCX has received already is used where it
+/// lies; what is still with the sender is fetched to its place.
+class message_receiver final : public recv_port {
+ public:
+  explicit message_receiver(ucp_worker_h worker) : worker_(worker) {}
+  message_receiver(const message_receiver&) = delete;
+  message_receiver& operator=(const message_receiver&) = delete;
+  ~message_receiver() override {
+    for (letter& l : letters_) give_back(l);
+  }
+
+  const piece* receive(std::byte* place, std::size_t room) override {
+    if (open_) return &piece_;
+    std::uint64_t sequence = next_;
+    for (std::size_t ahead = 0; ahead < message_sender::window; ++ahead, ++sequence) {
+      letter* l = find(sequence);
+      if (!l || l->header.fingerprint != expected) break;
+      if (l->where == whereabouts::at_sender) {
+        if (place && l->bytes > room) break;
+        fetch(*l, place);
+      }
+      if (place) {
+        if (l->bytes > room) break;
+        place += l->bytes;
+        room -= l->bytes;
+      }
+    }
+    letter* first = find(next_);
+    if (!first) return nullptr;
+    if (first->lost) {
+      broken = true;
+      return nullptr;
+    }
+    const bool strange = first->header.fingerprint != expected;
+    if ((first->where == whereabouts::at_sender && !strange) || first->fetching) return nullptr;
+    what_ = first->header.what;  // letters move when others arrive
+    piece_ = {.data = first->data, .bytes = first->bytes, .from = {.fingerprint = first->header.fingerprint, .what = &what_}};
+    open_ = !strange;
+    return &piece_;
+  }
+
+  const envelope* peek() override {
+    const letter* first = find(next_);
+    if (!first) return nullptr;
+    seen_ = {.fingerprint = first->header.fingerprint, .what = &first->header.what};
+    return &seen_;
+  }
+
+  void consume(std::size_t bytes) override {
+    piece_.data += bytes;
+    piece_.bytes -= bytes;
+    if (piece_.bytes > 0) return;
+    open_ = false;
+    for (std::size_t i = 0; i < letters_.size(); ++i)
+      if (letters_[i].header.sequence == next_) {
+        give_back(letters_[i]);
+        letters_[i] = std::move(letters_.back());
+        letters_.pop_back();
+        break;
+      }
+    ++next_;
+  }
+
+  /// A message has come; UCS_INPROGRESS where its data is kept.
+  ucs_status_t arrived(const message_header& header, void* data, std::size_t bytes,
+                       const ucp_am_recv_param_t& param) {
+    letter l{.header = header, .bytes = bytes};
+    ucs_status_t answer = UCS_OK;
+    if (param.recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) {
+      l.where = whereabouts::at_sender;
+      l.held = data;
+      answer = UCS_INPROGRESS;
+    } else if (param.recv_attr & UCP_AM_RECV_ATTR_FLAG_DATA) {
+      l.where = whereabouts::held;
+      l.held = data;
+      l.data = static_cast<std::byte*>(data);
+      answer = UCS_INPROGRESS;
+    } else {
+      l.where = whereabouts::own;
+      l.own = spare(bytes);
+      if (bytes > 0) std::memcpy(l.own.data(), data, bytes);
+      l.data = l.own.data();
+    }
+    letters_.push_back(std::move(l));
+    return answer;
+  }
+
+ private:
+  enum class whereabouts : std::uint8_t { own, held, at_sender };
+  struct letter {
+    message_header header{};
+    std::size_t bytes = 0;
+    whereabouts where = whereabouts::own;
+    void* held = nullptr;  // by UCX, to be given back or fetched
+    std::byte* data = nullptr;
+    buffer<std::byte> own{};
+    void* fetching = nullptr;
+    bool lost = false;
+  };
+
+  letter* find(std::uint64_t sequence) {
+    for (letter& l : letters_)
+      if (l.header.sequence == sequence) {
+        if (l.fetching) {
+          const ucs_status_t status = ucp_request_check_status(l.fetching);
+          if (status == UCS_INPROGRESS) return &l;
+          l.lost = status != UCS_OK;
+          ucp_request_free(std::exchange(l.fetching, nullptr));
+        }
+        return &l;
+      }
+    return nullptr;
+  }
+
+  void fetch(letter& l, std::byte* place) {
+    if (!place) l.own = spare(l.bytes);
+    l.data = place ? place : l.own.data();
+    l.where = whereabouts::own;
+    ucp_request_param_t params{};
+    params.op_attr_mask = UCP_OP_ATTR_FIELD_MEMORY_TYPE;
+    params.memory_type = UCS_MEMORY_TYPE_HOST;
+    ucs_status_ptr_t request = ucp_am_recv_data_nbx(worker_, std::exchange(l.held, nullptr), l.data, l.bytes, &params);
+    if (UCS_PTR_IS_PTR(request)) l.fetching = request;
+    else l.lost = UCS_PTR_STATUS(request) != UCS_OK;
+  }
+
+  void give_back(letter& l) {
+    if (l.fetching) {
+      // UCX may still write to it: the bytes are given up rather than given to others.
+      if (ucp_request_check_status(l.fetching) == UCS_INPROGRESS) static_cast<void>(new buffer<std::byte>(std::move(l.own)));
+      ucp_request_free(l.fetching);
+    }
+    if (l.held) ucp_am_data_release(worker_, l.held);
+    l.held = l.fetching = nullptr;
+    if (l.own.size() > 0 && spares_.size() < 2 * message_sender::window) spares_.push_back(std::move(l.own));
+  }
+
+  buffer<std::byte> spare(std::size_t bytes) {
+    for (buffer<std::byte>& b : spares_)
+      if (b.size() >= bytes) {
+        buffer<std::byte> found = std::move(b);
+        b = std::move(spares_.back());
+        spares_.pop_back();
+        return found;
+      }
+    return buffer<std::byte>(bytes < 4096 ? 4096 : bytes);
+  }
+
+  ucp_worker_h worker_;
+  std::vector<letter> letters_;
+  std::vector<buffer<std::byte>> spares_;
+  std::uint64_t next_ = 0;
+  piece piece_{};
+  call what_{};
+  envelope seen_{};
+  bool open_ = false;
+};
+
+}  // namespace tutti

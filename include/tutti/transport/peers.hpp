@@ -1,0 +1,139 @@
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/base/error.hpp>
+
+namespace tutti {
+
+/// Where a rank runs, as it says itself when ranks connect.
+struct rank_home {
+  char boot[40] = {};           ///< the kernel's name for this boot of this host
+  std::uint64_t pid_space = 0;  ///< inode of its process-number namespace
+  std::uint64_t ipc_space = 0;  ///< inode of its shared-memory namespace
+  std::int32_t pid = 0;
+  std::uint32_t user = 0;
+  char host[64] = {};
+
+  static rank_home mine() {
+    rank_home h;
+    if (std::FILE* f = std::fopen("/proc/sys/kernel/random/boot_id", "r")) {
+      if (!std::fgets(h.boot, sizeof h.boot, f)) h.boot[0] = '\0';
+      std::fclose(f);
+    }
+    struct stat s{};
+    if (::stat("/proc/self/ns/pid", &s) == 0) h.pid_space = s.st_ino;
+    if (::stat("/proc/self/ns/ipc", &s) == 0) h.ipc_space = s.st_ino;
+    h.pid = ::getpid();
+    h.user = ::geteuid();
+    ::gethostname(h.host, sizeof h.host - 1);
+    return h;
+  }
+
+  bool same_host(const rank_home& other) const {
+    return boot[0] && std::strcmp(boot, other.boot) == 0 && pid_space == other.pid_space &&
+           ipc_space == other.ipc_space;
+  }
+};
+
+/// Watches processes of this host: has one ended, or does one exist but not
+/// run? A process that ended is seen at once, one that is stopped once it has
+/// been so for `patience` seconds.
+class process_watch {
+ public:
+  static constexpr double patience = 1.5;
+
+  enum class condition : std::uint8_t { running, ended, stopped };
+
+  process_watch() = default;
+  process_watch(process_watch&& other) noexcept : watched_(std::move(other.watched_)) { other.watched_.clear(); }
+  process_watch& operator=(process_watch&& other) noexcept {
+    watched_.swap(other.watched_);
+    return *this;
+  }
+  ~process_watch() {
+    for (const process& p : watched_)
+      if (p.descriptor >= 0) ::close(p.descriptor);
+  }
+
+  void add(int rank, int pid) {
+    watched_.push_back({.rank = rank, .pid = pid, .descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))});
+  }
+
+  struct finding {
+    int rank = -1, pid = 0;
+    condition is = condition::running;
+  };
+
+  /// Calls `report(finding)` for each process that does not run as it should.
+  /// Cost: some 10 µs a process.
+  template <class Report>
+  void look(Report report) {
+    const double t = now();
+    for (process& p : watched_) {
+      if (ended(p)) {
+        report(finding{p.rank, p.pid, condition::ended});
+      } else if (stopped(p.pid)) {
+        // Time in which this process did not look either does not count: a job
+        // that was stopped as a whole and goes on is no failure.
+        if (p.stopped_since == 0 || t - p.looked > patience / 2) p.stopped_since = t;
+        if (t - p.stopped_since >= patience) report(finding{p.rank, p.pid, condition::stopped});
+      } else {
+        p.stopped_since = 0;
+      }
+      p.looked = t;
+    }
+  }
+
+ private:
+  struct process {
+    int rank = -1, pid = 0, descriptor = -1;
+    double stopped_since = 0, looked = 0;
+  };
+
+  // Called while a collective waits, which must not allocate.
+  struct proc_path {
+    char text[48];
+    proc_path(int pid, const char* file) { std::snprintf(text, sizeof text, "/proc/%d%s", pid, file); }
+  };
+  static bool ended(const process& p) {
+    if (p.descriptor < 0) {
+      // Without a descriptor, one that nobody has waited for still has a number.
+      if (::access(proc_path(p.pid, "").text, F_OK) != 0) return true;
+      const char is = state(p.pid);
+      return is == 'Z' || is == 'X';
+    }
+    pollfd fd{.fd = p.descriptor, .events = POLLIN, .revents = 0};
+    return ::poll(&fd, 1, 0) == 1;
+  }
+  static bool stopped(int pid) {
+    const char is = state(pid);
+    return is == 'T' || is == 't';
+  }
+  // The letter that the kernel has for it, '?' where it does not say.
+  static char state(int pid) {
+    const int file = ::open(proc_path(pid, "/stat").text, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return '?';
+    char line[512];
+    const ssize_t n = ::read(file, line, sizeof line - 1);
+    ::close(file);
+    if (n <= 0) return '?';
+    line[n] = '\0';
+    const char* name_end = std::strrchr(line, ')');
+    return name_end && name_end[1] == ' ' ? name_end[2] : '?';
+  }
+
+  std::vector<process> watched_;
+};
+
+}  // namespace tutti

@@ -1,0 +1,68 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include <tutti/transport/call.hpp>
+
+namespace tutti {
+
+/// What travels with every piece: enough to notice that the other end is in
+/// another operation, and to say which.
+struct envelope {
+  std::uint64_t fingerprint = 0;
+  const call* what = nullptr;   ///< valid while the piece is
+  std::uint32_t element = 1;    ///< bytes; a piece holds whole elements where one fits
+};
+
+/// A run of bytes that has arrived and not been consumed.
+struct piece {
+  const std::byte* data = nullptr;
+  std::size_t bytes = 0;
+  envelope from{};
+};
+
+/// The end of a channel to one peer that sends: bytes in order, in pieces of
+/// the link's choice.
+class send_port {
+ public:
+  static constexpr std::ptrdiff_t full = -1;
+
+  virtual ~send_port() = default;
+
+  /// Takes up to `bytes` bytes and returns how many, or `full` where it takes
+  /// none at present. With `bytes` = 0 one empty piece travels. A link that
+  /// does not copy keeps the bytes until they no longer count in `in_flight`.
+  virtual std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) = 0;
+
+  /// Of all bytes taken, how many at the end must not change yet.
+  std::size_t in_flight = 0;
+};
+
+/// The end of a channel from one peer that receives.
+class recv_port {
+ public:
+  virtual ~recv_port() = default;
+
+  /// The fingerprint of the operation that the caller is in; set by it.
+  std::uint64_t expected = 0;
+
+  /// What was to be delivered is lost: nothing more will come. Set by the link.
+  bool broken = false;
+
+  /// The next piece, or null where none is complete. `place`, where not null,
+  /// has room for `room` bytes at the position that the stream has reached: a
+  /// link may put bytes of the expected operation there at once, and says so by
+  /// `data == place`. A caller that offers a place offers it until the piece is
+  /// consumed. A piece of another operation may come without its data.
+  virtual const piece* receive(std::byte* place, std::size_t room) = 0;
+
+  /// What the next piece belongs to, where one is known to be on its way, else
+  /// null. Moves nothing.
+  virtual const envelope* peek() { return nullptr; }
+
+  /// The first `bytes` bytes of the piece are used; all of them, and the next
+  /// piece may be asked for.
+  virtual void consume(std::size_t bytes) = 0;
+};
+
+}  // namespace tutti

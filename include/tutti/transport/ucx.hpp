@@ -1,0 +1,188 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ucp/api/ucp.h>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/base/error.hpp>
+
+// UCX's handles as objects that close themselves. Each must be destroyed before
+// what it was made from.
+
+namespace tutti::ucx {
+
+inline void check(ucs_status_t status, const char* doing) {
+  if (status != UCS_OK) throw error(errc::link, format("UCX: %s: %s", doing, ucs_status_string(status)));
+}
+
+class context {
+ public:
+  context() {
+    ucp_config_t* config = nullptr;
+    check(ucp_config_read(nullptr, nullptr, &config), "reading its configuration");
+    ucp_params_t params{};
+    params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED | UCP_PARAM_FIELD_NAME;
+    params.features = UCP_FEATURE_AM | UCP_FEATURE_RMA | UCP_FEATURE_WAKEUP;
+    params.mt_workers_shared = 1;
+    params.name = "tutti";
+    ucs_status_t status = ucp_init(&params, config, &handle_);
+    ucp_config_release(config);
+    check(status, "opening a context");
+  }
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+  ~context() { ucp_cleanup(handle_); }
+
+  ucp_context_h get() const { return handle_; }
+
+ private:
+  ucp_context_h handle_ = nullptr;
+};
+
+class worker {
+ public:
+  explicit worker(const context& from) {
+    ucp_worker_params_t params{};
+    params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+    params.thread_mode = UCS_THREAD_MODE_SERIALIZED;
+    check(ucp_worker_create(from.get(), &params, &handle_), "making a worker");
+  }
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+  ~worker() { ucp_worker_destroy(handle_); }
+
+  ucp_worker_h get() const { return handle_; }
+
+  std::vector<std::byte> address() const {
+    ucp_address_t* data = nullptr;
+    std::size_t size = 0;
+    check(ucp_worker_get_address(handle_, &data, &size), "asking for a worker's address");
+    const auto* begin = reinterpret_cast<const std::byte*>(data);
+    std::vector<std::byte> copy(begin, begin + size);
+    ucp_worker_release_address(handle_, data);
+    return copy;
+  }
+
+ private:
+  ucp_worker_h handle_ = nullptr;
+};
+
+/// Memory that UCX allocated, so that peers on the same host can open it.
+/// Filled with zeros.
+class shared_memory {
+ public:
+  shared_memory(const context& from, std::size_t bytes) : context_(from.get()), size_(bytes) {
+    ucp_mem_map_params_t params{};
+    params.field_mask = UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_FLAGS;
+    params.length = bytes;
+    params.flags = UCP_MEM_MAP_ALLOCATE;
+    check(ucp_mem_map(context_, &params, &handle_), "allocating shared memory");
+    ucp_mem_attr_t attributes{};
+    attributes.field_mask = UCP_MEM_ATTR_FIELD_ADDRESS;
+    check(ucp_mem_query(handle_, &attributes), "asking where shared memory lies");
+    data_ = static_cast<std::byte*>(attributes.address);
+    std::memset(data_, 0, bytes);
+  }
+  shared_memory(const shared_memory&) = delete;
+  shared_memory& operator=(const shared_memory&) = delete;
+  ~shared_memory() { ucp_mem_unmap(context_, handle_); }
+
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+  /// What a peer needs to open it.
+  std::vector<std::byte> key() const {
+    void* data = nullptr;
+    std::size_t size = 0;
+    check(ucp_rkey_pack(context_, handle_, &data, &size), "packing a memory key");
+    const auto* begin = static_cast<const std::byte*>(data);
+    std::vector<std::byte> copy(begin, begin + size);
+    ucp_rkey_buffer_release(data);
+    return copy;
+  }
+
+ private:
+  ucp_context_h context_;
+  ucp_mem_h handle_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::size_t size_;
+};
+
+/// A peer's shared memory, opened for loads and stores.
+class opened_memory {
+ public:
+  /// Null data where it cannot be opened.
+  opened_memory(ucp_ep_h endpoint, const std::vector<std::byte>& key, std::uint64_t remote_address) {
+    if (ucp_ep_rkey_unpack(endpoint, key.data(), &key_) != UCS_OK) {
+      key_ = nullptr;
+      return;
+    }
+    void* data = nullptr;
+    if (ucp_rkey_ptr(key_, remote_address, &data) == UCS_OK) data_ = static_cast<std::byte*>(data);
+  }
+  opened_memory(opened_memory&& other) noexcept
+      : key_(std::exchange(other.key_, nullptr)), data_(std::exchange(other.data_, nullptr)) {}
+  opened_memory& operator=(opened_memory&& other) noexcept {
+    std::swap(key_, other.key_);
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  ~opened_memory() {
+    if (key_) ucp_rkey_destroy(key_);
+  }
+
+  std::byte* data() const { return data_; }
+
+ private:
+  ucp_rkey_h key_ = nullptr;
+  std::byte* data_ = nullptr;
+};
+
+/// A connection of a worker to another.
+class endpoint {
+ public:
+  endpoint(const worker& from, const std::vector<std::byte>& to, ucp_err_handler_cb_t on_error, void* context)
+      : worker_(from.get()), forced_(on_error != nullptr) {
+    ucp_ep_params_t params{};
+    params.field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE;
+    params.address = reinterpret_cast<const ucp_address_t*>(to.data());
+    params.err_mode = on_error ? UCP_ERR_HANDLING_MODE_PEER : UCP_ERR_HANDLING_MODE_NONE;
+    if (on_error) {
+      params.field_mask |= UCP_EP_PARAM_FIELD_ERR_HANDLER;
+      params.err_handler = {.cb = on_error, .arg = context};
+    }
+    check(ucp_ep_create(worker_, &params, &handle_), "connecting to a peer");
+  }
+  endpoint(endpoint&& other) noexcept
+      : worker_(other.worker_), handle_(std::exchange(other.handle_, nullptr)), forced_(other.forced_) {}
+  endpoint& operator=(endpoint&&) = delete;
+  ~endpoint() { close(true); }
+
+  ucp_ep_h get() const { return handle_; }
+
+  /// Closes it: with `force` at once, without once all that was sent has gone
+  /// out, or after `seconds`.
+  void close(bool force, double seconds = 1.0) {
+    if (!handle_) return;
+    ucp_request_param_t params{};
+    params.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+    params.flags = force && forced_ ? UCP_EP_CLOSE_FLAG_FORCE : 0;
+    void* request = ucp_ep_close_nbx(std::exchange(handle_, nullptr), &params);
+    if (!UCS_PTR_IS_PTR(request)) return;
+    for (double limit = now() + seconds; ucp_request_check_status(request) == UCS_INPROGRESS && now() < limit;)
+      ucp_worker_progress(worker_);
+    ucp_request_free(request);
+  }
+
+ private:
+  ucp_worker_h worker_;
+  ucp_ep_h handle_ = nullptr;
+  bool forced_;
+};
+
+}  // namespace tutti::ucx

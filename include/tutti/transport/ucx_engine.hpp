@@ -1,0 +1,299 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <poll.h>
+
+#include <tutti/base/log.hpp>
+#include <tutti/transport/message.hpp>
+#include <tutti/transport/ucx_fabric.hpp>
+
+namespace tutti {
+
+/// The channels of one communicator, of both kinds.
+class ucx_fabric::mixed_link final : public link {
+ public:
+  inline mixed_link(engine& owner, int me, std::size_t peers);
+  inline ~mixed_link() override;
+
+  send_port& to(int peer) override { return *senders_[static_cast<std::size_t>(peer)]; }
+  recv_port& from(int peer) override { return *receivers_[static_cast<std::size_t>(peer)]; }
+  link_kind kind(int peer) const override { return kinds_[static_cast<std::size_t>(peer)]; }
+  rank_status& status() override { return *status_; }
+  const rank_status* status_of(int peer) const override { return statuses_[static_cast<std::size_t>(peer)]; }
+  bool any_message() const override { return any_message_; }
+  void tell(const call& what, std::uint64_t shape) override {
+    for (std::size_t p = 0; p < senders_.size(); ++p)
+      if (kinds_[p] == link_kind::message)
+        static_cast<message_sender&>(*senders_[p]).say(message_header::status, what, shape);
+  }
+
+ private:
+  friend class engine;
+  engine& owner_;
+  std::uint32_t number_ = 0;
+  bool any_message_ = false;
+  arena_place place_{};
+  std::size_t inbox_bytes_ = 0;
+  rank_status* status_ = nullptr;
+  std::vector<std::unique_ptr<send_port>> senders_;
+  std::vector<std::unique_ptr<recv_port>> receivers_;
+  std::vector<const rank_status*> statuses_;
+  std::vector<link_kind> kinds_;
+  std::vector<std::unique_ptr<rank_status>> remembered_;  // of peers on other hosts, from their goodbyes
+};
+
+class ucx_fabric::engine final : public engine_transport {
+ public:
+  explicit engine(ucx_fabric& fabric) : fabric_(fabric) {
+    bell_place_ = fabric.arena_.allocate(sizeof(doorbell));
+    bell_ = new (fabric.arena_.at(bell_place_)) doorbell;
+  }
+  ~engine() override {
+    for (auto& e : endpoints_)
+      if (e) e->close(fabric_.board_->any());
+    endpoints_.clear();
+    worker_.reset();
+    fabric_.arena_.release(bell_place_, sizeof(doorbell));
+  }
+
+  std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) override {
+    const std::size_t n = members.size(), self = static_cast<std::size_t>(me);
+    auto made = std::make_unique<mixed_link>(*this, me, n);
+    const slot_shape shape = shape_for(n);
+    bool any_message = false;  // of this rank's; `any_message_` is of any two
+    for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
+    for (int a : members)
+      for (int b : members) made->any_message_ |= !fabric_.near(a, b);
+
+    // Its own inbox, initialised before anybody hears of it.
+    const std::size_t channels_at = sizeof(rank_status);
+    made->inbox_bytes_ = channels_at + n * shape.footprint();
+    made->place_ = fabric_.arena_.allocate(made->inbox_bytes_);
+    std::byte* inbox = fabric_.arena_.at(made->place_);
+    made->status_ = new (inbox) rank_status;
+    for (std::size_t p = 0; p < n; ++p)
+      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise();
+
+    std::vector<std::byte> card;
+    append(card, fabric_.next_communicator_);
+    fabric_.append_card(card, made->place_);
+    fabric_.append_card(card, bell_place_);
+    const contributions cards = with.all_gather(card);
+    std::vector<card_reader> readers;
+    for (const auto& bytes : cards) {
+      readers.emplace_back(bytes);
+      const auto number = readers.back().value<std::uint32_t>();
+      if (number > made->number_) made->number_ = number;
+    }
+    fabric_.next_communicator_ = made->number_ + 1;
+
+    for (std::size_t p = 0; p < n; ++p) {
+      if (p == self) continue;
+      const auto member = static_cast<std::size_t>(members[p]);
+      if (!fabric_.windows_[member]) continue;
+      std::byte* theirs = fabric_.open_card(member, readers[p]);
+      auto* bell = reinterpret_cast<doorbell*>(fabric_.open_card(member, readers[p]));
+      if (!theirs || !bell)
+        throw error(errc::link, format("rank %zu opened a window at first and does not open another", member),
+                    static_cast<int>(member));
+      made->kinds_[p] = link_kind::window;
+      made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
+      made->senders_[p] = std::make_unique<slot_sender>(
+          slot_memory{theirs + channels_at + self * shape.footprint(), shape}, *bell);
+      made->receivers_[p] = std::make_unique<slot_receiver>(
+          slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell);
+    }
+
+    if (any_message) start_worker();
+    // A rank all of whose peers are near takes part with nothing to say.
+    if (made->any_message_) {
+      links_.push_back(made.get());
+      for (std::size_t p = 0; p < n; ++p)
+        if (made->kinds_[p] == link_kind::message) made->receivers_[p] = std::make_unique<message_receiver>(worker_->get());
+      const std::vector<std::byte> address = any_message ? worker_->address() : std::vector<std::byte>{};
+      const contributions addresses = with.all_gather(address);
+      for (std::size_t p = 0; p < n; ++p)
+        if (made->kinds_[p] == link_kind::message) {
+          ucp_ep_h to = connect_to(members[p], addresses[p]);
+          made->senders_[p] = std::make_unique<message_sender>(to, made->number_, static_cast<std::uint32_t>(me));
+          made->remembered_[p] = std::make_unique<rank_status>();
+          made->statuses_[p] = made->remembered_[p].get();
+        }
+    }
+    return made;
+  }
+
+  bool progress() override { return worker_ && ucp_worker_progress(worker_->get()) > 0; }
+
+  void sleep(double seconds, bool (*look)(void*), void* context) override {
+    if (!worker_) {
+      bell_->sleep(seconds, [&] { return look(context); });
+      return;
+    }
+    // Messages wake through a descriptor, neighbours' windows cannot: with both,
+    // the descriptor is watched in short stretches.
+    if (ucp_worker_arm(worker_->get()) != UCS_OK || look(context)) return;
+    pollfd fd{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    const double most = windows_too_ && seconds > 0.0005 ? 0.0005 : seconds;
+    timespec t{.tv_sec = static_cast<time_t>(most), .tv_nsec = static_cast<long>((most - static_cast<double>(static_cast<time_t>(most))) * 1e9)};
+    ::ppoll(&fd, 1, &t, nullptr);
+  }
+
+  void wake() override {
+    bell_->wake();
+    if (worker_) ucp_worker_signal(worker_->get());
+  }
+
+  void abandon() override {
+    if (!worker_ || abandoned_) return;
+    abandoned_ = true;
+    for (mixed_link* l : links_)
+      for (std::size_t p = 0; p < l->senders_.size(); ++p)
+        if (l->kinds_[p] == link_kind::message && l->senders_[p]) static_cast<message_sender&>(*l->senders_[p]).give_up();
+    // Closed by force, whatever is under way ends with an error and lets go.
+    for (auto& e : endpoints_)
+      if (e) e->close(true);
+  }
+
+  void forget(mixed_link& gone) {
+    std::erase(links_, &gone);
+    // Where an operation was cut short, peers may write into the inbox yet: it
+    // stays theirs until the session ends.
+    if (gone.status_ && gone.status_->entered == gone.status_->completed)
+      fabric_.arena_.release(gone.place_, gone.inbox_bytes_);
+  }
+
+  /// Waits until what was said has gone out, but not longer than a second.
+  void flush(const mixed_link& of) {
+    for (double limit = now() + 1.0; now() < limit;) {
+      bool idle = true;
+      for (std::size_t p = 0; p < of.senders_.size(); ++p)
+        if (of.kinds_[p] == link_kind::message && of.senders_[p]) idle &= static_cast<message_sender&>(*of.senders_[p]).idle();
+      if (idle) return;
+      progress();
+    }
+  }
+
+ private:
+  void start_worker() {
+    if (worker_) return;
+    worker_ = std::make_unique<ucx::worker>(fabric_.context_);
+    ucx::check(ucp_worker_get_efd(worker_->get(), &descriptor_), "asking for a worker's descriptor");
+    std::size_t near = 0;
+    for (char w : fabric_.windows_) near += w != 0;
+    windows_too_ = near > 1;
+    ucp_am_handler_param_t handler{};
+    handler.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
+    handler.id = message_sender::active_message;
+    handler.arg = this;
+    handler.cb = [](void* self, const void* header, std::size_t header_bytes, void* data, std::size_t bytes,
+                    const ucp_am_recv_param_t* param) {
+      return static_cast<engine*>(self)->arrived(header, header_bytes, data, bytes, *param);
+    };
+    ucx::check(ucp_worker_set_am_recv_handler(worker_->get(), &handler), "setting the message handler");
+    endpoints_.resize(fabric_.size_);
+  }
+
+  ucs_status_t arrived(const void* bytes, std::size_t header_bytes, void* data, std::size_t length,
+                       const ucp_am_recv_param_t& param) {
+    message_header header;
+    if (header_bytes != sizeof header) return UCS_OK;
+    std::memcpy(&header, bytes, sizeof header);
+    for (mixed_link* l : links_) {
+      if (l->number_ != header.communicator || header.source >= l->kinds_.size()) continue;
+      if (l->kinds_[header.source] != link_kind::message) continue;
+      if (header.sequence == message_header::goodbye || header.sequence == message_header::status) {
+        if (rank_status* s = l->remembered_[header.source].get()) {
+          const bool goodbye = header.sequence == message_header::goodbye;
+          if (!goodbye) s->enter(header.what, header.fingerprint);
+          s->entered = header.what.number;
+          s->completed = goodbye ? header.what.number : header.what.number - 1;
+          s->left = goodbye;
+        }
+        return UCS_OK;
+      }
+      return static_cast<message_receiver&>(*l->receivers_[header.source]).arrived(header, data, length, param);
+    }
+    // A last word may come after this rank has closed its own end.
+    if (header.sequence != message_header::goodbye)
+      log(log_level::warn, format("a message for communicator %u, which is not here", header.communicator));
+    return UCS_OK;
+  }
+
+  ucp_ep_h connect_to(int member, const std::vector<std::byte>& address) {
+    std::unique_ptr<ucx::endpoint>& known = endpoints_[static_cast<std::size_t>(member)];
+    if (!known) {
+      peers_.push_back(std::make_unique<peer>(peer{this, member}));
+      try {
+        known = std::make_unique<ucx::endpoint>(
+            *worker_, address,
+            [](void* context, ucp_ep_h, ucs_status_t status) {
+              const peer& p = *static_cast<peer*>(context);
+              p.owner->lost(p.member, status);
+            },
+            peers_.back().get());
+      } catch (const error& e) {
+        throw error(e.code(), format("no way to rank %d on %s: %s", member,
+                                     fabric_.homes_[static_cast<std::size_t>(member)].host, e.what()), member);
+      }
+    }
+    return known->get();
+  }
+
+  // A connection has broken. Whether its rank has died or has left is for the
+  // monitor to say.
+  void lost(int member, ucs_status_t status) {
+    log(log_level::info, format("the connection to rank %d has ended: %s", member, ucs_status_string(status)));
+    fabric_.broken_since_[static_cast<std::size_t>(member)].store(now(), std::memory_order_relaxed);
+    if (fabric_.monitor_) fabric_.monitor_->suspect(member);
+  }
+
+  struct peer {
+    engine* owner;
+    int member;
+  };
+
+  ucx_fabric& fabric_;
+  arena_place bell_place_{};
+  doorbell* bell_ = nullptr;
+  std::unique_ptr<ucx::worker> worker_;
+  int descriptor_ = -1;
+  bool windows_too_ = false;
+  bool abandoned_ = false;
+  std::vector<std::unique_ptr<peer>> peers_;
+  std::vector<std::unique_ptr<ucx::endpoint>> endpoints_;
+  std::vector<mixed_link*> links_;
+};
+
+inline std::unique_ptr<engine_transport> ucx_fabric::make_engine() { return std::make_unique<engine>(*this); }
+
+inline ucx_fabric::mixed_link::mixed_link(engine& owner, int me, std::size_t peers)
+    : owner_(owner), senders_(peers), receivers_(peers), statuses_(peers), kinds_(peers, link_kind::message),
+      remembered_(peers) {
+  kinds_[static_cast<std::size_t>(me)] = link_kind::self;
+}
+
+inline ucx_fabric::mixed_link::~mixed_link() {
+  owner_.flush(*this);
+  // A rank that is on its way out of an exception has not left: it fails.
+  if (std::uncaught_exceptions() > 0) {
+    owner_.forget(*this);
+    return;
+  }
+  if (status_) status_->left.store(1, std::memory_order_release);
+  call last;
+  if (status_) last.number = status_->completed;
+  for (std::size_t p = 0; p < senders_.size(); ++p)
+    if (kinds_[p] == link_kind::message && senders_[p])
+      static_cast<message_sender&>(*senders_[p]).say(message_header::goodbye, last, 0);
+  owner_.flush(*this);
+  owner_.forget(*this);
+}
+
+}  // namespace tutti

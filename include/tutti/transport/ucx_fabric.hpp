@@ -1,0 +1,218 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <tutti/base/environment.hpp>
+#include <tutti/base/log.hpp>
+#include <tutti/transport/cards.hpp>
+#include <tutti/transport/link.hpp>
+#include <tutti/transport/monitor.hpp>
+#include <tutti/transport/peers.hpp>
+#include <tutti/transport/window.hpp>
+
+namespace tutti {
+
+/// Ranks that are processes: windows between those of one host, messages
+/// between all others. Which of the two joins a pair is found out when they
+/// connect; `TUTTI_LINK=message` (or `window`, which then must work) forces one.
+///
+/// Everything below runs in the session's own thread, but for `progress`,
+/// `sleep` and the links of an engine, which belong to the engine's thread.
+class ucx_fabric final : public fabric {
+ public:
+  /// Collective over the world.
+  ucx_fabric(exchange& world, int rank, int size)
+      : rank_(rank), size_(static_cast<std::size_t>(size)), arena_(context_), mapper_(context_) {
+    const char* forced = environment("TUTTI_LINK");
+    if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
+      throw error(errc::invalid_argument, format("TUTTI_LINK is '%s': it takes window or message", forced), rank);
+    homes_ = gather_homes(world);
+    broken_since_ = std::make_unique<std::atomic<double>[]>(size_);
+    meet_neighbours(world, forced && std::strcmp(forced, "message") == 0);
+    if (forced && std::strcmp(forced, "window") == 0)
+      for (std::size_t r = 0; r < size_; ++r)
+        if (!windows_[r])
+          throw error(errc::link, format("TUTTI_LINK=window, but rank %zu on %s cannot be reached through a window",
+                                         r, homes_[r].host), static_cast<int>(r));
+    one_host_ = true;
+    for (std::size_t r = 0; r < size_ * size_; ++r) one_host_ &= all_windows_[r] != 0;
+    board_ = one_host_ ? &controls_[0]->board : &own_board_;
+    if (!one_host_) {
+      monitor_ = std::make_unique<monitor>(world, rank, size, own_board_);
+      monitor_->follow(open_operation);
+    }
+    for (std::size_t r = 0; r < size_; ++r)
+      if (windows_[r] && static_cast<int>(r) != rank) watch_.add(static_cast<int>(r), homes_[r].pid);
+  }
+
+  ~ucx_fabric() override {
+    leave();
+    opened_ = {};
+    mapping_endpoints_.clear();
+  }
+
+  inline std::unique_ptr<engine_transport> make_engine() override;
+  verdict_board& board() override { return *board_; }
+
+  void declare(const verdict& v) override {
+    if (monitor_) monitor_->declare(v);
+    else board_->declare(v);
+  }
+
+  void examine(std::uint64_t stuck_on, const link& over, const std::vector<int>& members) override {
+    if (examining_.test_and_set(std::memory_order_acquire)) return;  // another engine is at it
+    watch_.look([&](process_watch::finding f) {
+      const auto r = static_cast<std::size_t>(f.rank);
+      const bool dead = f.is == process_watch::condition::ended;
+      if (dead && controls_[r] && controls_[r]->left.load(std::memory_order_acquire)) return;
+      verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
+                .operation = lowest_open(stuck_on, over, members, f.rank)};
+      v.say(format("rank %d (process %d on %s) %s; operation %llu could not be completed", f.rank, f.pid,
+                   homes_[r].host, dead ? "died" : "is stopped and does not run",
+                   static_cast<unsigned long long>(v.operation)));
+      declare(v);
+    });
+    for (std::size_t p = 0; p < members.size(); ++p) report_broken(stuck_on, over, static_cast<int>(p), members[p]);
+    examining_.clear(std::memory_order_release);
+  }
+
+  void leave() override {
+    controls_[static_cast<std::size_t>(rank_)]->left.store(1, std::memory_order_release);
+    if (monitor_) monitor_->leave();
+  }
+
+  std::string describe() const override {
+    std::size_t near = 0;
+    for (char w : windows_) near += w != 0;
+    return format("UCX: windows to %zu ranks of this host, messages to %zu others", near - 1, size_ - near);
+  }
+
+ private:
+  /// What a rank shows to the others of its host for as long as the session lasts.
+  struct control {
+    verdict_board board;
+    std::atomic<std::uint32_t> left{0};
+  };
+
+  // A card and a key behind it.
+  void append_card(std::vector<std::byte>& to, arena_place place) const {
+    const ucx::shared_memory& segment = arena_.segment(place.segment);
+    const std::vector<std::byte> key = segment.key();
+    append(to, arena_card{place, reinterpret_cast<std::uint64_t>(segment.data()), static_cast<std::uint32_t>(key.size())});
+    append(to, key);
+  }
+  std::byte* open_card(std::size_t peer, card_reader& from) {
+    const auto card = from.value<arena_card>();
+    const std::vector<std::byte> key = from.bytes(card.key_bytes);
+    return opened_.open(peer, mapping_endpoints_[peer]->get(), card.place, card.address, key);
+  }
+
+  // A connection that ended though its rank neither died nor left. What happened
+  // to a rank is heard sooner than this waits.
+  void report_broken(std::uint64_t stuck_on, const link& over, int peer, int member) {
+    constexpr double patience = 1.5;
+    const double since = broken_since_[static_cast<std::size_t>(member)].load(std::memory_order_relaxed);
+    if (over.kind(peer) != link_kind::message || since == 0 || now() - since < patience) return;
+    const rank_status* s = over.status_of(peer);
+    if (s && s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) >= stuck_on) return;
+    verdict v{.code = errc::link, .rank = member, .operation = stuck_on};
+    v.say(format("the connection between rank %d and rank %d on %s has ended; operation %llu could not be completed", rank_,
+                 member, homes_[static_cast<std::size_t>(member)].host, static_cast<unsigned long long>(stuck_on)));
+    declare(v);
+  }
+
+  // The lowest operation that some survivor has not completed, as far as this
+  // rank can see the others.
+  static std::uint64_t lowest_open(std::uint64_t mine, const link& over, const std::vector<int>& members, int gone) {
+    for (std::size_t p = 0; p < members.size(); ++p) {
+      const rank_status* s = members[p] == gone ? nullptr : over.status_of(static_cast<int>(p));
+      if (!s || over.kind(static_cast<int>(p)) == link_kind::message) continue;
+      const std::uint64_t next = s->completed.load(std::memory_order_relaxed) + 1;
+      mine = next < mine ? next : mine;
+    }
+    return mine;
+  }
+
+  static std::vector<rank_home> gather_homes(exchange& world) {
+    rank_home mine = rank_home::mine();
+    std::vector<rank_home> homes;
+    for (const auto& bytes : world.all_gather(bytes_of(mine))) homes.push_back(card_reader(bytes).value<rank_home>());
+    return homes;
+  }
+
+  void meet_neighbours(exchange& world, bool messages_only) {
+    const auto me = static_cast<std::size_t>(rank_);
+    arena_place place = arena_.allocate(sizeof(control));
+    control* mine = new (arena_.at(place)) control;
+    controls_.assign(size_, nullptr);
+    controls_[me] = mine;
+    std::vector<std::byte> card;
+    append_card(card, place);
+    const std::vector<std::byte> address = mapper_.address();
+    append(card, address);
+    const contributions cards = world.all_gather(card);
+
+    mapping_endpoints_.resize(size_);
+    std::vector<std::byte> opened(size_);
+    opened[me] = std::byte{1};
+    for (std::size_t r = 0; r < size_; ++r) {
+      if (r == me || messages_only || !homes_[r].same_host(homes_[me])) continue;
+      const auto head = card_reader(cards[r]).value<arena_card>();
+      const std::size_t address_at = sizeof(arena_card) + head.key_bytes;
+      const std::vector<std::byte> peer_address(cards[r].begin() + static_cast<std::ptrdiff_t>(address_at), cards[r].end());
+      mapping_endpoints_[r] = std::make_unique<ucx::endpoint>(mapper_, peer_address, nullptr, nullptr);
+      card_reader from(cards[r]);
+      controls_[r] = reinterpret_cast<control*>(open_card(r, from));
+      opened[r] = std::byte{controls_[r] != nullptr};
+    }
+    const contributions all_opened = world.all_gather(opened);
+    // Every rank knows of every pair, so that what follows from it is the same on all.
+    all_windows_.resize(size_ * size_);
+    for (std::size_t a = 0; a < size_; ++a)
+      for (std::size_t b = 0; b < size_; ++b)
+        all_windows_[a * size_ + b] = all_opened[a][b] != std::byte{0} && all_opened[b][a] != std::byte{0};
+    windows_.assign(all_windows_.begin() + static_cast<std::ptrdiff_t>(me * size_),
+                    all_windows_.begin() + static_cast<std::ptrdiff_t>((me + 1) * size_));
+  }
+
+  static slot_shape shape_for(std::size_t peers) {
+    slot_shape shape{.slots = 4, .bytes = 65536};
+    while (shape.bytes > 4096 && shape.footprint() * peers > arena::segment_bytes) shape.bytes /= 2;
+    return shape;
+  }
+
+  class engine;
+  class mixed_link;
+
+  int rank_;
+  std::size_t size_;
+  ucx::context context_;
+  arena arena_;
+  ucx::worker mapper_;
+  std::vector<std::unique_ptr<ucx::endpoint>> mapping_endpoints_;
+  opened_arenas opened_;
+  std::vector<rank_home> homes_;
+  std::vector<control*> controls_;
+  bool near(int a, int b) const { return all_windows_[static_cast<std::size_t>(a) * size_ + static_cast<std::size_t>(b)] != 0; }
+
+  std::vector<char> windows_;      // by peer: whether a window joins them
+  std::vector<char> all_windows_;  // by pair
+  std::unique_ptr<std::atomic<double>[]> broken_since_;  // by peer: when its connection ended; 0: it has not
+  bool one_host_ = false;
+  verdict_board own_board_;
+  verdict_board* board_ = nullptr;
+  process_watch watch_;
+  std::atomic_flag examining_ = ATOMIC_FLAG_INIT;
+  std::unique_ptr<monitor> monitor_;
+  std::uint32_t next_communicator_ = 1;
+};
+
+}  // namespace tutti
+
+// A fabric makes engines: whoever includes one has the other.
+#include <tutti/transport/ucx_engine.hpp>

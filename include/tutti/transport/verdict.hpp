@@ -1,0 +1,69 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include <sched.h>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/base/error.hpp>
+
+namespace tutti {
+
+/// What ended a session: one for all ranks.
+struct verdict {
+  errc code = errc::link;
+  std::int32_t rank = -1;       ///< at fault, in the world
+  std::uint64_t operation = 0;  ///< the lowest that some survivor could not complete
+  char text[496] = {};
+
+  void say(const std::string& sentence) {
+    std::size_t n = sentence.size() < sizeof text - 1 ? sentence.size() : sizeof text - 1;
+    std::memcpy(text, sentence.data(), n);
+    text[n] = '\0';
+  }
+  [[noreturn]] void raise() const { throw error(code, text, rank, operation); }
+};
+
+/// The one place where a session's verdict is written, by whoever is first; in
+/// memory that all ranks of a host see, or of one process where a session
+/// spans hosts.
+class alignas(64) verdict_board {
+ public:
+  /// False where somebody else was first.
+  bool declare(const verdict& v) {
+    std::uint32_t expected = none;
+    if (!state_.compare_exchange_strong(expected, writing, std::memory_order_acq_rel)) return false;
+    verdict_ = v;
+    state_.store(written, std::memory_order_release);
+    return true;
+  }
+
+  bool any() const { return state_.load(std::memory_order_relaxed) != none; }
+
+  /// To be called where `any()`. A writer that died while writing is waited for
+  /// `patience` seconds.
+  verdict read(double patience = usual_patience) const {
+    for (double limit = now() + patience; state_.load(std::memory_order_acquire) != written; ::sched_yield())
+      if (now() > limit) {
+        verdict v{.code = errc::rank_died};
+        v.say("a rank died while it said why the session ended");
+        return v;
+      }
+    return verdict_;
+  }
+
+  /// Writing takes a microsecond, but on a machine with more processes than
+  /// cores the writer may lose its core in the midst of it, and whoever gave up
+  /// too early would give another verdict than the rest. Far beyond any such
+  /// pause; one that died just then is so rare that the wait costs nothing.
+  static constexpr double usual_patience = 10;
+
+ private:
+  static constexpr std::uint32_t none = 0, writing = 1, written = 2;
+  std::atomic<std::uint32_t> state_{none};
+  verdict verdict_{};
+};
+
+}  // namespace tutti

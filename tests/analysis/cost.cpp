@@ -1,0 +1,106 @@
+#include <tutti/analysis/cost.hpp>
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+
+namespace {
+
+using namespace tutti;
+
+constexpr std::size_t sizes[] = {0, 8, 1000, 65536, 1 << 20, 64 << 20};
+
+TEST_CASE("choose takes the least prediction of what is legal") {
+  for (collective what : every_collective)
+    for (int p : {1, 2, 3, 8, 13})
+      for (std::size_t bytes : sizes)
+        for (bool commutative : {false, true})
+          for (int cores : {0, 2}) {
+            const cost_model model{.cores = cores};
+            const algorithm best = choose(what, {p}, bytes, commutative, model);
+            INFO(name_of(what), " of ", p, ", ", bytes, " bytes: ", name_of(best));
+            REQUIRE(available(what, best, {p}));
+            if (!commutative) CHECK(keeps_order(what, best, {p}));
+            for (algorithm other : every_algorithm)
+              if (available(what, other, {p}) && (commutative || keeps_order(what, other, {p})))
+                CHECK(predict(what, best, {p}, bytes, model) <= predict(what, other, {p}, bytes, model));
+          }
+}
+
+TEST_CASE("few bytes take few hops, many bytes take the least traffic") {
+  const algorithm few = choose(collective::all_reduce, {16}, 8, true);
+  CHECK(few == algorithm::doubling);
+  const algorithm many = choose(collective::all_reduce, {16}, 64 << 20, true);
+  CHECK(many != algorithm::doubling);
+  CHECK(many != algorithm::tree);
+}
+
+// Not a law: more bytes take longer. Who comes first at a busy processor depends
+// on them, and a later start may make a better order.
+TEST_CASE("no prediction is below the work of the busiest rank") {
+  for (const repertoire_entry& entry : repertoire)
+    for (int p : {2, 5, 8, 48})
+      for (const link_model& link : {window_link, message_link})
+        for (std::size_t bytes : sizes) {
+          const cost_model model{.link = link};
+          const auto vector_bytes = static_cast<double>(entry.what == collective::barrier ? 1 : bytes);
+          double busiest = 0;
+          for (int r = 0; r < p; ++r) {
+            double busy = 0;
+            const schedule mine = entry.make({p}, {r}, {0});
+            for (const step& s : mine.steps)
+              busy += cost_of(s, {r}, vector_bytes / mine.parts, vector_bytes, model).busy_s;
+            if (busy > busiest) busiest = busy;
+          }
+          INFO(name_of(entry.what), " ", name_of(entry.how), " of ", p, ", ", bytes, " bytes");
+          // Slices add the cost of their steps; sums of up to 2^20 roundings of 2^-53 each differ by less than 2^-30.
+          CHECK(predict(entry.what, entry.how, {p}, bytes, model) >= busiest * (1 - 0x1p-30));
+        }
+}
+
+TEST_CASE("alone, or unavailable, costs nothing") {
+  for (const repertoire_entry& entry : repertoire) CHECK(predict(entry.what, entry.how, {1}, 1 << 20) == 0);
+  CHECK(predict(collective::barrier, algorithm::ring, {4}, 8) == 0);
+  CHECK(predict(collective::all_reduce, algorithm::automatic, {4}, 8) == 0);
+}
+
+TEST_CASE("a root of its own") {
+  for (int root = 0; root < 5; ++root)
+    CHECK(predict(collective::broadcast, algorithm::tree, {5}, 8, cost_model{}, {root}) > 0);
+}
+
+/// Two hosts of `per_host` ranks, wires of 1 s between them, nothing within.
+struct two_hosts {
+  int per_host = 1;
+  int cores = 0;
+  double switch_s = 0, slice_bytes = 0;
+  link_model near{}, far{.latency_s = 1};
+  const link_model& between(rank a, rank b) const {
+    return a.value / per_host == b.value / per_host ? near : far;
+  }
+};
+
+TEST_CASE("links of different pairs are told apart") {
+  // Neighbours first: only the last of log2 8 rounds crosses over.
+  CHECK(predict(collective::all_reduce, algorithm::doubling, {8}, 8, two_hosts{.per_host = 4}) == 1);
+  // Every hop of the ring waits for the slow one at some rank.
+  CHECK(predict(collective::all_reduce, algorithm::ring, {8}, 8, two_hosts{.per_host = 4}) > 2);
+  CHECK(predict(collective::all_reduce, algorithm::ring, {8}, 8, two_hosts{.per_host = 8}) == 0);
+}
+
+TEST_CASE("large teams are predicted and chosen for, too") {
+  for (int p : {41, 100, 300})
+    for (std::size_t bytes : sizes)
+      CHECK(available(collective::all_reduce, choose(collective::all_reduce, {p}, bytes, true), {p}));
+}
+
+TEST_CASE("a long chunk goes in slices") {
+  cost_model whole{.slice_bytes = 0}, sliced{.slice_bytes = 64 << 10};
+  const std::size_t bytes = 16 << 20;
+  CHECK(predict(collective::broadcast, algorithm::tree, {8}, bytes, sliced) <
+        predict(collective::broadcast, algorithm::tree, {8}, bytes, whole));
+  CHECK(predict(collective::broadcast, algorithm::tree, {8}, 1024, sliced) ==
+        predict(collective::broadcast, algorithm::tree, {8}, 1024, whole));
+}
+
+}  // namespace

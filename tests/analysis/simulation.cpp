@@ -1,0 +1,103 @@
+#include <tutti/analysis/simulation.hpp>
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+
+#include <tutti/schedule/algorithm.hpp>
+
+namespace {
+
+using namespace tutti;
+
+std::vector<schedule> team_of(collective what, algorithm how, int p, int root = 0) {
+  std::vector<schedule> team;
+  for (int r = 0; r < p; ++r) team.push_back(make_schedule(what, how, {p}, {r}, {root}));
+  return team;
+}
+
+// A wire that takes 2 s for a chunk of 8 bytes, half a second after which it is
+// there; processors cost nothing. Powers of two, so that every sum is exact.
+constexpr cost_model wires{.link = {.latency_s = 0.5, .wire_bytes_per_s = 4}};
+constexpr double chunk_bytes = 8;
+
+TEST_CASE("latency and bandwidth alone give the textbook's times") {
+  for (int p : {1, 2, 3, 4, 7, 8, 16, 33}) {
+    CAPTURE(p);
+    const slice_times ring = simulate(team_of(collective::all_reduce, algorithm::ring, p), chunk_bytes, 0, wires);
+    CHECK(ring.pace_s == 2 * (p - 1) * 2.0);
+    int log = 0;
+    while (1 << log < p) ++log;
+    if (1 << log == p) {
+      const auto doubling = team_of(collective::all_reduce, algorithm::doubling, p);
+      CHECK(simulate(doubling, chunk_bytes, 0, wires).pace_s == log * 2.0);
+    }
+  }
+}
+
+// The same cost on processors, which do one thing at a time: 1 s a step.
+constexpr cost_model processors{.link = {.latency_s = 0.5, .step_s = 1}};
+
+TEST_CASE("a ring's hop is a send, the way, and a receive") {
+  for (int p : {2, 3, 4, 7, 8, 16, 33}) {
+    const slice_times ring = simulate(team_of(collective::all_reduce, algorithm::ring, p), 0, 0, processors);
+    CHECK(ring.first_s == 2 * (p - 1) * 2.5);
+    CHECK(ring.pace_s == 2 * (p - 1) * 2.0);
+    CHECK(ring.of(1) == ring.first_s);
+    CHECK(ring.of(5) == ring.first_s + 4 * ring.pace_s);
+  }
+}
+
+TEST_CASE("a tree of 3: leaves send together, the root folds one after the other") {
+  const slice_times up = simulate(team_of(collective::reduce, algorithm::tree, 3, 1), 0, 0, processors);
+  CHECK(up.first_s == 1 + 0.5 + 1 + 1);
+  const slice_times down = simulate(team_of(collective::broadcast, algorithm::tree, 3, 1), 0, 0, processors);
+  CHECK(down.first_s == 1 + 1 + 0.5 + 1);
+}
+
+TEST_CASE("one rank's view of a ring is exact") {
+  for (int p : {2, 3, 5, 16, 33})
+    for (const cost_model& model : {wires, processors, cost_model{}}) {
+      const auto team = team_of(collective::all_reduce, algorithm::ring, p);
+      const slice_times all = simulate(team, 64, 64 * p, model);
+      const slice_times one = simulate_one(team[1], {p}, {1}, 64, 64 * p, model);
+      CAPTURE(p);
+      // The same additions in the same order, rank by rank.
+      CHECK(all.first_s == one.first_s);
+      CHECK(all.pace_s == one.pace_s);
+    }
+}
+
+TEST_CASE("few cores do all the work one after the other, and pay for switching") {
+  for (const repertoire_entry& entry : repertoire)
+    for (int p : {2, 5, 8}) {
+      const auto team = team_of(entry.what, entry.how, p);
+      double steps = 0;
+      for (const schedule& s : team) steps += static_cast<double>(s.steps.size());
+      cost_model one_core = processors;
+      one_core.cores = 1;
+      one_core.switch_s = 0;
+      const slice_times free = simulate(team, 0, 0, one_core);
+      INFO(name_of(entry.what), " ", name_of(entry.how), " of ", p);
+      CHECK(free.first_s >= steps);  // of 1 s each
+      CHECK(free.pace_s == steps);
+      one_core.switch_s = 4;
+      // Every rank must run at least once, so all but the first are switched to.
+      CHECK(simulate(team, 0, 0, one_core).first_s >= steps + 4 * (p - 1));
+      one_core.cores = p;
+      const slice_times enough = simulate(team, 0, 0, one_core);
+      CHECK(enough.first_s == simulate(team, 0, 0, processors).first_s);
+    }
+}
+
+TEST_CASE("one rank's view with few cores counts the others' turns") {
+  const auto team = team_of(collective::all_reduce, algorithm::ring, 4);
+  cost_model two_cores = processors;
+  two_cores.cores = 2;
+  two_cores.switch_s = 4;
+  const slice_times one = simulate_one(team[1], {4}, {1}, 0, 0, two_cores);
+  CHECK(one.pace_s == 12 * 2.0);                // 12 steps a rank, two ranks a core
+  CHECK(one.first_s == 12 * 2.0 + 6 * 2 * 4.0);  // 6 waits, each for the turns of two
+}
+
+}  // namespace

@@ -1,0 +1,178 @@
+#include <tutti/analysis/verify.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include <tutti/schedule/algorithm.hpp>
+
+namespace {
+
+using namespace tutti;
+
+using team_of = std::vector<schedule>;
+
+constexpr proof at_step(flaw found, int who, int step, int where) {
+  return {.ok = false, .found = found, .who = {who}, .step = step, .where = {where}};
+}
+constexpr proof at_end(flaw found, int who, int where = 0) { return at_step(found, who, -1, where); }
+
+constexpr proof all_reduce_of(const team_of& team, order needed = order::any) {
+  return verify(collective::all_reduce, {0}, needed, team);
+}
+
+/// Two ranks that exchange chunk 0 of `parts`, to be spoilt by a test.
+constexpr team_of exchange(int parts = 1) {
+  team_of team(2, schedule{.parts = parts, .scratch = 1});
+  for (int r = 0; r < 2; ++r) {
+    auto& mine = team[static_cast<std::size_t>(r)];
+    mine.send({1 - r}, chunk{0});
+    mine.recv_reduce({1 - r}, chunk{parts}, r == 0 ? side::right : side::left, chunk{0});
+    mine.copy(chunk{parts}, chunk{0});
+  }
+  return team;
+}
+
+static_assert(all_reduce_of(exchange(), order::kept).ok);
+static_assert(verify(collective::all_reduce, {4}, {}, order::any, ring_all_reduce).ok);
+static_assert(verify(collective::reduce, {4}, {2}, order::kept, tree_reduce).ok);
+
+TEST_CASE("a team needs a schedule a rank and a root among them") {
+  CHECK(verify(collective::all_reduce, {0}, order::any, {}).found == flaw::team_size);
+  CHECK(verify(collective::broadcast, {2}, order::any, team_of(2)).found == flaw::team_size);
+  CHECK(verify(collective::broadcast, {-1}, order::any, team_of(2)).found == flaw::team_size);
+}
+
+TEST_CASE("ranks must cut the vector alike, and into whole chunks a block") {
+  team_of team = exchange();
+  team[1].parts = 2;
+  CHECK(all_reduce_of(team) == at_end(flaw::parts, 1));
+  team = exchange();
+  team[0].parts = 0;
+  CHECK(all_reduce_of(team) == at_end(flaw::parts, 0));
+  team = exchange();
+  team[1].scratch = -1;
+  CHECK(all_reduce_of(team) == at_end(flaw::parts, 1));
+  CHECK(verify(collective::reduce_scatter, {0}, order::any, exchange(3)).found == flaw::parts);
+  CHECK(verify(collective::all_gather, {0}, order::any, exchange(1)).found == flaw::parts);
+}
+
+TEST_CASE("a peer is another member") {
+  for (int peer : {-1, 1, 2}) {
+    team_of team = exchange();
+    team[1].steps[0].peer = {peer};
+    CHECK(all_reduce_of(team) == at_step(flaw::peer, 1, 0, 0));
+  }
+}
+
+TEST_CASE("chunks exist, are alike, and do not overlap") {
+  auto spoilt = [](int i, chunks where, chunks with) {
+    team_of team = exchange(2);
+    step& s = team[0].steps[static_cast<std::size_t>(i)];
+    s.where = where;
+    s.with = with;
+    return all_reduce_of(team);
+  };
+  CHECK(spoilt(0, chunk{3}, {}) == at_step(flaw::chunks, 0, 0, 3));
+  CHECK(spoilt(0, chunk{-1}, {}) == at_step(flaw::chunks, 0, 0, -1));
+  CHECK(spoilt(0, {{0}, 0}, {}) == at_step(flaw::chunks, 0, 0, 0));
+  CHECK(spoilt(0, {{1}, 2}, {}) == at_step(flaw::chunks, 0, 0, 1));  // from the vector into scratch
+  CHECK(spoilt(1, chunk{2}, chunk{4}) == at_step(flaw::chunks, 0, 1, 4));
+  CHECK(spoilt(1, chunk{2}, chunk{1}) == at_step(flaw::chunks, 0, 1, 1));  // of another length
+  CHECK(spoilt(2, chunk{0}, {{2}, 2}) == at_step(flaw::chunks, 0, 2, 2));
+  CHECK(spoilt(2, chunk{0}, chunk{0}) == at_step(flaw::chunks, 0, 2, 0));  // a copy onto itself
+
+  team_of team(2, schedule{.parts = 1, .scratch = 2});
+  team[0].recv_reduce({1}, chunks{{1}, 2}, side::left, chunks{{0}, 2});
+  CHECK(all_reduce_of(team) == at_step(flaw::chunks, 0, 0, 0));
+}
+
+TEST_CASE("every send meets a receive, of the same chunks") {
+  team_of team = exchange();
+  team[1].send({0}, chunk{0});
+  CHECK(all_reduce_of(team) == at_step(flaw::unmatched, 1, 3, 0));
+  team = exchange();
+  team[0].recv({1}, chunk{0});
+  CHECK(all_reduce_of(team) == at_step(flaw::unmatched, 0, 3, 0));
+
+  team_of pair(2, schedule{.parts = 3});
+  pair[0].send({1}, chunk{2});
+  pair[1].recv({0}, chunk{1});
+  CHECK(all_reduce_of(pair) == at_step(flaw::mismatched, 0, 0, 2));
+  pair[1].steps[0].where = {{2}, 1};
+  pair[0].steps[0].where = {{1}, 2};
+  CHECK(all_reduce_of(pair) == at_step(flaw::mismatched, 0, 0, 1));
+}
+
+TEST_CASE("nobody waits for ever, though nothing is buffered") {
+  // Each receives into the chunk that it is still sending.
+  team_of team(2, schedule{.parts = 1});
+  for (int r = 0; r < 2; ++r) {
+    team[static_cast<std::size_t>(r)].send({1 - r}, chunk{0});
+    team[static_cast<std::size_t>(r)].recv_reduce({1 - r}, chunk{0}, side::left);
+  }
+  CHECK(all_reduce_of(team) == at_step(flaw::deadlock, 0, 0, 0));
+
+  // Two queues that each hold back what the other waits for.
+  team_of crossed(2, schedule{.parts = 2});
+  crossed[0].recv({1}, chunk{0});
+  crossed[0].send({1}, chunk{0});
+  crossed[1].recv({0}, chunk{0});
+  crossed[1].send({0}, chunk{0});
+  CHECK(all_reduce_of(crossed) == at_step(flaw::deadlock, 0, 0, 0));
+}
+
+TEST_CASE("what is read holds something") {
+  team_of team(2, schedule{.parts = 1, .scratch = 1});
+  team[0].send({1}, chunk{1});
+  team[1].recv({0}, chunk{0});
+  CHECK(all_reduce_of(team) == at_step(flaw::nothing_held, 0, 0, 1));
+  team[0].steps[0].where = chunk{0};
+  team[1].steps[0] = {.what = verb::recv_reduce, .peer = {0}, .where = chunk{0}, .with = chunk{1}};
+  CHECK(all_reduce_of(team) == at_step(flaw::nothing_held, 1, 0, 1));
+  team_of copying(1, schedule{.parts = 1, .scratch = 1});
+  copying[0].copy(chunk{1}, chunk{0});
+  CHECK(all_reduce_of(copying) == at_step(flaw::nothing_held, 0, 0, 1));
+}
+
+TEST_CASE("each contribution once, in order where that is needed") {
+  team_of team = exchange();
+  team[0].steps[1].incoming = side::left;
+  CHECK(all_reduce_of(team).ok);
+  CHECK(all_reduce_of(team, order::kept) == at_step(flaw::out_of_order, 0, 1, 0));
+
+  team_of again(2, schedule{.parts = 1, .scratch = 1});
+  again[0].send({1}, chunk{0});
+  again[0].send({1}, chunk{0});
+  again[1].recv_reduce({0}, chunk{0}, side::left);
+  again[1].recv_reduce({0}, chunk{0}, side::left);
+  for (order needed : {order::any, order::kept}) CHECK(all_reduce_of(again, needed) == at_step(flaw::twice, 1, 1, 0));
+}
+
+TEST_CASE("outputs hold what they should") {
+  const team_of idle(2, schedule{.parts = 2});
+  CHECK(all_reduce_of(idle) == at_end(flaw::incomplete, 0, 0));
+  CHECK(all_reduce_of(idle, order::kept) == at_end(flaw::incomplete, 0, 0));
+  CHECK(verify(collective::broadcast, {0}, order::any, idle) == at_end(flaw::missing, 1, 0));
+  CHECK(verify(collective::all_gather, {0}, order::any, idle) == at_end(flaw::missing, 0, 1));
+  CHECK(verify(collective::reduce_scatter, {0}, order::any, idle) == at_end(flaw::incomplete, 0, 0));
+  CHECK(verify(collective::reduce, {1}, order::any, idle) == at_end(flaw::incomplete, 1, 0));
+}
+
+TEST_CASE("a barrier hears from everyone") {
+  team_of team;
+  for (int r = 0; r < 4; ++r) team.push_back(dissemination_barrier({4}, {r}));
+  CHECK(verify(collective::barrier, {0}, order::any, team).ok);
+  for (schedule& s : team) s.steps.resize(2);
+  CHECK(verify(collective::barrier, {0}, order::any, team) == at_end(flaw::unheard, 0));
+}
+
+TEST_CASE("large teams are proved too, in sets of several words") {
+  for (int p : {63, 64, 65, 128, 130}) {
+    CHECK(verify(collective::all_reduce, {p}, {}, order::any, halving_all_reduce).ok);
+    CHECK(verify(collective::all_reduce, {p}, {}, order::kept, double_tree_all_reduce).ok);
+    CHECK(verify(collective::barrier, {p}, {}, order::any, dissemination_barrier).ok);
+  }
+}
+
+}  // namespace

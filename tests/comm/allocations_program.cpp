@@ -1,0 +1,93 @@
+// Repeats every call of a communicator and counts what is allocated meanwhile,
+// by new or by aligned_alloc. Usage: allocations_program threads|processes RANKS
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include <tutti/comm/collectives.hpp>
+#include <tutti/launch/run.hpp>
+#include <tutti/launch/threads.hpp>
+
+extern std::atomic<long> allocations;  // see counting_new.cpp
+
+namespace {
+
+using namespace tutti;
+
+// Below and above what is staged, below the number of ranks, and nothing.
+constexpr std::size_t counts[] = {0, 1, 300, 20000};
+
+struct buffers {
+  explicit buffers(int ranks) : narrow(20000), other(20000), wide(20000 * static_cast<std::size_t>(ranks)) {}
+  std::vector<float> narrow, other, wide;
+};
+
+// Every algorithm of every collective, blocking or not; returns how many calls.
+int every_call(communicator& c, buffers& b, bool async) {
+  int calls = 0;
+  auto done = [&](request r) {
+    r.wait();
+    ++calls;
+  };
+  for (std::size_t n : counts) {
+    const span<float> in(b.narrow.data(), n), out(b.other.data(), n), wide(b.wide.data(), n * static_cast<std::size_t>(c.size()));
+    for (const repertoire_entry& e : repertoire) {
+      const call_options how{.algorithm = e.how};
+      switch (e.what) {
+        case collective::all_reduce: async ? done(all_reduce_async(c, in, out, plus{}, how)) : all_reduce(c, in, out, plus{}, how); break;
+        case collective::reduce_scatter: async ? done(reduce_scatter_async(c, wide, out, plus{}, how)) : reduce_scatter(c, wide, out, plus{}, how); break;
+        case collective::all_gather: async ? done(all_gather_async(c, in, wide, how)) : all_gather(c, in, wide, how); break;
+        case collective::broadcast: async ? done(broadcast_async(c, in, c.size() - 1, how)) : broadcast(c, in, c.size() - 1, how); break;
+        case collective::reduce: async ? done(reduce_async(c, in, out, plus{}, 0, how)) : reduce(c, in, out, plus{}, 0, how); break;
+        case collective::barrier: async ? done(barrier_async(c, how)) : barrier(c, how); break;
+      }
+      calls += !async;
+    }
+  }
+  return calls;
+}
+
+// Several at once, as buckets of gradients are.
+int buckets(communicator& c, buffers& b) {
+  constexpr std::size_t many = 8;
+  request requests[many];
+  for (std::size_t i = 0; i < many; ++i) requests[i] = all_reduce_async(c, span<float>(b.narrow.data() + 2000 * i, 100 + 250 * i));
+  for (request& r : requests) r.wait();
+  return many;
+}
+
+void repeat(communicator& world) {
+  communicator threaded = world.duplicate({.progress = progress::thread});
+  buffers b(world.size());
+  auto pass = [&] { return every_call(world, b, false) + every_call(world, b, true) + every_call(threaded, b, true) + buckets(world, b) + buckets(threaded, b); };
+  pass();
+  barrier(world);
+  barrier(world);
+  const long before = allocations;
+  int calls = 0;
+  for (int i = 0; i < 3; ++i) calls += pass();
+  barrier(world);
+  const long after = allocations;
+  barrier(world);  // nobody goes on before all have counted
+  if (world.rank() == 0) std::printf("allocations: %ld in %d calls\n", after - before, calls);
+  if (after != before) throw error(errc::data, format("rank %d: %ld allocations", world.rank(), after - before), world.rank());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 2 && std::strcmp(argv[1], "processes") == 0) return run(argc, argv, [](communicator& world) { repeat(world); });
+  loopback_fabric::world shared;
+  try {
+    run_threads(std::atoi(argv[2]), [&](auto& b) {
+      session s(b, shared);
+      communicator world(s);
+      repeat(world);
+    });
+  } catch (const error& e) {
+    std::printf("%s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,195 @@
+#pragma once
+// The same calls on every link: what a communicator must do, checked exactly.
+// `check_all` throws a std::logic_error that names the first wrong answer.
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <tutti/base/numbers.hpp>
+#include <tutti/comm/collectives.hpp>
+
+namespace cases {
+
+using namespace tutti;
+
+/// Left-to-right string concatenation of single digits, as numbers below a
+/// modulus: associative and not commutative.
+struct affine {
+  std::uint32_t a = 1, b = 0;
+  friend bool operator==(affine, affine) = default;
+};
+struct compose {
+  static constexpr std::uint64_t prime = 4294967291u;
+  affine operator()(affine f, affine g) const {
+    return {static_cast<std::uint32_t>(std::uint64_t{f.a} * g.a % prime),
+            static_cast<std::uint32_t>((std::uint64_t{g.a} * f.b + g.b) % prime)};
+  }
+};
+inline affine map_of(int rank, std::size_t i) {
+  return {static_cast<std::uint32_t>(3 + 2 * rank), static_cast<std::uint32_t>(i * 31 + static_cast<std::size_t>(rank))};
+}
+
+struct bad : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+inline void need(bool right, const std::string& what, std::size_t n, const communicator& c) {
+  if (!right) throw bad(format("wrong: %s, count %zu, rank %d of %d", what.c_str(), n, c.rank(), c.size()));
+}
+
+template <class T>
+T value(int rank, std::size_t i) {
+  return static_cast<T>(static_cast<float>((static_cast<std::size_t>(rank) * 7 + i * 3) % 23));
+}
+template <class T>
+T total(int ranks, std::size_t i) {
+  T sum{};
+  for (int r = 0; r < ranks; ++r) sum = static_cast<T>(sum + value<T>(r, i));
+  return sum;
+}
+
+template <class T>
+std::vector<T> operands(int rank, std::size_t n) {
+  std::vector<T> v(n);
+  for (std::size_t i = 0; i < n; ++i) v[i] = value<T>(rank, i);
+  return v;
+}
+
+/// Every algorithm of every collective at one count; T holds small sums exactly.
+template <class T>
+void check_count(communicator& c, std::size_t n) {
+  const int p = c.size(), me = c.rank();
+  const std::size_t wide = n * static_cast<std::size_t>(p), mine = n * static_cast<std::size_t>(me);
+  for (const repertoire_entry& entry : repertoire) {
+    const call_options how{.algorithm = entry.how};
+    const std::string name = std::string(name_of(entry.what)) + " by " + name_of(entry.how);
+    auto is_total = [&](const std::vector<T>& v, std::size_t from, std::size_t first) {
+      bool right = true;
+      for (std::size_t i = 0; i < n; ++i) right &= v[from + i] == total<T>(p, first + i);
+      return right;
+    };
+    switch (entry.what) {
+      case collective::all_reduce: {
+        std::vector<T> in = operands<T>(me, n), out(n, T(99));
+        all_reduce(c, in, out, plus{}, how);
+        need(is_total(out, 0, 0) && in == operands<T>(me, n), name, n, c);
+        all_reduce(c, in, plus{}, how);
+        need(is_total(in, 0, 0), name + ", in place", n, c);
+        break;
+      }
+      case collective::reduce_scatter: {
+        std::vector<T> in = operands<T>(me, wide), out(n, T(99));
+        reduce_scatter(c, in, out, plus{}, how);
+        need(is_total(out, 0, mine) && in == operands<T>(me, wide), name, n, c);
+        reduce_scatter(c, in, span<T>(in).subspan(mine, n), plus{}, how);
+        need(is_total(in, mine, mine), name + ", in place", n, c);
+        break;
+      }
+      case collective::all_gather: {
+        std::vector<T> in = operands<T>(me, n), out(wide, T(99)), want;
+        for (int r = 0; r < p; ++r)
+          for (T v : operands<T>(r, n)) want.push_back(v);
+        all_gather(c, in, out, how);
+        need(out == want, name, n, c);
+        std::vector<T> both(wide, T(99));
+        for (std::size_t i = 0; i < n; ++i) both[mine + i] = in[i];
+        all_gather(c, span<T>(both).subspan(mine, n), both, how);
+        need(both == want, name + ", in place", n, c);
+        break;
+      }
+      case collective::broadcast:
+        for (int root = 0; root < p; root += 1 + p / 3) {
+          std::vector<T> x = operands<T>(me, n);
+          broadcast(c, x, root, how);
+          need(x == operands<T>(root, n), name, n, c);
+        }
+        break;
+      case collective::reduce:
+        for (int root = 0; root < p; root += 1 + p / 3) {
+          std::vector<T> in = operands<T>(me, n), out(n, T(99));
+          reduce(c, in, out, plus{}, root, how);
+          need(in == operands<T>(me, n), name + ", input", n, c);
+          need(me == root ? is_total(out, 0, 0) : out == std::vector<T>(n, T(99)), name, n, c);
+          reduce(c, in, plus{}, root, how);
+          need(me == root ? is_total(in, 0, 0) : in == operands<T>(me, n), name + ", in place", n, c);
+        }
+        break;
+      case collective::barrier: barrier(c, how); break;
+    }
+  }
+}
+
+inline void check_order(communicator& c, std::size_t n) {
+  const team all{c.size()};
+  std::vector<affine> in(n), want(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    in[i] = map_of(c.rank(), i);
+    want[i] = map_of(0, i);
+    for (int r = 1; r < c.size(); ++r) want[i] = compose{}(want[i], map_of(r, i));
+  }
+  std::vector<affine> out(n);
+  all_reduce(c, in, out, compose{});
+  need(out == want, "order kept by the plan's own choice", n, c);
+  for (algorithm how : every_algorithm) {
+    if (!available(collective::all_reduce, how, all)) continue;
+    bool refused = false;
+    try {
+      all_reduce(c, in, out, compose{}, {.algorithm = how});
+      need(out == want, "order kept", n, c);
+    } catch (const error& e) {
+      refused = e.code() == errc::invalid_argument;
+    }
+    need(refused == !keeps_order(collective::all_reduce, how, all), "an algorithm that exchanges operands is refused", n, c);
+  }
+}
+
+inline void check_async(communicator& c, std::size_t n) {
+  std::vector<std::vector<float>> buckets;
+  std::vector<request> requests;
+  for (std::size_t b = 0; b < 12; ++b) buckets.push_back(operands<float>(c.rank(), n + b));
+  for (auto& bucket : buckets) requests.push_back(all_reduce_async(c, bucket));
+  std::vector<double> between{1.0 * c.rank()};
+  request forgotten = all_reduce_async(c, between);
+  std::size_t b = buckets.size();
+  while (b-- > 0) {
+    if (b % 2) requests[b].wait();
+    else while (!requests[b].test()) {}
+    for (std::size_t i = 0; i < n + b; ++i) need(buckets[b][i] == total<float>(c.size(), i), "async bucket", n + b, c);
+  }
+  { request given_up = std::move(forgotten); }
+  int scale = c.size();  // a functor with a state, which the operation must keep
+  std::vector<long> state{1};
+  request r = [&] {
+    auto weigh = [scale](long a, long x) { return (a * 0 + scale) + (x * 0); };
+    return all_reduce_async(c, state, weigh);
+  }();
+  r.wait();
+  need(state[0] == (c.size() == 1 ? 1 : scale), "a functor's state", 1, c);
+  barrier(c);  // whoever gave up a request has it done by now
+  need(between[0] == c.size() * (c.size() - 1) / 2.0, "a request given up", 1, c);
+}
+
+inline void check_all(communicator& c, bool quick) {
+  for (std::size_t n : {0u, 1u, 2u, 5u, 64u, 1000u, 9001u}) check_count<int>(c, n);
+  check_count<float>(c, 333);
+  check_count<std::uint8_t>(c, 4099);
+  check_count<half>(c, 77);
+  if (!quick) check_count<double>(c, 300000);
+  for (std::size_t n : {1u, 100u, 5000u}) check_order(c, n);
+  for (std::size_t n : {1u, 20000u}) check_async(c, n);
+  communicator other = c.duplicate(), threaded = other.duplicate({.progress = progress::thread});
+  check_count<int>(other, 50);
+  check_count<int>(threaded, 3000);
+  check_async(threaded, 20000);
+  // Two communicators at once are not ordered with each other.
+  std::vector<long> one{c.rank() + 1L}, two{c.rank() + 2L};
+  request first = c.rank() % 2 ? all_reduce_async(threaded, one) : all_reduce_async(c, two);
+  request second = c.rank() % 2 ? all_reduce_async(c, two) : all_reduce_async(threaded, one);
+  first.wait();
+  second.wait();
+  const long p = c.size();
+  need(one[0] == p * (p + 1) / 2 && two[0] == p * (p + 1) / 2 + p, "two communicators", 1, c);
+}
+
+}  // namespace cases

@@ -1,0 +1,103 @@
+#include <tutti/comm/collectives.hpp>
+
+#include <doctest/doctest.h>
+
+#include <tutti/launch/threads.hpp>
+
+#include "../ranks.hpp"
+#include "cases.hpp"
+
+using namespace tutti;
+
+TEST_CASE("every call between processes, on windows and on messages") {
+  for (const char* link : {"window", "message"})
+    for (int ranks : {1, 2, 3, 4, 5, 7, 8}) {
+      if (ranks == 1 && std::string(link) == "message") continue;
+      const auto ended = ranks::start({CASES_PROGRAM, "--ranks", std::to_string(ranks), ranks > 4 ? "quick" : "all"},
+                                      {{"TUTTI_LINK", ranks == 1 ? "" : link}, {"TUTTI_DEADLINE", "120"}});
+      INFO(link << ", " << ranks << " ranks: " << ended.output);
+      CHECK(ended.code == 0);
+      CHECK(ended.output == format("%d ranks, %s: right\n", ranks, ranks == 1 ? "self" : link));
+    }
+}
+
+TEST_CASE("no call allocates after the first of its shape, between threads and between processes") {
+  for (const char* where : {"threads", "processes"})
+    for (const char* ranks : {"1", "2", "3", "5"}) {
+      std::vector<std::string> command{ALLOCATIONS_PROGRAM, where, ranks};
+      if (std::string(where) == "processes") command.insert(command.end(), {"--ranks", ranks});
+      const auto ended = ranks::start(command, {{"TUTTI_LINK", std::string(ranks) == "1" ? "" : "window"}, {"TUTTI_DEADLINE", "120"}});
+      INFO(std::string(where) << ", " << std::string(ranks) << " ranks: " << ended.output);
+      CHECK(ended.code == 0);
+      CHECK(ended.output.find("allocations: 0 in ") == 0);
+    }
+}
+
+TEST_CASE("TUTTI_ALGORITHM and the cost model choose, and the plan can be asked for") {
+  auto plan_of = [](const char* variable) {
+    struct setting {
+      explicit setting(const char* value) { ::setenv("TUTTI_ALGORITHM", value, 1); }
+      ~setting() { ::unsetenv("TUTTI_ALGORITHM"); }
+    } held(variable);
+    loopback_fabric::world shared;
+    plan found[2];
+    run_threads(3, [&](auto& b) {
+      session s(b, shared);
+      communicator c(s);
+      const plan here[2] = {c.plan_for({.what = collective::all_reduce, .count = 3000, .element = 4}),
+                            c.plan_for({.what = collective::broadcast, .count = 3000, .element = 4, .root = 0})};
+      if (c.rank() == 1) found[0] = here[0], found[1] = here[1];
+    });
+    return std::vector<plan>{found[0], found[1]};
+  };
+  CHECK(plan_of("ring")[0].algorithm == algorithm::ring);
+  CHECK(plan_of("ring")[0].bytes_sent == 16000);  // 2 (p-1)/p of 12000
+  CHECK(plan_of("ring")[1].algorithm != algorithm::ring);
+  CHECK(plan_of("broadcast:double_tree,all_reduce:tree")[0].algorithm == algorithm::tree);
+  CHECK(plan_of("broadcast:double_tree,all_reduce:tree")[1].algorithm == algorithm::double_tree);
+  const plan chosen = plan_of("automatic")[0];
+  CHECK(chosen.algorithm == choose(collective::all_reduce, {3}, 12000, true, cost_model{.link = window_link, .cores = usable_cores() < 3 ? usable_cores() : 0}));
+  CHECK(chosen.seconds > 0);
+  CHECK_THROWS_WITH_AS(plan_of("all_reduce:rign"), doctest::Contains("TUTTI_ALGORITHM is 'all_reduce:rign': 'all_reduce:rign' is no algorithm"), error);
+}
+
+TEST_CASE("calls that cannot be are refused before anything is sent, and say why") {
+  loopback_fabric::world shared;
+  run_threads(2, [&](auto& b) {
+    session s(b, shared);
+    communicator c(s);
+    std::vector<int> three(3), four(4), six(6);
+    auto refused = [&](auto call, const char* text) {
+      try {
+        call();
+      } catch (const error& e) {
+        const std::string want = format("rank %d: ", c.rank()) + text;
+        if (e.code() == errc::invalid_argument && e.what() == want) return true;
+        throw error(errc::invalid_argument, format("got '%s', wanted '%s'", e.what(), want.c_str()));
+      }
+      return false;
+    };
+    bool all = refused([&] { all_reduce(c, three, four); }, "all_reduce: input and output must hold as many elements (3 and 4)");
+    all &= refused([&] { all_gather(c, three, four); },
+                   "all_gather: the output must hold as many elements as the inputs of all ranks together (3 and 4)");
+    all &= refused([&] { reduce_scatter(c, four, three); },
+                   "reduce_scatter: the input must hold as many elements as the outputs of all ranks together (4 and 3)");
+    all &= refused([&] { broadcast(c, three, 2); }, "broadcast: root 2 is not a rank from 0 to 1");
+    all &= refused([&] { reduce(c, three, plus{}, -1); }, "reduce: root -1 is not a rank from 0 to 1");
+    all &= refused([&] { broadcast(c, span<int>(nullptr, 5), 0); }, "broadcast: a null pointer with 5 elements");
+    all &= refused([&] { all_reduce(c, span<int>(six).subspan(0, 4), span<int>(six).subspan(2, 4)); },
+                   "all_reduce: input and output overlap, but are not in place");
+    // By one byte, before and behind what would be in place.
+    std::vector<unsigned char> bytes(8);
+    const span<unsigned char> in(bytes.data() + 2, 4);
+    for (std::size_t at : {1u, 3u, 5u})
+      all &= refused([&] { reduce_scatter(c, in, span<unsigned char>(bytes.data() + at, 2)); },
+                     "reduce_scatter: input and output overlap, but are not in place");
+    for (std::size_t at : {1u, 3u, 5u})
+      all &= refused([&] { all_gather(c, span<unsigned char>(bytes.data() + at, 2), in); },
+                     "all_gather: input and output overlap, but are not in place");
+    int fine = 1;  // and the communicator is as good as before
+    all_reduce(c, span<int>(&fine, 1));
+    if (!all || fine != 2) throw error(errc::invalid_argument, "something was not refused");
+  });
+}

@@ -1,0 +1,157 @@
+#include <tutti/comm/communicator.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <numeric>
+#include <vector>
+
+#include <tutti/comm/collectives.hpp>
+#include <tutti/launch/threads.hpp>
+
+using namespace tutti;
+
+namespace {
+
+void need(bool holds, const char* what) {
+  if (!holds) throw std::logic_error(what);
+}
+
+// Ranks of one process, each with a communicator.
+template <class Body>
+void on_ranks(int ranks, Body body, session_options options = {}) {
+  loopback_fabric::world shared;
+  run_threads(ranks, [&](auto& b) {
+    session s(b, shared, options);
+    communicator world(s);
+    body(world, s);
+  });
+}
+
+void check_sum(communicator& c, std::size_t n) {
+  std::vector<long> x(n);
+  std::iota(x.begin(), x.end(), c.rank());
+  all_reduce(c, x);
+  const long p = c.size();
+  for (std::size_t i = 0; i < n; ++i) need(x[i] == p * static_cast<long>(i) + p * (p - 1) / 2, "a wrong sum");
+}
+
+}  // namespace
+
+TEST_CASE("duplicates of duplicates, each with an order of its own") {
+  for (int ranks : {1, 2, 3, 5}) {
+    CAPTURE(ranks);
+    CHECK_NOTHROW(on_ranks(ranks, [](communicator& world, session&) {
+      communicator a = world.duplicate();
+      communicator b = a.duplicate(), c = b.duplicate({.progress = progress::thread});
+      communicator d = c.duplicate();
+      need(d.rank() == world.rank() && d.size() == world.size(), "another rank");
+      std::vector<std::vector<long>> x(5, std::vector<long>(700, 1));
+      communicator* all[] = {&world, &a, &b, &c, &d};
+      std::vector<request> requests;
+      // Every rank issues in an order of its own: each communicator has but one.
+      for (int i = 0; i < 5; ++i) {
+        const auto k = static_cast<std::size_t>((i + world.rank()) % 5);
+        requests.push_back(all_reduce_async(*all[k], x[k]));
+      }
+      for (request& r : requests) r.wait();
+      for (auto& v : x) need(v == std::vector<long>(700, world.size()), "a wrong sum");
+      communicator moved = std::move(b);
+      check_sum(moved, 40);
+      check_sum(c, 40);
+    }));
+  }
+}
+
+TEST_CASE("a duplicate outlives the communicator that it was made from") {
+  CHECK_NOTHROW(on_ranks(3, [](communicator& world, session&) {
+    auto first = std::make_unique<communicator>(world.duplicate({.progress = progress::thread}));
+    communicator second = first->duplicate();
+    check_sum(*first, 3000);
+    barrier(*first);
+    first.reset();
+    check_sum(second, 3000);
+  }));
+}
+
+TEST_CASE("hundreds made and destroyed, all usable") {
+  CHECK_NOTHROW(on_ranks(3, [](communicator& world, session&) {
+    for (int i = 0; i < 150; ++i) {
+      communicator c = world.duplicate({.progress = i % 10 == 0 ? progress::thread : progress::caller});
+      check_sum(c, static_cast<std::size_t>(1 + i * 37 % 900));
+      barrier(c);
+    }
+    check_sum(world, 10);
+  }));
+}
+
+TEST_CASE("every rank plans the same, but for the bytes that it sends itself, and sends them") {
+  for (int ranks : {1, 2, 3, 7}) {
+    std::vector<std::vector<plan>> plans(static_cast<std::size_t>(ranks));
+    CHECK_NOTHROW(on_ranks(ranks, [&](communicator& world, session&) {
+      for (collective what : every_collective)
+        for (std::size_t count : {std::size_t{0}, std::size_t{10}, std::size_t{100000}})
+          if (what != collective::barrier || count == 0)
+            plans[static_cast<std::size_t>(world.rank())].push_back(
+                world.plan_for({.what = what, .count = count, .element = 4, .root = rooted(what) ? ranks - 1 : -1}));
+      need(world.link_to(world.rank()) == link_kind::self, "no link to oneself");
+      if (ranks > 1) need(world.link_to((world.rank() + 1) % ranks) == link_kind::loopback, "another link");
+    }));
+    for (std::size_t i = 0; i < plans[0].size(); ++i) {
+      std::size_t sent = 0;
+      for (const auto& mine : plans) {
+        CHECK(mine[i].algorithm == plans[0][i].algorithm);
+        CHECK(mine[i].algorithm != algorithm::automatic);
+        CHECK(mine[i].seconds == plans[0][i].seconds);
+        CHECK(mine[i].what == plans[0][i].what);
+        sent += mine[i].bytes_sent;
+      }
+      // No algorithm moves an element to where it must be without sending it.
+      const plan& p = plans[0][i];
+      const std::size_t count = i % 3 == 0 ? 0 : i % 3 == 1 ? 10 : 100000, others = static_cast<std::size_t>(ranks - 1);
+      if (p.what != collective::barrier) CHECK(sent >= 4 * count * others);
+      if (ranks == 1) CHECK(sent == 0);
+    }
+  }
+}
+
+TEST_CASE("after a verdict every call says the same, on every communicator of the session") {
+  std::atomic<int> told{0};
+  CHECK_NOTHROW(on_ranks(2, [&](communicator& world, session& s) {
+    communicator other = world.duplicate(), threaded = world.duplicate({.progress = progress::thread});
+    std::vector<int> x(10);
+    request pending = world.rank() == 0 ? all_reduce_async(threaded, x) : request();
+    barrier(world);
+    if (world.rank() == 1) {
+      s.abandon("a full disk");
+      s.abandon("not the first");
+    }
+    for (int i = 0; i < 3; ++i)
+      for (communicator* c : {&world, &other, &threaded}) try {
+          // Rank 0 may be quicker than the verdict, then it waits for rank 1.
+          all_reduce(*c, x);
+        } catch (const error& e) {
+          told += e.code() == errc::rank_failed && e.rank() == 1 && std::string(e.what()) == "rank 1 failed: a full disk";
+        }
+    try {
+      pending.wait();
+      told += world.rank() == 1;  // it had none
+    } catch (const error& e) {
+      told += e.rank() == 1;
+    }
+  }));
+  CHECK(told == 20);
+}
+
+TEST_CASE("what rank 0 finds wrong in the environment is rank 0's error") {
+  ::setenv("TUTTI_ALGORITHM", "rign", 1);
+  try {
+    on_ranks(2, [](communicator&, session&) {});
+    CHECK(false);
+  } catch (const error& e) {
+    CHECK(e.code() == errc::invalid_argument);
+    CHECK(e.rank() == 0);
+    CHECK(std::string(e.what()).find("TUTTI_ALGORITHM is 'rign'") != std::string::npos);
+  }
+  ::unsetenv("TUTTI_ALGORITHM");
+}

@@ -1,0 +1,47 @@
+#include <tutti/comm/diagnosis.hpp>
+
+#include <doctest/doctest.h>
+
+#include "faults.hpp"
+
+using namespace tutti;
+using namespace faults;
+
+TEST_CASE("ranks that call different things are told what both called, and no receive buffer changes") {
+  for (const char* link : {"window", "message"})
+    for (int ranks : {2, 4})
+      for (const char* count : {"1000", "200000"})
+        for (const char* fault : {"count", "type", "operation", "root", "kind", "algorithm", "own-root", "silent-kind"}) {
+          const report r = with_fault(fault, ranks, 1, link, count);
+          INFO(std::string(fault) << ", " << ranks << " ranks, count " << std::string(count) << ", " << std::string(link) << ":\n" << r.ended.output);
+          CHECK(r.ended.code != 0);
+          CHECK(r.ended.left_behind == "");
+          CHECK(r.told == all_but(ranks, -1));
+          CHECK(r.sentences.size() == 1);
+          if (r.sentences.empty()) continue;
+          const std::string& text = *r.sentences.begin();
+          CHECK(text.find("ranks called different things: rank ") == 0);
+          // Where rank 1 alone is astray, it is one of the two.
+          const bool several = std::string(fault) == "own-root" || std::string(fault) == "silent-kind";
+          CHECK((several ? text.find(", rank ") : text.find("rank 1 called ")) != std::string::npos);
+          CHECK(text.find("operation ") != std::string::npos);
+          CHECK(r.ended.output.find("was changed") == std::string::npos);
+          CHECK(r.ended.output.find("nothing was noticed") == std::string::npos);
+        }
+}
+
+TEST_CASE("a rank that lives but does not come is named at the deadline, and one that left at once") {
+  for (const char* link : {"window", "message"}) {
+    report r = with_fault("late", 3, 1, link, "1000", "1");
+    INFO(std::string(link) << ":\n" << r.ended.output);
+    CHECK(r.ended.code != 0);
+    CHECK(r.told.count(0) == 1);
+    CHECK(r.told.count(2) == 1);
+    CHECK(r.ended.output.find("was not joined within 1 s by rank 1, which lives") != std::string::npos);
+    r = with_fault("leave", 3, 1, link);
+    CHECK(r.ended.code != 0);
+    CHECK(r.told == all_but(3, 1));
+    CHECK(r.sentences.size() == 1);
+    CHECK(r.ended.output.find("rank 1 left the communicator before operation 6") != std::string::npos);
+  }
+}

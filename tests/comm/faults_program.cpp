@@ -1,0 +1,115 @@
+// Ranks that do something wrong, as the first argument says.
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <tutti/comm/collectives.hpp>
+#include <tutti/launch/run.hpp>
+
+using namespace tutti;
+
+namespace {
+struct picky {
+  static constexpr bool commutative = true;
+  bool angry;
+  float operator()(float a, float b) const {
+    if (angry) throw std::runtime_error("does not add today");
+    return a + b;
+  }
+};
+struct throws_number {
+  static constexpr bool commutative = true;
+  bool angry;
+  float operator()(float a, float b) const {
+    if (angry) throw 42;
+    return a + b;
+  }
+};
+struct ends {
+  static constexpr bool commutative = true;
+  int signal;
+  std::size_t after;
+  float operator()(float a, float b) const {
+    static std::size_t folded = 0;
+    if (signal && ++folded == after) ::raise(signal);
+    return a + b;
+  }
+};
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run(argc, argv, [&](communicator& world) {
+    const std::string fault = argc > 1 ? argv[1] : "";
+    const int culprit = argc > 2 ? std::atoi(argv[2]) : 1;
+    const std::size_t n = argc > 3 ? static_cast<std::size_t>(std::atol(argv[3])) : 1000;
+    const bool me = world.rank() == culprit;
+    std::vector<float> x(n, 1), untouched(n, 7);
+    std::vector<int> y(n, 1);
+    for (int i = 0; i < 5; ++i) all_reduce(world, x);
+    try {
+      if (fault == "count") {
+        me ? all_reduce(world, span<float>(x).subspan(0, n - 1), span<float>(untouched).subspan(0, n - 1)) : all_reduce(world, x, untouched);
+      } else if (fault == "type") {
+        me ? all_reduce(world, y) : all_reduce(world, x, untouched);
+      } else if (fault == "operation") {
+        me ? all_reduce(world, x, untouched, maximum{}) : all_reduce(world, x, untouched);
+      } else if (fault == "root") {
+        me ? reduce(world, x, untouched, plus{}, 0) : reduce(world, x, untouched, plus{}, 1);
+      } else if (fault == "own-root") {  // where nobody sends anything
+        reduce(world, x, untouched, plus{}, world.rank());
+      } else if (fault == "silent-kind") {
+        if (world.rank() == 0) reduce(world, x, untouched, plus{}, 0);
+        else broadcast(world, untouched, 0);
+      } else if (fault == "kind") {
+        if (me) barrier(world);
+        else all_reduce(world, x, untouched);
+      } else if (fault == "algorithm") {
+        all_reduce(world, x, untouched, plus{}, {.algorithm = me ? algorithm::ring : algorithm::tree});
+      } else if (fault == "throw") {
+        if (me) throw std::runtime_error("a full disk");
+        all_reduce(world, x, untouched);
+      } else if (fault == "throwing-operation") {
+        all_reduce(world, x, picky{me}, {.algorithm = algorithm::ring});
+      } else if (fault == "throwing-number") {
+        all_reduce(world, x, throws_number{me}, {.algorithm = algorithm::ring});
+      } else if (fault == "kill" || fault == "stop") {
+        // In the middle: after some of the vector was folded.
+        all_reduce(world, x, ends{me ? (fault == "kill" ? SIGKILL : SIGSTOP) : 0, n / 4}, {.algorithm = algorithm::ring});
+        for (;;) all_reduce(world, x);
+      } else if (fault == "kill-tested") {
+        request r = all_reduce_async(world, x);
+        if (me) ::raise(SIGKILL);
+        for (;;) {
+          while (!r.test()) {}
+          r = all_reduce_async(world, x);
+        }
+      } else if (fault == "kill-root") {  // what it sent may still be with it
+        std::vector<float> received(n, me ? 1.0f : 7.0f);
+        request r = broadcast_async(world, received, culprit);
+        if (me) ::raise(SIGKILL);
+        r.wait();
+        for (float v : received)
+          if (v != 1) std::fprintf(stderr, "rank %d: garbage was taken for data\n", world.rank());
+        for (;;) all_reduce(world, x);
+      } else if (fault == "late") {
+        if (me) ::sleep(100);
+        all_reduce(world, x, untouched);
+      } else if (fault == "leave") {
+        if (me) return;
+        for (;;) all_reduce(world, x);
+      }
+      barrier(world);
+      barrier(world);
+    } catch (const error&) {
+      for (float v : untouched)
+        if (v != 7) std::fprintf(stderr, "rank %d: a receive buffer was changed\n", world.rank());
+      throw;
+    }
+    std::fprintf(stderr, "rank %d: nothing was noticed\n", world.rank());
+  });
+}

@@ -1,0 +1,22 @@
+#include <tutti/comm/neighbours.hpp>
+
+#include <atomic>
+
+#include <doctest/doctest.h>
+
+#include <tutti/launch/threads.hpp>
+
+using namespace tutti;
+
+TEST_CASE("Ranks of one process share its host") {
+  for (int ranks : {1, 3}) {
+    loopback_fabric::world shared;
+    std::atomic<int> right{0};
+    run_threads(ranks, [&](auto& b) {
+      session s(b, shared);
+      communicator world(s);
+      right += ranks_on_this_host(world) == ranks;
+    });
+    CHECK(right == ranks);
+  }
+}

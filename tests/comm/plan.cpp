@@ -1,0 +1,179 @@
+#include <tutti/comm/plan.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <string>
+
+using namespace tutti;
+
+namespace {
+
+plan_settings settings_of(const char* variable) {
+  struct held {
+    explicit held(const char* value) { ::setenv("TUTTI_ALGORITHM", value, 1); }
+    ~held() { ::unsetenv("TUTTI_ALGORITHM"); }
+  } h(variable);
+  return plan_settings::from_environment({});
+}
+
+std::string refusal(const char* variable) {
+  try {
+    settings_of(variable);
+  } catch (const error& e) {
+    CHECK(e.code() == errc::invalid_argument);
+    return e.what();
+  }
+  return "taken";
+}
+
+constexpr auto automatic = algorithm::automatic;
+
+}  // namespace
+
+TEST_CASE("TUTTI_ALGORITHM: one name holds wherever it is available, a list holds where it says") {
+  ::unsetenv("TUTTI_ALGORITHM");
+  for (collective what : every_collective) CHECK(plan_settings::from_environment({}).forced_for(what) == automatic);
+  for (algorithm how : every_algorithm)
+    for (collective what : every_collective) {
+      CAPTURE(name_of(how));
+      CAPTURE(name_of(what));
+      CHECK(settings_of(name_of(how)).forced_for(what) == (find_entry(what, how) ? how : automatic));
+      const std::string one = std::string(name_of(what)) + ":" + name_of(how);
+      if (!find_entry(what, how)) {
+        CHECK(refusal(one.c_str()) == "TUTTI_ALGORITHM is '" + one + "': '" + one + "' is no algorithm, or none of that collective");
+        continue;
+      }
+      for (collective other : every_collective) CHECK(settings_of(one.c_str()).forced_for(other) == (other == what ? how : automatic));
+    }
+  const plan_settings s = settings_of("tree,all_reduce:ring,broadcast:automatic");
+  CHECK(s.forced_for(collective::all_reduce) == algorithm::ring);
+  CHECK(s.forced_for(collective::reduce) == algorithm::tree);
+  CHECK(s.forced_for(collective::broadcast) == automatic);
+  CHECK(s.forced_for(collective::all_gather) == automatic);
+  CHECK(settings_of("").forced_for(collective::all_reduce) == automatic);
+}
+
+TEST_CASE("TUTTI_ALGORITHM: what is no algorithm is quoted, with all that stood there") {
+  CHECK(refusal("rign") == "TUTTI_ALGORITHM is 'rign': 'rign' is no algorithm, or none of that collective");
+  CHECK(refusal("ring,allreduce:tree") == "TUTTI_ALGORITHM is 'ring,allreduce:tree': 'allreduce:tree' is no algorithm, or none of that collective");
+  for (const char* bad : {"Ring", " ring", "ring ", ":ring", "all_reduce:", ":", "ring,,tree", ",ring", "all_reduce:ring:tree", "all_reduce=ring", "ring;tree", "1"})
+    CHECK_MESSAGE(refusal(bad) != "taken", bad);
+}
+
+TEST_CASE("a call's algorithm is its own, else the forced one, else the model's") {
+  const team four{4};
+  call_shape c{.what = collective::all_reduce, .count = 1000, .element = 4, .operation = "mine"};
+  plan_settings s = settings_of("all_reduce:ring");
+  CHECK(choose_algorithm(c, four, s) == algorithm::ring);
+  c.algorithm = algorithm::tree;
+  CHECK(choose_algorithm(c, four, s) == algorithm::tree);
+  c.algorithm = automatic;
+  c.commutative = false;  // a forced one that exchanges operands cannot be meant
+  CHECK(keeps_order(c.what, choose_algorithm(c, four, s), four));
+  CHECK(choose_algorithm(c, {1}, s) == algorithm::ring);
+  c.algorithm = algorithm::ring;
+  CHECK_THROWS_WITH_AS(choose_algorithm(c, four, s),
+                       "all_reduce by ring exchanges operands, and the operation mine is not commutative: say 'static constexpr "
+                       "bool commutative = true' in it if it is, or choose another algorithm", error);
+  c.what = collective::all_gather;  // combines nothing
+  CHECK(choose_algorithm(c, four, s) == algorithm::ring);
+  c.algorithm = algorithm::dissemination;
+  CHECK_THROWS_WITH_AS(choose_algorithm(c, four, s), "all_gather has no algorithm dissemination", error);
+
+  for (collective what : every_collective)
+    for (std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{100000000}})
+      for (int ranks : {1, 2, 3, 7, 33})
+        for (bool commutative : {true, false}) {
+          const call_shape any{.what = what, .count = count, .element = 8, .root = rooted(what) ? ranks - 1 : -1, .commutative = commutative};
+          const algorithm chosen = choose_algorithm(any, {ranks}, {});
+          CAPTURE(name_of(what));
+          CHECK(available(what, chosen, {ranks}));
+          if (!commutative && reduces(what)) CHECK(keeps_order(what, chosen, {ranks}));
+        }
+}
+
+TEST_CASE("small results are staged, large ones agreed upon first; neither where two ranks see each other's calls anyway") {
+  auto prepared = [](collective what, std::size_t count, int ranks, algorithm how) {
+    return prepare({.what = what, .count = count, .element = 1, .root = rooted(what) ? 0 : -1, .algorithm = how}, {ranks}, {ranks - 1});
+  };
+  const std::size_t most = detail::staged_bytes;
+  for (int ranks : {3, 4, 7}) {
+    CAPTURE(ranks);
+    const std::size_t per_rank = most / static_cast<std::size_t>(ranks);
+    CHECK_FALSE(prepared(collective::all_reduce, most, ranks, algorithm::ring)->agree_first);
+    CHECK(prepared(collective::all_reduce, most + 1, ranks, algorithm::ring)->agree_first);
+    CHECK_FALSE(prepared(collective::all_gather, per_rank, ranks, algorithm::ring)->agree_first);
+    CHECK(prepared(collective::all_gather, per_rank + 1, ranks, algorithm::ring)->agree_first);
+    CHECK(prepared(collective::broadcast, most + 1, ranks, algorithm::tree)->agree_first);
+    CHECK_FALSE(prepared(collective::barrier, 0, ranks, algorithm::dissemination)->agree_first);
+    const auto large = prepared(collective::all_reduce, most + 1, ranks, algorithm::ring);
+    CHECK(large->agreement.sent_bytes == 0);
+    CHECK_FALSE(large->agreement.segments.empty());
+    CHECK(large->body.last_copies.empty());
+    const auto small = prepared(collective::all_reduce, most, ranks, algorithm::ring);
+    for (const segment& s : small->body.segments)
+      if (s.what != verb::send) CHECK(s.target.role == memory_role::scratch);
+  }
+  for (int ranks : {1, 2}) CHECK_FALSE(prepared(collective::all_reduce, 1 << 20, ranks, algorithm::ring)->agree_first);
+}
+
+TEST_CASE("what differs between calls differs in their shape, however long the names") {
+  const team all{4};
+  const call_shape base{.what = collective::all_reduce, .count = 100, .element = 4, .type = "float", .operation = "sum", .algorithm = algorithm::ring};
+  auto shape = [&](const call_shape& c) { return prepare(c, all, {1})->shape; };
+  CHECK(shape(base) == shape(base));
+  CHECK(prepare(base, all, {0})->shape == prepare(base, all, {3})->shape);
+  auto with = [&](auto change) {
+    call_shape c = base;
+    change(c);
+    return shape(c);
+  };
+  CHECK(with([](call_shape& c) { c.count = 101; }) != shape(base));
+  CHECK(with([](call_shape& c) { c.element = 8; }) != shape(base));
+  CHECK(with([](call_shape& c) { c.type = "int"; }) != shape(base));
+  CHECK(with([](call_shape& c) { c.operation = "max"; }) != shape(base));
+  CHECK(with([](call_shape& c) { c.algorithm = algorithm::tree; }) != shape(base));
+  CHECK(with([](call_shape& c) { c.what = collective::reduce, c.root = 0, c.algorithm = algorithm::tree; }) !=
+        with([](call_shape& c) { c.what = collective::reduce, c.root = 1, c.algorithm = algorithm::tree; }));
+  // Only the beginning of a name travels with a message; all of it counts.
+  const std::string longer(60, 'n');
+  CHECK(with([&](call_shape& c) { c.type = longer; }) != with([&](call_shape& c) { c.type = std::string_view(longer).substr(1); }));
+  CHECK(with([&](call_shape& c) { c.operation = longer; }) != with([&](call_shape& c) { c.operation = std::string_view(longer).substr(1); }));
+}
+
+TEST_CASE("of a long name its beginning and its end are shown") {
+  char sixteen[16];
+  auto shown = [&](std::string_view name) {
+    std::memset(sixteen, 'x', sizeof sixteen);
+    detail::put_name(sixteen, name);
+    return std::string(sixteen);
+  };
+  CHECK(shown("") == "");
+  CHECK(shown("exactly fifteen") == "exactly fifteen");
+  CHECK(shown("0123456789abcdef") == "012345...abcdef");
+  CHECK(shown("my::space::thing_that_is_left") == "my::sp...s_left");
+}
+
+TEST_CASE("chunks begin on lines where there is enough to go round, and cover all") {
+  for (std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{5}, std::size_t{1000}, std::size_t{16 * 64 * 4}, std::size_t{1000003}})
+    for (std::size_t element : {1u, 4u, 12u, 64u, 400u}) {
+      const call_shape c{.what = collective::all_reduce, .count = count, .element = element};
+      const chunk_map map = detail::map_chunks(c, {4}, {2}, 4, false);
+      REQUIRE(map.bounds.size() == 5);
+      CHECK(map.bounds[0] == 0);
+      CHECK(map.bounds[4] == count * element);
+      for (std::size_t i = 0; i < 4; ++i) {
+        CHECK(map.bounds[i] <= map.bounds[i + 1]);
+        CHECK(map.bounds[i] % element == 0);
+        if (element == 4 && count >= 16 * 64 * 4) CHECK(map.bounds[i] % 64 == 0);
+      }
+      CHECK((map.held_begin == 0 && map.held_end == 4 && map.required_begin == 0 && map.required_end == 4));
+    }
+  const call_shape gathered{.what = collective::all_gather, .count = 10, .element = 4};
+  const chunk_map map = detail::map_chunks(gathered, {3}, {1}, 6, false);
+  CHECK((map.held_begin == 2 && map.held_end == 4 && map.required_begin == 0 && map.required_end == 6));
+  const call_shape rooted_call{.what = collective::reduce, .count = 10, .element = 4, .root = 2};
+  CHECK(detail::map_chunks(rooted_call, {3}, {1}, 3, false).required_end == 0);
+  CHECK(detail::map_chunks(rooted_call, {3}, {2}, 3, false).required_end == 3);
+}

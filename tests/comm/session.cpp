@@ -1,0 +1,96 @@
+#include <tutti/comm/session.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <vector>
+
+#include <tutti/comm/collectives.hpp>
+#include <tutti/launch/threads.hpp>
+
+using namespace tutti;
+
+TEST_CASE("a session knows who it is, and how many are near") {
+  loopback_fabric::world shared;
+  CHECK_NOTHROW(run_threads(3, [&](auto& b) {
+    session s(b, shared);
+    if (s.rank() != b.rank() || s.size() != 3 || s.neighbours() != 3) throw std::logic_error("somebody else");
+    if (s.fabric().describe().find("loopback") != 0) throw std::logic_error("another fabric");
+    if (s.world().all_gather({}).size() != 3) throw std::logic_error("another world");
+    if (s.main_engine().threaded()) throw std::logic_error("a thread that nobody asked for");
+  }));
+}
+
+TEST_CASE("alone, a session needs neither peers nor UCX") {
+  thread_board board(1);
+  thread_bootstrap alone(board, 0);
+  session s(alone);
+  CHECK(s.neighbours() == 1);
+  CHECK(s.fabric().describe().find("loopback") == 0);
+  communicator c(s);
+  std::vector<int> x{4, 5};
+  all_reduce(c, x);
+  broadcast(c, x, 0);
+  barrier(c);
+  CHECK(x == std::vector<int>{4, 5});
+}
+
+TEST_CASE("a TUTTI_DEADLINE that is none is refused before any rank is asked for anything") {
+  ::setenv("TUTTI_DEADLINE", "tomorrow", 1);
+  thread_board board(2);
+  thread_bootstrap one(board, 0);  // its peer never comes
+  CHECK_THROWS_WITH_AS(session{one}, "TUTTI_DEADLINE is 'tomorrow': it takes a number from 0.01 to 1e+09", error);
+  ::unsetenv("TUTTI_DEADLINE");
+}
+
+TEST_CASE("who does not come by the deadline is named, in whatever the others wait") {
+  for (progress how : {progress::caller, progress::thread})
+    for (int absent : {0, 2}) {
+      std::atomic<int> told{0};
+      loopback_fabric::world shared;
+      CHECK_NOTHROW(run_threads(3, [&](auto& b) {
+        session s(b, shared, {.deadline = 0.3});
+        communicator c(s, {.progress = how});
+        std::vector<float> x(100);
+        all_reduce(c, x);
+        if (c.rank() == absent) {
+          // It lives, and looks at the board instead of taking part.
+          while (!s.fabric().board().any()) ::sched_yield();
+        } else {
+          try {
+            all_reduce(c, x);
+          } catch (const error& e) {
+            told += e.code() == errc::deadline && e.rank() == absent && e.operation() == 2 &&
+                    std::string(e.what()).find(format("was not joined within 0.3 s by rank %d, which lives", absent)) != std::string::npos;
+          }
+        }
+        try {
+          barrier(c);
+        } catch (const error& e) {
+          told += e.code() == errc::deadline && e.rank() == absent;
+        }
+      }));
+      CHECK(told == 5);
+    }
+}
+
+TEST_CASE("a rank of another version is noticed") {
+  struct strange {
+    int rank() const { return 0; }
+    int size() const { return 2; }
+    contributions all_gather(bytes_view mine) { return {std::vector<std::byte>(mine.begin(), mine.end()), std::vector<std::byte>(3)}; }
+  } b;
+  CHECK_THROWS_WITH_AS(session{b}, "a rank of another version of Tutti has joined", error);
+}
+
+TEST_CASE("only the first that gives up is heard") {
+  loopback_fabric::world shared;
+  thread_board board(1);
+  thread_bootstrap alone(board, 0);
+  session s(alone, shared);
+  s.abandon("first");
+  s.abandon("second");
+  CHECK(std::string(shared.board.read().text) == "rank 0 failed: first");
+  CHECK(shared.board.read().code == errc::rank_failed);
+}

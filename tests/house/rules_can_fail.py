@@ -1,0 +1,79 @@
+"""Breaks every rule of rules.py once, in a small house of its own."""
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import rules
+
+SOUND = {
+    "include/tutti/base/a.hpp": "#pragma once\n#include <vector>\n// as ucp_mem_map does; cudaMalloc is elsewhere\n",
+    "include/tutti/comm/b.hpp": "#pragma once\n#include <tutti/base/a.hpp>\n#if TUTTI_ON_X86_64\n#endif\n",
+    "include/tutti/transport/c.hpp": "#pragma once\n#include <ucp/api/ucp.h>\ninline void f(ucp_ep_h);\n",
+    "include/tutti/kernel/d.hpp": "#pragma once\n#include <oneapi/dnnl/dnnl.hpp>\n#if DNNL_VERSION_MAJOR < 3\n#endif\n",
+    "include/tutti/tutti.hpp": "#pragma once\n#include <tutti/comm/b.hpp>\n",
+    "tests/base/a.cpp": "#include <tutti/base/a.hpp>\n",
+    "tests/comm/b.cpp": "#include <tutti/comm/b.hpp>\n",
+    "tests/transport/c.cpp": "// a comment\n#include <tutti/transport/c.hpp>\n",
+    "tests/kernel/d.cpp": "#include <tutti/kernel/d.hpp>\n",
+    "tests/tutti.cpp": "#include <tutti/tutti.hpp>\n",
+    "examples/e.cpp": "int main() {\n  return 0;\n}\n",
+    "README.md": "<!-- cut from examples/e.cpp -->\n```cpp\n  return 0;\n```\n```\nwhat it prints\n```\n",
+}
+
+# A file's new text, or None where it goes, and the one rule that must then speak.
+BREAKS = [
+    ("includes_run_down", "include/tutti/base/a.hpp", "#pragma once\n#include <tutti/comm/b.hpp>\n"),
+    ("includes_run_down", "include/tutti/attic/a.hpp", "#pragma once\n"),
+    ("includes_run_down", "include/tutti/comm/b.hpp", "#pragma once\n#include \"../base/a.hpp\"\n"),
+    ("includes_run_down", "include/tutti/comm/b.hpp", "#pragma once\n#include <tutti/tutti.hpp>\n"),
+    ("every_header_has_a_test", "tests/comm/b.cpp", None),
+    ("every_header_has_a_test", "tests/comm/b.cpp", "#include <vector>\n#include <tutti/comm/b.hpp>\n"),
+    ("names_stay_in_their_rooms", "include/tutti/comm/b.hpp", "#pragma once\ninline void f(ucp_ep_h);\n"),
+    ("names_stay_in_their_rooms", "include/tutti/comm/b.hpp", "#pragma once\n#include <ucs/type/status.h>\n"),
+    ("names_stay_in_their_rooms", "include/tutti/transport/c.hpp", "#pragma once\nvoid f() { cudaFree(0); }\n"),
+    ("names_stay_in_their_rooms", "include/tutti/comm/b.hpp", "#pragma once\nusing dnnl::memory;\n"),
+    ("features_are_read_in_one_place", "include/tutti/comm/b.hpp", "#pragma once\n#ifdef __linux__\n#endif\n"),
+    ("features_are_read_in_one_place", "include/tutti/comm/b.hpp", "#pragma once\n#if defined(__AVX2__)\n#endif\n"),
+    ("features_are_read_in_one_place", "include/tutti/comm/b.hpp", "#pragma once\n#if DNNL_VERSION_MAJOR > 2\n#endif\n"),
+    ("headers_are_guarded", "include/tutti/comm/b.hpp", "#include <vector>\n#pragma once\n"),
+    ("headers_are_short", "include/tutti/comm/b.hpp", "#pragma once\n" + "\n" * 400),
+    ("umbrella_needs_only_ucx", "include/tutti/comm/b.hpp", "#pragma once\n#include <zlib.h>\n"),
+    ("umbrella_needs_only_ucx", "include/tutti/tutti.hpp", "#pragma once\n#include <tutti/kernel/d.hpp>\n"),
+    ("readme_is_cut_from_examples", "examples/e.cpp", "int main() {\n  return 1;\n}\n"),
+    ("readme_is_cut_from_examples", "README.md", "```cpp\n  return 0;\n```\n"),
+]
+
+
+def build(root, files):
+    for name, text in files.items():
+        if text is not None:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def main():
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        build(root, SOUND)
+        for name, rule in rules.RULES.items():
+            if said := rule(root):
+                print(f"{name} refuses a sound house: {said}")
+                wrong += 1
+    for name, file, text in BREAKS:
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            build(root, {**SOUND, file: text})
+            said = rules.RULES[name](root)
+            print(f"{name}: {said}")
+            wrong += not said
+    unbroken = set(rules.RULES) - {name for name, _, _ in BREAKS}
+    if unbroken:
+        print(f"never broken here: {', '.join(sorted(unbroken))}")
+    return 1 if wrong or unbroken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

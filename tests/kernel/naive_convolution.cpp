@@ -1,0 +1,74 @@
+#include <tutti/kernel/naive_convolution.hpp>
+
+#include <doctest/doctest.h>
+
+#include "data.hpp"
+
+using namespace tutti;
+
+TEST_CASE("A convolution done by hand") {
+  // 1 2 3        1 0        1+5 2+6      6  8
+  // 4 5 6   ⋆    0 1    =   4+8 5+9  =  12 14, and 100 more of bias
+  // 7 8 9
+  const convolution_geometry g{
+      .batch = 1, .channels = 1, .height = 3, .width = 3, .filters = 1, .down = {.size = 2}, .across = {.size = 2}};
+  std::vector<int> x{1, 2, 3, 4, 5, 6, 7, 8, 9}, w{1, 0, 0, 1}, b{100}, y(4);
+  naive::convolution<int>(g, x, w, b, y);
+  CHECK(y == std::vector<int>{106, 108, 112, 114});
+}
+
+TEST_CASE("One weight and one pixel meet where the window says, and nowhere else") {
+  // A convolution is linear in both, so what it does with single ones is all that it does.
+  for (const auto& g : odd_convolutions) {
+    if (g.batch == 0) continue;
+    const std::size_t rows = g.out_height(), columns = g.out_width();
+    const std::size_t pixel = g.inputs() / 2, weight = g.weights() / 3;
+    std::vector<int> x(g.inputs(), 0), w(g.weights(), 0), b(g.filters, 0), y(g.outputs(), -1), expected(g.outputs(), 0);
+    x[pixel] = w[weight] = 1;
+    naive::convolution<int>(g, x, w, b, y);
+    const long n = static_cast<long>(pixel / (g.channels * g.height * g.width)),
+               c = static_cast<long>(pixel / (g.height * g.width) % g.channels),
+               row = static_cast<long>(pixel / g.width % g.height), column = static_cast<long>(pixel % g.width);
+    const long v = static_cast<long>(weight % g.across.size),
+               u = static_cast<long>(weight / g.across.size % g.down.size),
+               wc = static_cast<long>(weight / (g.across.size * g.down.size) % g.channels),
+               f = static_cast<long>(weight / (g.across.size * g.down.size * g.channels));
+    for (long i = 0; i < static_cast<long>(rows); ++i)
+      for (long j = 0; j < static_cast<long>(columns); ++j) {
+        bool meets = wc == c &&
+                     i * static_cast<long>(g.down.stride) + u * static_cast<long>(g.down.dilation) -
+                             static_cast<long>(g.down.pad_low) ==
+                         row &&
+                     j * static_cast<long>(g.across.stride) + v * static_cast<long>(g.across.dilation) -
+                             static_cast<long>(g.across.pad_low) ==
+                         column;
+        expected[static_cast<std::size_t>(
+            ((n * static_cast<long>(g.filters) + f) * static_cast<long>(rows) + i) * static_cast<long>(columns) + j)] =
+            meets;
+      }
+    CHECK(y == expected);
+  }
+}
+
+TEST_CASE("Both gradients are the adjoints of the convolution, exactly, over a prime field") {
+  // ⟨x ⋆ w, dy⟩ = ⟨x, dx⟩ = ⟨w, dw⟩ for every x, w and dy is what gradients of a bilinear map are.
+  for (std::size_t k = 0; k < odd_convolutions.size(); ++k) {
+    CAPTURE(k);
+    const auto& g = odd_convolutions[k];
+    auto x = some<modular>(g.inputs(), 1), w = some<modular>(g.weights(), 2), dy = some<modular>(g.outputs(), 3);
+    std::vector<modular> none(g.filters), y(g.outputs()), dx(g.inputs(), modular(5)), dw(g.weights(), modular(5)),
+        db(g.filters, modular(5));
+    naive::convolution<modular>(g, x, w, none, y);
+    naive::convolution_backward_data<modular>(g, dy, w, dx);
+    naive::convolution_backward_weights<modular>(g, x, dy, dw);
+    naive::convolution_backward_bias<modular>(g, dy, db);
+    CHECK(inner_product(y, dy) == inner_product(x, dx));
+    CHECK(inner_product(y, dy) == inner_product(w, dw));
+    // The bias is a weight on inputs of 1.
+    auto b = some<modular>(g.filters, 4);
+    std::vector<modular> with(g.outputs()), added(g.outputs());
+    naive::convolution<modular>(g, x, w, b, with);
+    for (std::size_t i = 0; i < y.size(); ++i) added[i] = with[i] - y[i];
+    CHECK(inner_product(added, dy) == inner_product(b, db));
+  }
+}

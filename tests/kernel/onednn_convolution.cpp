@@ -1,0 +1,107 @@
+#include <tutti/kernel/onednn_convolution.hpp>
+
+#include <doctest/doctest.h>
+
+#include <tutti/kernel/naive_convolution.hpp>
+
+#include "onednn_tools.hpp"
+
+using namespace tutti;
+using onednn::memory_format;
+using onednn::tensor;
+
+namespace {
+
+memory_format x_format(const convolution_geometry& g) {
+  return memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"h", g.height}, {"w", g.width}});
+}
+
+void check_against_naive(onednn::context& c, const convolution_geometry& g, const onednn::layer_request& request) {
+  onednn::convolution layer(c, g, request);
+  auto x = some<float>(g.inputs(), 1), w = some<float>(g.weights(), 2), b = some<float>(g.filters, 3),
+       dy = some<float>(g.outputs(), 4);
+  const auto bias = memory_format::row_major({{"f", g.filters}});
+  tensor tx = filled(c, request.x, x), tw = filled(c, layer.weights(), w), tb = filled(c, bias, b),
+         tdy = filled(c, layer.y(), dy);
+  tensor ty(c, layer.y()), tdx(c, request.x), tdw(c, layer.weights()), tdb(c, bias);
+
+  layer.forward(tx, tw, tb, ty);
+  const auto y = values_of(c, ty, g.outputs());
+  std::vector<double> exact(g.outputs()), magnitude(g.outputs());
+  naive::convolution<double>(g, wide(x), wide(w), wide(b), exact);
+  naive::convolution<double>(g, sizes_of(x), sizes_of(w), sizes_of(b), magnitude);
+  if (request.relu)  // moves nothing apart that was close
+    for (double& v : exact) v = v > 0 ? v : 0;
+  CHECK(worst_error(y, exact, magnitude, g.channels * g.down.size * g.across.size + 1) <= 1);
+
+  layer.backward(tx, tw, ty, tdy, request.input_gradient ? &tdx : nullptr, tdw, tdb);
+  if (request.relu)  // where the sum is near 0 a float may fall on the other side: the mask is by the output that there
+                     // was
+    for (std::size_t i = 0; i < dy.size(); ++i) dy[i] = y[i] > 0 ? dy[i] : 0;
+  exact.assign(g.inputs(), 0), magnitude.assign(g.inputs(), 0);
+  if (request.input_gradient) {
+    naive::convolution_backward_data<double>(g, wide(dy), wide(w), exact);
+    naive::convolution_backward_data<double>(g, sizes_of(dy), sizes_of(w), magnitude);
+    CHECK(worst_error(values_of(c, tdx, g.inputs()), exact, magnitude, g.filters * g.down.size * g.across.size) <= 1);
+  }
+  const std::size_t places = g.batch * g.out_height() * g.out_width();
+  exact.assign(g.weights(), 0), magnitude.assign(g.weights(), 0);
+  naive::convolution_backward_weights<double>(g, wide(x), wide(dy), exact);
+  naive::convolution_backward_weights<double>(g, sizes_of(x), sizes_of(dy), magnitude);
+  CHECK(worst_error(values_of(c, tdw, g.weights()), exact, magnitude, places) <= 1);
+  exact.assign(g.filters, 0), magnitude.assign(g.filters, 0);
+  naive::convolution_backward_bias<double>(g, wide(dy), exact);
+  naive::convolution_backward_bias<double>(g, sizes_of(dy), magnitude);
+  CHECK(worst_error(values_of(c, tdb, g.filters), exact, magnitude, places) <= 1);
+}
+
+}  // namespace
+
+TEST_CASE("oneDNN's convolution and its gradients are the naive ones, but for rounding") {
+  onednn::context c(2);
+  for (std::size_t k = 0; k < odd_convolutions.size(); ++k)
+    for (bool relu : {false, true})
+      for (bool input_gradient : {false, true}) {
+        INFO("geometry ", k, ", relu ", relu, ", input gradient ", input_gradient);
+        const auto& g = odd_convolutions[k];
+        check_against_naive(c, g, {.x = x_format(g), .weights = {}, .relu = relu, .input_gradient = input_gradient});
+      }
+}
+
+TEST_CASE("Weights may have the format of another batch, or none in particular") {
+  onednn::context c(1);
+  for (std::size_t k = 0; k < odd_convolutions.size(); ++k) {
+    CAPTURE(k);
+    auto g = odd_convolutions[k];
+    auto other = g;
+    other.batch = 32;
+    const memory_format usual = onednn::convolution(c, other, {.x = x_format(other), .weights = {}}).weights();
+    check_against_naive(c, g, {.x = x_format(g), .weights = usual});
+    check_against_naive(c, g, {.x = x_format(g), .weights = usual.row_major()});
+  }
+}
+
+TEST_CASE("What one convolution gives, the next one takes as it is") {
+  onednn::context c(1);
+  const convolution_geometry first{
+      .batch = 8, .channels = 1, .height = 12, .width = 12, .filters = 16, .down = {.size = 3}, .across = {.size = 3}};
+  onednn::convolution a(c, first, {.x = x_format(first), .weights = {}, .input_gradient = false});
+  const convolution_geometry second{
+      .batch = 8, .channels = 16, .height = 10, .width = 10, .filters = 32, .down = {.size = 3}, .across = {.size = 3}};
+  check_against_naive(c, second, {.x = a.y(), .weights = {}});
+}
+
+TEST_CASE("An inference has no use for gradients, and gives the same output") {
+  onednn::context c(1);
+  const auto& g = odd_convolutions[3];
+  auto x = some<float>(g.inputs(), 1), w = some<float>(g.weights(), 2), b = some<float>(g.filters, 3);
+  std::vector<std::vector<float>> ys;
+  for (bool train : {true, false}) {
+    onednn::convolution layer(c, g, {.x = x_format(g), .weights = {}, .train = train});
+    tensor y(c, layer.y());
+    layer.forward(filled(c, x_format(g), x), filled(c, layer.weights(), w),
+                  filled(c, memory_format::row_major({{"f", g.filters}}), b), y);
+    ys.push_back(values_of(c, y, g.outputs()));
+  }
+  CHECK(ys[0] == ys[1]);
+}

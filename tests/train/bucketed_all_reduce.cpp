@@ -1,0 +1,97 @@
+#include <tutti/train/bucketed_all_reduce.hpp>
+
+#include <doctest/doctest.h>
+
+#include <tutti/launch/threads.hpp>
+#include <tutti/train/sgd.hpp>
+
+using namespace tutti;
+
+namespace {
+
+std::vector<parameter> sizes(std::initializer_list<std::size_t> stored) {
+  std::vector<parameter> all;
+  for (std::size_t n : stored) all.push_back({.index = all.size(), .label = "p", .dims = {{"n", n}}, .stored = n});
+  return all;
+}
+
+/// Runs `body(world)` on ranks that are threads. What a rank finds wrong it throws.
+template <class Body>
+void on_ranks(int ranks, Body body) {
+  loopback_fabric::world shared;
+  run_threads(ranks, [&](auto& b) {
+    session s(b, shared);
+    communicator world(s);
+    try {
+      body(world);
+    } catch (const std::exception& e) {
+      s.abandon(e.what());
+      throw;
+    }
+  });
+}
+
+void need(bool right, const char* what) {
+  if (!right) throw error(errc::invalid_argument, what);
+}
+
+}  // namespace
+
+TEST_CASE("Every rank gets the sum of all gradients, whatever the buckets, step after step") {
+  for (int ranks : {1, 2, 3, 5})
+    for (std::size_t bytes : {std::size_t{1}, std::size_t{5000}, std::size_t{1} << 30}) {
+      INFO("ranks ", ranks, ", bucket bytes ", bytes);
+      CHECK_NOTHROW(on_ranks(ranks, [&](communicator& world) {
+        parameter_store<float> store(sizes({3, 1000, 16, 5000, 1}));
+        bucketed_all_reduce<float> policy(world, store, {.bytes = bytes});
+        // A bucket leaves once it holds enough: 1 alone, 1+5000, then the rest, or everything.
+        need(policy.buckets() == (bytes == 1 ? 5u : bytes == 5000 ? 2u : 1u), "another number of buckets");
+        sgd<float> o(store, {.learning_rate = 1, .momentum = 0});
+        float applied = 0;
+        for (int step = 1; step <= 4; ++step) {
+          for (std::size_t i = store.parameters().size(); i-- > 0;) {
+            const parameter& p = store.parameters()[i];
+            for (std::size_t k = 0; k < p.stored; ++k)
+              store.gradient(p)[k] = static_cast<float>((world.rank() + 1) * step * (static_cast<int>(k % 5) + 1));
+            policy.push(p, store.gradient(p));
+          }
+          policy.finish(o);
+          applied += static_cast<float>(ranks * (ranks + 1) / 2 * step);
+          for (const parameter& p : store.parameters())
+            for (std::size_t k = 0; k < p.stored; ++k)
+              need(store.value(p)[k] == -applied * static_cast<float>(k % 5 + 1), "a wrong sum");
+        }
+        need(policy.time().hidden >= 0, "time ran backwards");
+        need((policy.time().exposed > 0) == (ranks > 1), "one rank has nobody to communicate with");
+      }));
+    }
+}
+
+TEST_CASE("A gradient that lies elsewhere is taken along") {
+  CHECK_NOTHROW(on_ranks(2, [](communicator& world) {
+    parameter_store<float> store(sizes({4}));
+    bucketed_all_reduce<float> policy(world, store);
+    sgd<float> o(store, {.learning_rate = 1, .momentum = 0});
+    std::vector<float> elsewhere{1, 2, 3, 4};
+    policy.fetch(store.parameters()[0]);
+    policy.push(store.parameters()[0], elsewhere);
+    policy.finish(o);
+    need(store.values()[3] == -8, "a wrong sum");
+    need(elsewhere[3] == 4, "somebody else's memory was written");
+  }));
+}
+
+TEST_CASE("Gradients out of turn, twice or not at all are refused") {
+  on_ranks(1, [](communicator& world) {
+    parameter_store<float> store(sizes({4, 4}));
+    bucketed_all_reduce<float> policy(world, store);
+    sgd<float> o(store, {});
+    const parameter &first = store.parameters()[0], &last = store.parameters()[1];
+    const char* out_of_turn =
+        "the gradient of 'p' was pushed out of turn: the network's last parameter comes first, each once a step";
+    CHECK_THROWS_WITH_AS(policy.push(first, store.gradient(first)), out_of_turn, error);
+    policy.push(last, store.gradient(last));
+    CHECK_THROWS_WITH_AS(policy.push(last, store.gradient(last)), out_of_turn, error);
+    CHECK_THROWS_WITH_AS(policy.finish(o), "the step ends without the gradient of 'p'", error);
+  });
+}

@@ -1,0 +1,253 @@
+#include <tutti/transport/succession.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <tutti/base/clock.hpp>
+
+namespace {
+
+using tutti::errc, tutti::verdict;
+namespace detail = tutti::detail;
+
+/// The monitors of a session in one thread, over real sockets and in a time
+/// that the test moves on: everybody looks every 10 ms of it.
+class session {
+ public:
+  static constexpr double tick = 0.01;
+
+  explicit session(int ranks) {
+    const detail::reach here = detail::reach::mine();
+    const auto secret = detail::session_secret::fresh();
+    std::vector<std::uint16_t> ports;
+    std::vector<detail::socket> listeners;
+    for (int r = 0; r < ranks; ++r) {
+      listeners.push_back(detail::listen_for_peers(true));
+      REQUIRE(listeners.back());
+      ports.push_back(detail::port_of(listeners.back()));
+    }
+    for (auto& listener : listeners) {
+      all_.push_back(std::make_unique<member>());
+      member& m = *all_.back();
+      const int rank = static_cast<int>(all_.size()) - 1;
+      m.work = std::make_unique<detail::succession>(
+          rank, detail::peer_lines(rank, std::vector<detail::reach>(ports.size(), here), ports, secret, std::move(listener)),
+          m.board, t_);
+    }
+    for (int r = 0; r < ranks; ++r) REQUIRE(until([&] { return all_[static_cast<std::size_t>(r)]->work->joined(); }, 5));
+  }
+
+  double time() const { return t_; }
+  int size() const { return static_cast<int>(all_.size()); }
+  bool alive(int r) const { return at(r).work && !at(r).stopped; }
+  bool left(int r) const { return at(r).gone_well; }
+  bool knows(int r) const { return at(r).board.any(); }
+  verdict said(int r) const { return at(r).board.read(); }
+
+  void kill(int r) {
+    at(r).work->close();
+    at(r).work.reset();
+  }
+  void stop(int r) { at(r).stopped = true; }
+  void go_on(int r) { at(r).stopped = false; }
+  void propose(int r, const verdict& v) { at(r).work->propose(v, t_); }
+  void stuck(int r, std::uint64_t operation) { at(r).stuck = operation; }
+  void leave(int r) { at(r).work->leave(t_); }
+
+  void step() {
+    t_ += tick;
+    for (const auto& m : all_) {
+      if (!m->work || m->stopped) continue;
+      m->work->stuck(m->stuck);
+      m->work->step(t_);
+      if (m->work->finished()) {
+        m->work->close();
+        m->work.reset();
+        m->gone_well = true;
+      }
+    }
+  }
+  template <class Condition>
+  bool until(Condition holds, double seconds) {
+    for (const double limit = t_ + seconds; t_ < limit; step())
+      if (holds()) return true;
+    return holds();
+  }
+  bool all_know(double seconds) {
+    return until([&] {
+      for (int r = 0; r < size(); ++r)
+        if (alive(r) && !knows(r)) return false;
+      return true;
+    }, seconds);
+  }
+  /// How many different verdicts there are among those that live or left.
+  std::vector<std::string> verdicts() const {
+    std::vector<std::string> different;
+    for (int r = 0; r < size(); ++r)
+      if ((alive(r) || left(r)) && knows(r)) {
+        const std::string text = said(r).text;
+        if (std::find(different.begin(), different.end(), text) == different.end()) different.push_back(text);
+      }
+    return different;
+  }
+
+ private:
+  struct member {
+    tutti::verdict_board board;
+    std::unique_ptr<detail::succession> work;
+    bool stopped = false, gone_well = false;
+    std::uint64_t stuck = 0;
+  };
+  member& at(int r) { return *all_[static_cast<std::size_t>(r)]; }
+  const member& at(int r) const { return *all_[static_cast<std::size_t>(r)]; }
+
+  double t_ = 1000;
+  std::vector<std::unique_ptr<member>> all_;
+};
+
+verdict sentence(const std::string& text, errc code = errc::deadline) {
+  verdict v{.code = code, .rank = 0};
+  v.say(text);
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("in peace nobody says anything, however long it lasts") {
+  session s(5);
+  CHECK_FALSE(s.until([&] { return !s.verdicts().empty(); }, 60));
+}
+
+TEST_CASE("a death is known within a second, a stop within three") {
+  for (int victim = 0; victim < 5; ++victim) {
+    CAPTURE(victim);
+    session dead(5);
+    dead.kill(victim);
+    CHECK(dead.all_know(1));
+    CHECK(dead.verdicts().size() == 1);
+    session stopped(5);
+    stopped.stop(victim);
+    CHECK(stopped.all_know(3));
+    CHECK(stopped.verdicts().size() == 1);
+    CHECK(stopped.said(victim == 0 ? 1 : 0).rank == victim);
+  }
+}
+
+TEST_CASE("the coordinator hears all before it decides") {
+  session s(4);
+  s.stuck(0, 12);
+  s.stuck(1, 11);
+  s.stuck(2, 13);
+  s.kill(3);
+  REQUIRE(s.all_know(1));
+  CHECK(s.said(0).operation == 11);
+  CHECK(s.verdicts().size() == 1);
+}
+
+TEST_CASE("who comes to its operation only when it is asked is heard as well") {
+  session s(3);
+  s.stuck(0, 12);
+  s.kill(2);
+  s.until([] { return false; }, 0.05);
+  s.stuck(1, 11);
+  REQUIRE(s.all_know(1));
+  CHECK(s.said(0).operation == 11);
+}
+
+TEST_CASE("a mismatch keeps the operation that it names") {
+  session s(3);
+  s.stuck(0, 2);
+  verdict v = sentence("ranks called different things", errc::mismatch);
+  v.operation = 5;
+  s.propose(2, v);
+  REQUIRE(s.all_know(1));
+  CHECK(s.said(1).operation == 5);
+}
+
+TEST_CASE("a rank that was stopped for a moment, or the whole job, is no failure") {
+  session s(4);
+  s.stop(2);
+  CHECK_FALSE(s.until([&] { return !s.verdicts().empty(); }, 1.2));
+  s.go_on(2);
+  CHECK_FALSE(s.until([&] { return !s.verdicts().empty(); }, 5));
+  for (int r = 0; r < 4; ++r) s.stop(r);
+  s.until([] { return false; }, 30);
+  for (int r = 0; r < 4; ++r) s.go_on(r);
+  CHECK_FALSE(s.until([&] { return !s.verdicts().empty(); }, 10));
+}
+
+TEST_CASE("three coordinators in a row") {
+  session s(6);
+  s.kill(0);
+  s.kill(1);
+  s.stop(2);
+  CHECK(s.all_know(5));
+  CHECK(s.verdicts().size() == 1);
+}
+
+TEST_CASE("whoever leaves leaves at once, and the others watch on") {
+  session s(6);
+  for (int r : {0, 4, 1, 3}) {
+    s.leave(r);
+    CHECK(s.until([&] { return s.left(r); }, 0.5));
+  }
+  CHECK(s.verdicts().empty());
+  s.stop(2);
+  CHECK(s.all_know(3));
+  CHECK(s.said(5).rank == 2);
+}
+
+// Ranks die, stop, speak and leave at moments drawn from a seed. Whoever still
+// lives must hear of it, and all must hear the same.
+TEST_CASE("whatever goes wrong, whenever: one verdict") {
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    const auto below = [&](unsigned n) { return static_cast<int>(random() % n); };
+    session s(2 + below(5));
+    const int events = 1 + below(3);
+    bool wrong = false;
+    std::vector<int> leaving;  // what happens to them after their goodbye concerns nobody
+    std::string story = tutti::format("%d ranks", s.size());
+    for (int e = 0; e < events; ++e) {
+      const double pause = below(3) == 0 ? 0 : 0.01 * below(below(2) ? 30 : 250);
+      s.until([] { return false; }, pause);
+      const int r = below(static_cast<unsigned>(s.size())), what = below(4);
+      if (!s.alive(r) || std::count(leaving.begin(), leaving.end(), r) != 0) continue;
+      story += tutti::format(", after %.2f s rank %d %s", pause, r,
+                             what == 0 ? "dies" : what == 1 ? "stops" : what == 2 ? "speaks" : "leaves");
+      if (what == 0) s.kill(r);
+      if (what == 1) s.stop(r);
+      if (what == 2) s.propose(r, sentence(tutti::format("rank %d has had enough", r)));
+      if (what == 3) {
+        s.leave(r);
+        leaving.push_back(r);
+      }
+      wrong |= what != 3;
+    }
+    CAPTURE(story);
+    if (wrong) {
+      CHECK(s.all_know(8));
+    } else {
+      CHECK_FALSE(s.until([&] { return !s.verdicts().empty(); }, 3));
+    }
+    const auto different = s.verdicts();
+    CAPTURE(different.size());
+    std::string texts;
+    for (const std::string& text : different) texts += "\n  " + text;
+    CAPTURE(texts);
+    CHECK(different.size() <= 1);
+    for (int r = 0; r < s.size(); ++r)
+      if (s.alive(r)) s.leave(r);
+    CHECK(s.until([&] {
+      for (int r = 0; r < s.size(); ++r)
+        if (s.alive(r)) return false;
+      return true;
+    }, 3.5));
+  }
+}

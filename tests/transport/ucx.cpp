@@ -1,0 +1,64 @@
+#include <tutti/transport/ucx.hpp>
+
+#include <doctest/doctest.h>
+
+#include <tutti/base/clock.hpp>
+
+using namespace tutti;
+
+TEST_CASE("an error of UCX says what was being done and why it failed") {
+  CHECK_NOTHROW(ucx::check(UCS_OK, "nothing"));
+  try {
+    ucx::check(UCS_ERR_UNREACHABLE, "connecting to a peer");
+    CHECK(false);
+  } catch (const error& e) {
+    CHECK(e.code() == errc::link);
+    CHECK(std::string(e.what()) == format("UCX: connecting to a peer: %s", ucs_status_string(UCS_ERR_UNREACHABLE)));
+  }
+}
+
+TEST_CASE("shared memory is zeroed, wholly there, and has a key") {
+  ucx::context context;
+  for (std::size_t bytes : {std::size_t{1}, std::size_t{4096}, (std::size_t{1} << 20) + 1}) {
+    CAPTURE(bytes);
+    ucx::shared_memory memory(context, bytes);
+    CHECK(memory.size() == bytes);
+    REQUIRE(memory.data() != nullptr);
+    bool zero = true;
+    for (std::size_t i = 0; i < bytes; ++i) zero &= memory.data()[i] == std::byte{0};
+    CHECK(zero);
+    memory.data()[bytes - 1] = std::byte{1};
+    CHECK_FALSE(memory.key().empty());
+    CHECK(memory.key() == memory.key());
+  }
+}
+
+TEST_CASE("a worker's address connects another to it, and its shared memory opens there") {
+  ucx::context context;
+  ucx::worker here(context), there(context);
+  CHECK(here.address() != there.address());
+  ucx::endpoint to(here, there.address(), nullptr, nullptr);
+  ucx::shared_memory memory(context, 8192);
+  memory.data()[5000] = std::byte{42};
+  const auto at = reinterpret_cast<std::uint64_t>(memory.data());
+  ucx::opened_memory opened(to.get(), memory.key(), at);
+  REQUIRE(opened.data() != nullptr);
+  CHECK(opened.data()[5000] == std::byte{42});
+  opened.data()[1] = std::byte{43};
+  CHECK(memory.data()[1] == std::byte{43});
+  ucx::opened_memory moved = std::move(opened);
+  CHECK(opened.data() == nullptr);  // NOLINT: moved from, and said to be empty
+  CHECK(moved.data()[5000] == std::byte{42});
+}
+
+TEST_CASE("an endpoint may be moved and closed twice") {
+  ucx::context context;
+  ucx::worker here(context), there(context);
+  ucx::endpoint first(here, there.address(), [](void*, ucp_ep_h, ucs_status_t) {}, nullptr);
+  ucx::endpoint second = std::move(first);
+  CHECK(first.get() == nullptr);  // NOLINT: moved from, and said to be empty
+  CHECK(second.get() != nullptr);
+  second.close(true);
+  CHECK(second.get() == nullptr);
+  second.close(false);
+}

@@ -1,0 +1,210 @@
+#include <tutti/transport/ucx_engine.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "processes.hpp"
+
+using namespace tutti;
+using processes::everyone;
+using processes::need;
+
+namespace {
+
+// What a rank has while it is joined, over links that the rank may force.
+template <class Bootstrap>
+struct joined {
+  joined(Bootstrap& b, const char* forced) : with((::setenv("TUTTI_LINK", forced, 1), b)), fabric(with, b.rank(), b.size()), engine(fabric.make_engine()) {}
+  std::unique_ptr<tutti::link> connect(int ranks, int me) {
+    auto l = engine->connect(everyone(ranks), me, with);
+    for (int p = 0; p < ranks; ++p)
+      if (p != me) l->from(p).expected = 1;
+    return l;
+  }
+  bootstrap_exchange<Bootstrap> with;
+  ucx_fabric fabric;
+  std::unique_ptr<engine_transport> engine;
+};
+
+// Every rank says something to every other, over two links that it keeps apart.
+template <class Bootstrap>
+void talk(Bootstrap& b, const char* forced, bool mixed) {
+  joined all(b, forced);
+  const int n = b.size();
+  auto first = all.connect(n, b.rank()), second = all.connect(n, b.rank());
+  const call what{};
+  for (int p = 0; p < n; ++p) {
+    const link_kind want = p == b.rank() ? link_kind::self
+                           : mixed ? (p == 0 || b.rank() == 0 ? link_kind::message : link_kind::window)
+                           : std::strcmp(forced, "message") == 0 ? link_kind::message : link_kind::window;
+    need(first->kind(p) == want, format("rank %d has a link of kind %s to %d", b.rank(), name_of(first->kind(p)), p));
+    need((first->status_of(p) != nullptr) || p == b.rank(), "no status");
+  }
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::vector<int>> said;  // until it has gone out
+    for (int p = 0; p < n; ++p)
+      for (int which : {1, 2}) {
+        if (p == b.rank()) continue;
+        said.emplace_back(static_cast<std::size_t>(4 + round * 40), which);
+        std::vector<int>& words = said.back();
+        words[0] = b.rank(), words[1] = p, words[3] = round;
+        const auto bytes = static_cast<std::ptrdiff_t>(4 * words.size());
+        std::ptrdiff_t taken;
+        while ((taken = (which == 1 ? first : second)->to(p).send(reinterpret_cast<const std::byte*>(words.data()), static_cast<std::size_t>(bytes), {1, &what, 4})) == send_port::full)
+          all.engine->progress();
+        need(taken == bytes, "cut");
+      }
+    for (int p = n - 1; p >= 0; --p)
+      for (int which : {2, 1}) {
+        if (p == b.rank()) continue;
+        recv_port& in = (which == 1 ? first : second)->from(p);
+        const piece* got = nullptr;
+        while (!(got = in.receive(nullptr, 0))) all.engine->progress();
+        std::vector<int> words(got->bytes / 4);
+        need(words.size() == static_cast<std::size_t>(4 + round * 40), "another length");
+        std::memcpy(words.data(), got->data, got->bytes);
+        need(words[0] == p && words[1] == b.rank() && words[2] == which && words[3] == round, "another's message");
+        need(words.back() == (round == 0 ? round : which), "its end");
+        in.consume(got->bytes);
+      }
+    for (int p = 0; p < n; ++p)
+      while (p != b.rank() && (first->to(p).in_flight > 0 || second->to(p).in_flight > 0)) all.engine->progress();
+  }
+  b.all_gather({});
+}
+
+}  // namespace
+
+TEST_CASE("every rank reaches every other, over as many links as one makes, of every kind") {
+  for (const char* link : {"window", "message"})
+    for (int ranks : {2, 4}) {
+      INFO(std::string(link) << ", " << ranks << " ranks");
+      CHECK(processes::run(ranks, [&](auto& b) { talk(b, link, false); }) == 0);
+    }
+  CHECK(processes::run(3, [](auto& b) { talk(b, b.rank() == 0 ? "message" : "", true); }) == 0);
+}
+
+TEST_CASE("an engine sleeps until its peer says something, and none is missed") {
+  for (const char* link : {"window", "message"}) {
+    INFO(std::string(link));
+    CHECK(processes::run(2, [&](auto& b) {
+      joined all(b, link);
+      auto l = all.connect(2, b.rank());
+      const call what{};
+      const int other = 1 - b.rank();
+      struct context {
+        engine_transport* engine;
+        recv_port* in;
+        bool found = false;
+      } c{all.engine.get(), &l->from(other)};
+      constexpr int rounds = 1000;
+      double longest = 0;
+      for (int round = 0; round < rounds; ++round) {
+        if (b.rank() == 0 || round > 0)
+          while (l->to(other).send(nullptr, 0, {1, &what, 1}) == send_port::full) all.engine->progress();
+        if (b.rank() == 0 && round == rounds - 1) break;  // the last answer is nobody's
+        const double begun = now();
+        for (c.found = false; !c.found;)
+          all.engine->sleep(20, [](void* p) {
+            auto& at = *static_cast<context*>(p);
+            const bool moved = at.engine->progress();
+            at.found = at.in->receive(nullptr, 0) != nullptr;
+            return at.found || moved;
+          }, &c);
+        if (now() - begun > longest) longest = now() - begun;
+        c.in->consume(0);
+      }
+      need(longest < 19, "a wake-up was lost");
+      b.all_gather({});
+    }) == 0);
+  }
+}
+
+TEST_CASE("another thread can wake an engine") {
+  for (const char* link : {"window", "message"}) {
+    INFO(std::string(link));
+    CHECK(processes::run(2, [&](auto& b) {
+      joined all(b, link);
+      auto l = all.connect(2, b.rank());
+      for (int round = 0; round < 100; ++round) {
+        std::atomic<bool> told{false};
+        std::thread waker([&] {
+          told = true;
+          all.engine->wake();
+        });
+        const double begun = now();
+        while (!told)
+          all.engine->sleep(20, [](void* p) { return static_cast<std::atomic<bool>*>(p)->load(); }, &told);
+        waker.join();
+        need(now() - begun < 19, "slept on");
+      }
+      b.all_gather({});
+    }) == 0);
+  }
+}
+
+TEST_CASE("how far a rank has come is seen by its neighbours, and by all once it has left") {
+  for (const char* link : {"window", "message"}) {
+    INFO(std::string(link));
+    CHECK(processes::run(2, [&](auto& b) {
+      joined all(b, link);
+      auto l = all.connect(2, b.rank());
+      const int other = 1 - b.rank();
+      need(l->status_of(other)->left == 0, "left too early");
+      b.all_gather({});
+      if (b.rank() == 1) {
+        l->status().entered = 9;
+        l->status().completed = 8;
+        l.reset();
+      } else {
+        const rank_status& s = *l->status_of(1);
+        need(processes::within(20, [&] {
+          all.engine->progress();
+          return s.left == 1;
+        }), "its leaving was not seen");
+        need(s.completed == 8, "how far it came");
+      }
+      b.all_gather({});
+    }) == 0);
+  }
+}
+
+TEST_CASE("a rank that dies is found, one that leaves first is not") {
+  for (bool leaves : {false, true}) {
+    CAPTURE(leaves);
+    CHECK(processes::run(3, [&](auto& b) {
+      joined all(b, "window");
+      auto l = all.connect(3, b.rank());
+      const int pid = ::getpid();
+      const contributions pids = b.all_gather(bytes_of(pid));
+      l->status().completed = b.rank() == 1 ? 4 : 6;
+      b.all_gather({});
+      if (b.rank() == 2) {
+        if (leaves) all.fabric.leave();
+        ::_exit(0);  // so that the parent hears of the others' failures only
+      }
+      int gone;
+      std::memcpy(&gone, pids[2].data(), sizeof gone);
+      const int descriptor = static_cast<int>(::syscall(SYS_pidfd_open, gone, 0));
+      if (descriptor >= 0) {
+        pollfd fd{.fd = descriptor, .events = POLLIN, .revents = 0};
+        need(::poll(&fd, 1, 30000) == 1, "it did not end");
+        ::close(descriptor);
+      }
+      all.fabric.examine(b.rank() == 1 ? 5 : 7, *l, everyone(3));
+      if (leaves) {
+        need(!all.fabric.board().any(), "its end was no failure");
+        all.fabric.leave();
+        ::_exit(0);  // nobody can wait for it any more
+      }
+      const verdict v = all.fabric.board().read();
+      need(v.code == errc::rank_died && v.rank == 2, v.text);
+      need(v.operation == 5, "the lowest operation that a survivor has not completed");
+      need(std::string(v.text).find(format("rank 2 (process %d on ", gone)) == 0, v.text);
+      need(std::string(v.text).find(") died; operation 5 could not be completed") != std::string::npos, v.text);
+      ::_exit(0);
+    }) == 0);
+  }
+}
