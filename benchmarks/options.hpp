@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <tutti/launch/arguments.hpp>
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 #include "operands.hpp"
 #include "problem.hpp"

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <sys/utsname.h>
+#include <ucp/api/ucp.h>
 
 #include <tutti/comm/neighbours.hpp>
 #include <tutti/tutti.hpp>

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 #include "reference_run.hpp"
 

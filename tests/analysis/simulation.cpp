@@ -4,7 +4,7 @@
 
 #include <initializer_list>
 
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 #include "reference_run.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 namespace {
 

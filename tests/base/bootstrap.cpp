@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <string>
+#include <cstring>
+
+#include <tutti/base/error.hpp>
 
 namespace {
 
@@ -22,6 +24,31 @@ TEST_CASE("a world of one gathers its own bytes") {
   tutti::bytes_view mine = tutti::bytes_of(value);
   CHECK(all[0] == std::vector<std::byte>(mine.begin(), mine.end()));
   CHECK(solo.all_gather({}).at(0).empty());
+}
+
+TEST_CASE("an exchange over a bootstrap passes bytes and errors on") {
+  struct alone {
+    int rounds = 0;
+    bool broken = false;
+    int rank() const { return 0; }
+    int size() const { return 1; }
+    tutti::contributions all_gather(tutti::bytes_view mine) {
+      ++rounds;
+      if (broken) throw tutti::error(tutti::errc::launch, "rank 0 is lost");
+      return {std::vector<std::byte>(mine.begin(), mine.end())};
+    }
+  } b;
+  tutti::bootstrap_exchange<alone> e(b);
+  tutti::exchange& base = e;
+  const int number = 77;
+  const tutti::contributions all = base.all_gather(tutti::bytes_of(number));
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].size() == sizeof number);
+  CHECK(std::memcmp(all[0].data(), &number, sizeof number) == 0);
+  CHECK(base.all_gather({})[0].empty());
+  CHECK(b.rounds == 2);
+  b.broken = true;
+  CHECK_THROWS_WITH_AS(base.all_gather({}), "rank 0 is lost", tutti::error);
 }
 
 }  // namespace

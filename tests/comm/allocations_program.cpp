@@ -9,6 +9,8 @@
 #include <tutti/comm/collectives.hpp>
 #include <tutti/launch/run.hpp>
 #include <tutti/launch/threads.hpp>
+#include <tutti/schedule/repertoire.hpp>
+#include <tutti/transport/loopback.hpp>
 
 extern std::atomic<long> allocations;  // see counting_new.cpp
 

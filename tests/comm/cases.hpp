@@ -8,6 +8,7 @@
 
 #include <tutti/base/numbers.hpp>
 #include <tutti/comm/collectives.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 namespace cases {
 

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <tutti/analysis/cost.hpp>
 #include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
 
 #include "../ranks.hpp"
 #include "cases.hpp"

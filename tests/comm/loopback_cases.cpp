@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
 
 #include "cases.hpp"
 

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
 
 using namespace tutti;
 

@@ -8,6 +8,7 @@
 
 #include <tutti/comm/collectives.hpp>
 #include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
 
 using namespace tutti;
 

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/engine.hpp>
 #include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
 
 using namespace tutti;
 

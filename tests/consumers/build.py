@@ -1,8 +1,10 @@
 """Builds a program of another project on Tutti, and runs it on 2 ranks.
 Usage: build.py WAY ROOT FOLDER COMPILER...
 
-install  makes the prefix that the next two use
+install  makes the prefix that the others use
 pkgconf  plain compiler and pkg-config
+headers  the same where nothing was compiled once: the headers alone, and the
+         headers with one object of tutti.cpp
 cmake    find_package(tutti)
 meson    dependency('tutti') with this tree as subproject, nothing installed
 train    pkg-config's tutti-train, and the CMake component
@@ -16,9 +18,10 @@ import sys
 WAY, ROOT, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 COMPILER = sys.argv[4:]
 PREFIX = FOLDER / "prefix"
+HEADERS = FOLDER / "prefix-headers"
 HERE = ROOT / "tests" / "consumers"
 # What sanitizers and others put here is for this build, not for theirs.
-ENVIRONMENT = {**os.environ, "CXX": " ".join(COMPILER), "PKG_CONFIG_PATH": str(PREFIX / "share" / "pkgconfig")}
+ENVIRONMENT = {**os.environ, "CXX": " ".join(COMPILER), "PKG_CONFIG_PATH": f"{PREFIX / 'lib' / 'pkgconfig'}:{PREFIX / 'share' / 'pkgconfig'}"}
 SKIPPED = 77
 
 
@@ -49,15 +52,20 @@ def must_print(expected, *words):
         sys.exit(f"printed '{printed}', not '{expected}'")
 
 
-def install():
+def install_into(prefix, *options):
     build = fresh("build")
-    shutil.rmtree(PREFIX, ignore_errors=True)
-    call("meson", "setup", build, ROOT, f"--prefix={PREFIX}", "-Dtests=false", "-Dexamples=false", "-Dbenchmarks=false")
+    shutil.rmtree(prefix, ignore_errors=True)
+    call("meson", "setup", build, ROOT, f"--prefix={prefix}", "--libdir=lib", "-Dtests=false", "-Dexamples=false",
+         "-Dbenchmarks=false", *options)
     call("meson", "install", "-C", build)
-    installed = {path.relative_to(PREFIX / "include").as_posix() for path in (PREFIX / "include").rglob("*.hpp")}
+    installed = {path.relative_to(prefix / "include").as_posix() for path in (prefix / "include").rglob("*.hpp")}
     here = {path.relative_to(ROOT / "include").as_posix() for path in (ROOT / "include").rglob("*.hpp")}
     if installed != here:
         sys.exit(f"headers not installed, or too many: {sorted(installed ^ here)}")
+
+
+def install():
+    install_into(PREFIX)
 
 
 def pkgconf():
@@ -69,6 +77,25 @@ def pkgconf():
     for library in ("dnnl", "libz.", "pmix", "mpi"):
         if library in needed:
             sys.exit(f"hello is linked with {library}")
+
+
+def headers():
+    install_into(HEADERS, "-Dcompiled=false")
+    ENVIRONMENT["PKG_CONFIG_PATH"] = str(HEADERS / "share" / "pkgconfig")
+    if list(HEADERS.rglob("*.a")) or "TUTTI_COMPILED" in call("pkg-config", "--cflags", "tutti"):
+        sys.exit("something was compiled")
+    folder = fresh("headers")
+    taken = flags("--cflags", "--libs", "tutti")
+    call(*COMPILER, "-std=c++20", HERE / "hello.cpp", "-o", folder / "hello", *taken)
+    must_print("3\n", folder / "hello", "--ranks", "2")
+    call(*COMPILER, "-std=c++20", "-c", HEADERS / "include" / "tutti" / "tutti.cpp", "-o", folder / "tutti.o", *taken)
+    call(*COMPILER, "-std=c++20", "-DTUTTI_COMPILED", HERE / "hello.cpp", folder / "tutti.o", "-o", folder / "once", *taken)
+    must_print("3\n", folder / "once", "--ranks", "2")
+    build = fresh("headers_cmake")
+    if shutil.which("cmake"):
+        call("cmake", "-G", "Ninja", "-S", HERE / "cmake", "-B", build, f"-DCMAKE_PREFIX_PATH={HEADERS}")
+        call("cmake", "--build", build)
+        must_print("3\n", build / "hello", "--ranks", "2")
 
 
 def cmake():
@@ -109,6 +136,6 @@ def train():
 
 
 FOLDER.mkdir(exist_ok=True)
-if WAY not in ("install", "meson") and not PREFIX.exists():
+if WAY not in ("install", "meson", "headers") and not PREFIX.exists():
     install()
-{"install": install, "pkgconf": pkgconf, "cmake": cmake, "meson": meson, "train": train}[WAY]()
+{"install": install, "pkgconf": pkgconf, "headers": headers, "cmake": cmake, "meson": meson, "train": train}[WAY]()

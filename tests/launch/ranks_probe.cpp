@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <tutti/base/error.hpp>
 #include <tutti/launch/run_ranks.hpp>
 #if defined(PROBE_PMIX)
 #include <tutti/launch/pmix.hpp>

@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <tutti/analysis/verify.hpp>
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 #include <tutti/schedule/chunking.hpp>
 
 namespace proofs {

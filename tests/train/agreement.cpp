@@ -5,6 +5,7 @@
 #include <functional>
 
 #include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
 
 using namespace tutti;
 

@@ -4,6 +4,7 @@
 
 #include <tutti/launch/threads.hpp>
 #include <tutti/train/sgd.hpp>
+#include <tutti/transport/loopback.hpp>
 
 using namespace tutti;
 

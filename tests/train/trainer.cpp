@@ -6,6 +6,7 @@
 #include <tutti/launch/threads.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/sgd.hpp>
+#include <tutti/transport/loopback.hpp>
 
 #include "../kernel/modular.hpp"
 

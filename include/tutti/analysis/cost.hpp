@@ -3,7 +3,7 @@
 #include <vector>
 
 #include <tutti/analysis/simulation.hpp>
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 namespace tutti {
 

@@ -4,7 +4,7 @@
 
 #include <tutti/analysis/step_graph.hpp>
 #include <tutti/base/error.hpp>
-#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 namespace tutti {
 

@@ -20,6 +20,24 @@ concept bootstrap = requires(T& b, bytes_view mine) {
   { b.all_gather(mine) } -> std::convertible_to<contributions>;
 };
 
+/// The all-gather of bytes by which the members of a new communicator tell each
+/// other what they need to connect.
+class exchange {
+ public:
+  virtual ~exchange() = default;
+  virtual contributions all_gather(bytes_view mine) = 0;
+};
+
+template <bootstrap B>
+class bootstrap_exchange final : public exchange {
+ public:
+  explicit bootstrap_exchange(B& b) : bootstrap_(b) {}
+  contributions all_gather(bytes_view mine) override { return bootstrap_.all_gather(mine); }
+
+ private:
+  B& bootstrap_;
+};
+
 /// A world of one.
 struct solo_bootstrap {
   static constexpr int rank() { return 0; }

@@ -21,6 +21,21 @@ inline constexpr struct version_number {
 #define TUTTI_TARGET_AVX2
 #endif
 
+// What is long and no template stands behind `#if TUTTI_WITH_BODIES`, at the end
+// of the header that declares it. Usually every file compiles it, inline. A
+// project that links the object of tutti.cpp defines TUTTI_COMPILED, as its
+// pkg-config and CMake files do, and its files then compile the declarations
+// only.
+#if defined(TUTTI_COMPILING)
+#define TUTTI_WITH_BODIES 1
+#define TUTTI_BODY
+#elif defined(TUTTI_COMPILED)
+#define TUTTI_WITH_BODIES 0
+#else
+#define TUTTI_WITH_BODIES 1
+#define TUTTI_BODY inline
+#endif
+
 /// True under a thread sanitizer.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool under_thread_sanitizer = true;

@@ -7,6 +7,7 @@
 #include <tutti/base/operations.hpp>
 #include <tutti/base/span.hpp>
 #include <tutti/comm/request.hpp>
+#include <tutti/device/buffer.hpp>
 
 namespace tutti {
 
@@ -90,7 +91,7 @@ call_shape shape_of(collective what, std::size_t count, int root, const call_opt
 }
 
 template <class T, class Op>
-communicator::memories memories_of(const T* in, T* out, const Op& op) {
+call_memories memories_of(const T* in, T* out, const Op& op) {
   return {.input = in, .output = out, .alignment = alignof(T), .fold = {apply_fold<T, Op>, &op}};
 }
 
@@ -104,7 +105,7 @@ operation& start_all_reduce(communicator& c, span<const T> in, span<T> out, cons
   need_memory(c, collective::all_reduce, out);
   need_apart(c, collective::all_reduce, in, out, in.data());
   return c.issue(shape_of<T, Op>(collective::all_reduce, in.size(), -1, options), memories_of(in.data(), out.data(), op),
-                 Keep ? &op : nullptr);
+                 Keep ? &keep_functor<Op> : nullptr);
 }
 
 template <bool Keep, class T, class Op>
@@ -117,7 +118,7 @@ operation& start_reduce_scatter(communicator& c, span<const T> in, span<T> out, 
   // In place, the output is this rank's block of the input.
   need_apart(c, collective::reduce_scatter, in, out, in.data() + static_cast<std::size_t>(c.rank()) * out.size());
   return c.issue(shape_of<T, Op>(collective::reduce_scatter, out.size(), -1, options),
-                 memories_of(in.data(), out.data(), op), Keep ? &op : nullptr);
+                 memories_of(in.data(), out.data(), op), Keep ? &keep_functor<Op> : nullptr);
 }
 
 template <class T>
@@ -154,7 +155,7 @@ operation& start_reduce(communicator& c, span<const T> in, span<T> out, const Op
     need_apart(c, collective::reduce, in, out, in.data());
   }
   return c.issue(shape_of<T, Op>(collective::reduce, in.size(), root, options), memories_of(in.data(), out.data(), op),
-                 Keep ? &op : nullptr);
+                 Keep ? &keep_functor<Op> : nullptr);
 }
 
 inline operation& start_barrier(communicator& c, const call_options& options) {

@@ -1,15 +1,19 @@
 #pragma once
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <memory>
-#include <utility>
-#include <vector>
 
-#include <tutti/comm/plan.hpp>
+#include <tutti/base/config.hpp>
+#include <tutti/comm/call_shape.hpp>
+#include <tutti/comm/kept_functor.hpp>
+#include <tutti/comm/options.hpp>
 #include <tutti/comm/session.hpp>
+#include <tutti/transport/link_kind.hpp>
 
 namespace tutti {
+
+struct operation;
+namespace detail {
+struct communicator_core;
+}
 
 /// Ranks that communicate. Its collectives are free functions (`all_reduce` and
 /// the others); every member calls the same ones in the same order. Used by one
@@ -17,249 +21,71 @@ namespace tutti {
 class communicator {
  public:
   /// Of all ranks of the session. Collective.
-  explicit communicator(session& s, communicator_options options = {})
-      : core_(std::make_unique<core>(s, everyone(s), s.rank(), s.world(), options)) {}
+  explicit communicator(session& s, communicator_options options = {});
+  communicator(communicator&&) noexcept;
+  communicator& operator=(communicator&&) noexcept;
+  ~communicator();
 
-  int rank() const { return core_->me; }
-  int size() const { return core_->size(); }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
 
   /// Another communicator of the same ranks; what is issued on it is not ordered
   /// with what is issued here. Collective. Cost: three all-gathers of a few
   /// hundred bytes, and memory for its channels.
-  communicator duplicate(communicator_options options = {}) {
-    parent_exchange with(*this);
-    return communicator(std::make_unique<core>(core_->home, core_->queue->members(), core_->me, with, options));
-  }
+  communicator duplicate(communicator_options options = {});
 
   /// How a call of this shape would be done. Every rank gets the same answer,
   /// but for the bytes that it sends itself.
-  plan plan_for(call_shape c) {
-    c.algorithm = choose_algorithm(c, core_->everyone(), core_->settings);
-    const auto p = prepare(c, core_->everyone(), {core_->me});
-    return {.what = c.what, .algorithm = c.algorithm,
-            .seconds = predict(c.what, c.algorithm, core_->everyone(), vector_bytes(c, core_->everyone()),
-                               core_->settings.model),
-            .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->body.scratch_bytes};
-  }
+  plan plan_for(call_shape c);
 
   /// Which kind of link joins this rank to another.
-  link_kind link_to(int peer) const { return core_->queue->channels().kind(peer); }
+  link_kind link_to(int peer) const;
 
-  /// The memories of a call.
-  struct memories {
-    const void* input = nullptr;
-    void* output = nullptr;
-    std::size_t alignment = 1;
-    fold_function fold{};
-  };
-
-  /// Issues an operation: what all collectives do. The functor behind `fold`
+  /// Issues an operation: what all collectives do. The functor behind the fold
   /// must live until the operation is done; `keep`, where not null, puts a copy
   /// of it into the operation first.
-  template <class Op = plus>
-  operation& issue(const call_shape& c, const memories& m, const Op* keep = nullptr) {
-    core& k = *core_;
-    if (k.home.fabric().board().any()) k.home.fabric().board().read().raise();
-    const prepared_call& p = k.prepared(c);
-    operation& o = k.free_operation(p);
-    // What may throw comes first: nothing has been issued then.
-    try {
-      if (o.scratch.size() < p.body.scratch_bytes) o.scratch = buffer<std::byte>(p.body.scratch_bytes);
-      if (keep) o.functor.keep(*keep);
-    } catch (...) {
-      release(o);
-      throw;
-    }
-    o.what = p.what;
-    o.what.number = ++k.issued;
-    o.mark = {.fingerprint = detail::mix(p.shape, o.what.number) | 1, .what = &o.what,
-              .element = static_cast<std::uint32_t>(c.element)};
-    o.data = {.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output),
-              .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold};
-    if (keep) o.data.fold.op = o.functor.kept();
-    k.queue->push(o);
-    k.runner->notice();
-    return o;
-  }
+  operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr);
 
   /// Waits for an operation and gives it back.
-  void wait(operation& o) {
-    struct give_back {
-      operation& o;
-      ~give_back() { release(o); }
-    } at_end{o};
-    core_->runner->wait(o);
-  }
-  static void release(operation& o) {
-    o.functor.clear();
-    o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_relaxed);
-    o.in_use = false;
-  }
+  void wait(operation& o);
 
-  engine& runner() { return *core_->runner; }
+  engine& runner();
 
  private:
-  struct core {
-    core(session& s, std::vector<int> members, int rank, exchange& with, communicator_options options)
-        : home(s), me(rank) {
-      if (options.progress == progress::thread) {
-        own_engine = s.make_engine();
-        runner = own_engine.get();
-      } else {
-        runner = &s.main_engine();
-      }
-      agree_on_settings(members, with);
-      auto l = runner->transport().connect(members, me, with);
-      queue = std::make_unique<operation_queue>(std::move(l), std::move(members));
-      runner->add(*queue);
-      settings.model.link = slowest_link();
-      if (own_engine) own_engine->start_thread();
-    }
-    ~core() {
-      if (own_engine) own_engine->stop();
-      runner->remove(*queue);
-      queue.reset();
-    }
+  explicit communicator(std::unique_ptr<detail::communicator_core> core);
 
-    int size() const { return static_cast<int>(queue->members().size()); }
-    team everyone() const { return {size()}; }
-
-    // Rank 0's environment and cores decide, so that everybody plans alike.
-    void agree_on_settings(const std::vector<int>& members, exchange& with) {
-      cost_model model;
-      const int cores = usable_cores(), here = home.neighbours();
-      model.cores = here > cores ? cores : 0;
-      if (me == 0) settings = plan_settings::from_environment(model);
-      const contributions all = with.all_gather(bytes_of(settings));
-      if (all.size() != members.size() || all[0].size() != sizeof settings)
-        throw error(errc::launch, "a rank of another version of Tutti has joined");
-      std::memcpy(&settings, all[0].data(), sizeof settings);
-    }
-
-    // A window to one and a message to another: the slower rules.
-    link_model slowest_link() { return queue->channels().any_message() ? message_link : window_link; }
-
-    const prepared_call& prepared(const call_shape& c) {
-      // Most calls are as one before: where that one was found last is looked at first.
-      std::uint32_t& last = hints[(c.count * 31 + static_cast<std::size_t>(c.what) * 7 + static_cast<std::size_t>(c.root)) % hint_count];
-      if (last < known.size() && known[last].matches(c)) return *known[last].how;
-      for (std::size_t i = 0; i < known.size(); ++i)
-        if (known[i].matches(c)) {
-          last = static_cast<std::uint32_t>(i);
-          return *known[i].how;
-        }
-      if (known.size() >= most_shapes) forget_shapes();
-      call_shape chosen = c;
-      chosen.algorithm = choose_algorithm(c, everyone(), settings);
-      known.push_back({c, prepare(chosen, everyone(), {me})});
-      last = static_cast<std::uint32_t>(known.size() - 1);
-      return *known.back().how;
-    }
-
-    // All that no operation uses, since memory for shapes is bounded.
-    void forget_shapes() {
-      std::erase_if(known, [&](const known_shape& k) {
-        for (const auto& o : operations)
-          if (o->in_use && o->plan == k.how.get()) return false;
-        return true;
-      });
-      for (const auto& o : operations)
-        if (!o->in_use) o->plan = nullptr;
-    }
-
-    // One that last did the same has all the memory that it needs. Otherwise the
-    // smallest that has enough: what once had memory for a shape keeps it.
-    operation& free_operation(const prepared_call& p) {
-      operation* found = nullptr;
-      bool enough = false;
-      for (const auto& o : operations) {
-        if (o->in_use && o->detached && o->current() != operation::stage::running) release(*o);
-        if (o->in_use) continue;
-        const bool here = o->has_room_for(p);
-        if (!found || here > enough || (here == enough && o->scratch.size() < found->scratch.size())) found = o.get();
-        enough |= here;
-        if (o->plan == &p) {
-          found = o.get();
-          break;
-        }
-      }
-      if (!found) {
-        operations.push_back(std::make_unique<operation>());
-        found = operations.back().get();
-      }
-      found->in_use = true;
-      found->detached.store(false, std::memory_order_relaxed);
-      found->begun = found->broken = found->told = false;
-      found->plan = &p;
-      found->sleepers.store(0, std::memory_order_relaxed);
-      found->state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
-      return *found;
-    }
-
-    struct known_shape {
-      call_shape asked;
-      std::unique_ptr<prepared_call> how;
-
-      bool matches(const call_shape& c) const {
-        return c.what == asked.what && c.count == asked.count && c.element == asked.element && c.root == asked.root &&
-               c.algorithm == asked.algorithm && c.operation.data() == asked.operation.data() &&
-               c.type.data() == asked.type.data() && c.commutative == asked.commutative;
-      }
-    };
-
-    session& home;
-    int me;
-    plan_settings settings;
-    static constexpr std::size_t most_shapes = 1024, hint_count = 64;
-    std::vector<known_shape> known;
-    std::uint32_t hints[hint_count] = {};
-    std::vector<std::unique_ptr<operation>> operations;
-    std::uint64_t issued = 0;
-    std::unique_ptr<engine> own_engine;
-    engine* runner = nullptr;
-    std::unique_ptr<operation_queue> queue;
-  };
-
-  /// The all-gather of bytes that a new communicator needs, by an old one.
-  class parent_exchange final : public exchange {
-   public:
-    explicit parent_exchange(communicator& parent) : parent_(parent) {}
-
-    contributions all_gather(bytes_view mine) override {
-      const auto n = static_cast<std::size_t>(parent_.size());
-      const std::uint64_t length = mine.size();
-      std::vector<std::uint64_t> lengths(n);
-      gather(&length, lengths.data(), sizeof length);
-      std::size_t longest = 0;
-      for (std::uint64_t l : lengths) longest = l > longest ? l : longest;
-      std::vector<std::byte> padded(longest), all(longest * n);
-      if (!mine.empty()) std::memcpy(padded.data(), mine.data(), mine.size());
-      gather(padded.data(), all.data(), longest);
-      contributions result;
-      for (std::size_t r = 0; r < n; ++r) {
-        const std::byte* begin = all.data() + r * longest;
-        result.emplace_back(begin, begin + lengths[r]);
-      }
-      return result;
-    }
-
-   private:
-    void gather(const void* mine, void* all, std::size_t bytes) {
-      const call_shape c{.what = collective::all_gather, .count = bytes, .type = "byte"};
-      parent_.wait(parent_.issue(c, {.input = mine, .output = all}));
-    }
-    communicator& parent_;
-  };
-
-  explicit communicator(std::unique_ptr<core> c) : core_(std::move(c)) {}
-
-  static std::vector<int> everyone(const session& s) {
-    std::vector<int> members(static_cast<std::size_t>(s.size()));
-    for (std::size_t i = 0; i < members.size(); ++i) members[i] = static_cast<int>(i);
-    return members;
-  }
-
-  std::unique_ptr<core> core_;
+  int rank_, size_;
+  std::unique_ptr<detail::communicator_core> core_;
 };
 
 }  // namespace tutti
+
+#if TUTTI_WITH_BODIES
+#include <tutti/comm/communicator_core.hpp>
+
+namespace tutti {
+
+TUTTI_BODY communicator::communicator(session& s, communicator_options options)
+    : communicator(std::make_unique<detail::communicator_core>(s, options)) {}
+TUTTI_BODY communicator::communicator(std::unique_ptr<detail::communicator_core> core)
+    : rank_(core->me), size_(core->size()), core_(std::move(core)) {}
+TUTTI_BODY communicator::communicator(communicator&&) noexcept = default;
+TUTTI_BODY communicator& communicator::operator=(communicator&&) noexcept = default;
+TUTTI_BODY communicator::~communicator() = default;
+
+TUTTI_BODY communicator communicator::duplicate(communicator_options options) {
+  detail::parent_exchange with(*core_);
+  return communicator(
+      std::make_unique<detail::communicator_core>(core_->home, core_->queue->members(), core_->me, with, options));
+}
+
+TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c); }
+TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
+TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m, functor_keeper keep) {
+  return core_->issue(c, m, keep);
+}
+TUTTI_BODY void communicator::wait(operation& o) { core_->wait(o); }
+TUTTI_BODY engine& communicator::runner() { return *core_->runner; }
+
+}  // namespace tutti
+#endif

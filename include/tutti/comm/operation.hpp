@@ -2,12 +2,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <memory>
-#include <new>
-#include <type_traits>
 
 #include <tutti/comm/execution.hpp>
+#include <tutti/comm/kept_functor.hpp>
 #include <tutti/transport/call.hpp>
 #include <tutti/transport/verdict.hpp>
 
@@ -20,40 +17,6 @@ struct prepared_call {
   std::uint64_t shape = 0;  ///< fingerprint of `what`, and of the names in full
   bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
   program agreement, body;
-};
-
-/// A copy of a functor, kept until an asynchronous operation is done.
-class kept_functor {
- public:
-  kept_functor() = default;
-  kept_functor(const kept_functor&) = delete;
-  kept_functor& operator=(const kept_functor&) = delete;
-  ~kept_functor() { clear(); }
-
-  template <class Op>
-  const Op* keep(const Op& op) {
-    clear();
-    Op* copy;
-    if constexpr (sizeof(Op) <= sizeof small_ && alignof(Op) <= alignof(std::max_align_t)) {
-      copy = new (small_) Op(op);
-      if constexpr (!std::is_trivially_destructible_v<Op>) destroy_ = [](void* f) { static_cast<Op*>(f)->~Op(); };
-    } else {
-      copy = new Op(op);
-      destroy_ = [](void* f) { delete static_cast<Op*>(f); };
-    }
-    functor_ = copy;
-    return copy;
-  }
-  const void* kept() const { return functor_; }
-  void clear() {
-    if (destroy_) destroy_(functor_);
-    destroy_ = nullptr;
-  }
-
- private:
-  alignas(std::max_align_t) std::byte small_[64];
-  void* functor_ = nullptr;
-  void (*destroy_)(void*) = nullptr;
 };
 
 /// One collective under way. Kept and used again by its communicator.

@@ -8,34 +8,13 @@
 
 #include <tutti/analysis/cost.hpp>
 #include <tutti/analysis/verify.hpp>
+#include <tutti/comm/call_shape.hpp>
 #include <tutti/comm/operation.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/schedule/chunking.hpp>
+#include <tutti/schedule/repertoire.hpp>
 
 namespace tutti {
-
-/// The shape of a call: all that decides how it is done. `count` is what the
-/// call's definition counts: of the whole vector for all_reduce, broadcast and
-/// reduce, of one rank's block for reduce_scatter and all_gather.
-struct call_shape {
-  collective what = collective::all_reduce;
-  std::size_t count = 0;
-  std::size_t element = 1;  ///< bytes
-  int root = -1;
-  bool commutative = true;
-  std::string_view type = {};
-  std::string_view operation = {};
-  tutti::algorithm algorithm = tutti::algorithm::automatic;
-};
-
-/// How a call will be done, for people who ask.
-struct plan {
-  collective what = collective::all_reduce;
-  tutti::algorithm algorithm = tutti::algorithm::automatic;
-  double seconds = 0;            ///< as the model predicts; 0 where no model was asked
-  std::size_t bytes_sent = 0;    ///< payload that this rank sends
-  std::size_t scratch_bytes = 0; ///< that this rank needs besides its buffers
-};
 
 /// What rank 0 decides for a communicator: the model that chooses, and the
 /// algorithm that `TUTTI_ALGORITHM` names for each collective: either one name,

@@ -1,6 +1,7 @@
 #pragma once
 #include <utility>
 
+#include <tutti/base/config.hpp>
 #include <tutti/comm/communicator.hpp>
 
 namespace tutti {
@@ -20,29 +21,14 @@ class request {
     std::swap(operation_, other.operation_);
     return *this;
   }
-  ~request() {
-    if (operation_) operation_->detached.store(true);
-  }
+  ~request();
 
   /// Returns once the collective is done. Throws `error` where it failed.
-  void wait() {
-    if (!operation_) return;
-    struct give_back {
-      operation* o;
-      ~give_back() { communicator::release(*o); }
-    } at_end{std::exchange(operation_, nullptr)};
-    runner_->wait(*at_end.o);
-  }
+  void wait();
 
   /// True once the collective is done; moves it forward otherwise. Throws
   /// `error` where it failed.
-  bool test() {
-    if (!operation_) return true;
-    if (!runner_->threaded() && operation_->current() == operation::stage::running) runner_->poll();
-    if (operation_->current() == operation::stage::running) return false;
-    wait();
-    return true;
-  }
+  bool test();
 
  private:
   engine* runner_ = nullptr;
@@ -50,3 +36,30 @@ class request {
 };
 
 }  // namespace tutti
+
+#if TUTTI_WITH_BODIES
+namespace tutti {
+
+TUTTI_BODY request::~request() {
+  if (operation_) operation_->detached.store(true);
+}
+
+TUTTI_BODY void request::wait() {
+  if (!operation_) return;
+  struct at_end {
+    operation* o;
+    ~at_end() { detail::give_back(*o); }
+  } then{std::exchange(operation_, nullptr)};
+  runner_->wait(*then.o);
+}
+
+TUTTI_BODY bool request::test() {
+  if (!operation_) return true;
+  if (!runner_->threaded() && operation_->current() == operation::stage::running) runner_->poll();
+  if (operation_->current() == operation::stage::running) return false;
+  wait();
+  return true;
+}
+
+}  // namespace tutti
+#endif

@@ -1,13 +1,15 @@
 #pragma once
-#include <cstring>
 #include <memory>
 
-#include <tutti/base/log.hpp>
-#include <tutti/comm/engine.hpp>
-#include <tutti/transport/loopback.hpp>
-#include <tutti/transport/ucx_engine.hpp>
+#include <tutti/base/bootstrap.hpp>
+#include <tutti/base/config.hpp>
+#include <tutti/comm/options.hpp>
 
 namespace tutti {
+
+class engine;
+class fabric;
+struct loopback_world;
 
 /// A rank's membership of a world: the transport, and the engine of the thread
 /// that made it. Communicators are made from it and must not outlive it.
@@ -16,14 +18,17 @@ class session {
   /// Collective over the bootstrap. Ranks that are processes are joined by UCX.
   /// Throws `error` where they cannot be.
   template <bootstrap B>
-  explicit session(B& b, session_options options = {}) : session(b, nullptr, options) {}
+  explicit session(B& b, session_options options = {})
+      : session(std::make_unique<bootstrap_exchange<B>>(b), b.rank(), b.size(), nullptr, options) {}
 
   /// Ranks that are threads of one process and share `world`; needs no UCX.
   template <bootstrap B>
-  session(B& b, loopback_fabric::world& world, session_options options = {}) : session(b, &world, options) {}
+  session(B& b, loopback_world& world, session_options options = {})
+      : session(std::make_unique<bootstrap_exchange<B>>(b), b.rank(), b.size(), &world, options) {}
 
   session(const session&) = delete;
   session& operator=(const session&) = delete;
+  ~session();
 
   int rank() const { return rank_; }
   int size() const { return size_; }
@@ -34,59 +39,83 @@ class session {
   exchange& world() { return *exchange_; }
 
   /// An engine with a thread of its own, not started yet.
-  std::unique_ptr<engine> make_engine() {
-    // Whoever waits for a thread of its own has better use for the core.
-    waiting_policy waiting = waiting_;
-    if (waiting.yields > 50) waiting.yields = 50;
-    return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline);
-  }
+  std::unique_ptr<engine> make_engine();
 
   /// Tells the other ranks that this one gives up: they get an error that says
   /// `why` from what they wait in, or from their next call.
-  void abandon(const char* why) {
-    if (fabric_->board().any()) return;
-    verdict v{.code = errc::rank_failed, .rank = rank_};
-    v.say(format("rank %d failed: %s", rank_, why));
-    fabric_->declare(v);
-  }
+  void abandon(const char* why);
 
  private:
-  template <bootstrap B>
-  session(B& b, loopback_fabric::world* world, session_options options)
-      : rank_(b.rank()), size_(b.size()), options_(options),
-        exchange_(std::make_unique<bootstrap_exchange<B>>(b)) {
-    neighbours_ = count_neighbours(*exchange_, world != nullptr);
-    waiting_ = default_waiting(neighbours_, usable_cores());
-    if (world || size_ == 1) {
-      if (!world) own_world_ = std::make_unique<loopback_fabric::world>();
-      fabric_ = std::make_unique<loopback_fabric>(world ? *world : *own_world_);
-    } else {
-      detail::log_rank = rank_;
-      fabric_ = std::make_unique<ucx_fabric>(*exchange_, rank_, size_);
-    }
-    engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline);
-    log(log_level::info, fabric_->describe());
-  }
-
-  static int count_neighbours(exchange& all, bool threads) {
-    const rank_home mine = rank_home::mine();
-    int here = 0;
-    for (const auto& bytes : all.all_gather(bytes_of(mine))) {
-      rank_home theirs;
-      if (bytes.size() != sizeof theirs) throw error(errc::launch, "a rank of another version of Tutti has joined");
-      std::memcpy(&theirs, bytes.data(), sizeof theirs);
-      here += threads || theirs.same_host(mine);
-    }
-    return here;
-  }
+  session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world, session_options options);
 
   int rank_, size_, neighbours_ = 1;
   session_options options_;
   waiting_policy waiting_{};
   std::unique_ptr<exchange> exchange_;
-  std::unique_ptr<loopback_fabric::world> own_world_;
+  std::unique_ptr<loopback_world> own_world_;
   std::unique_ptr<tutti::fabric> fabric_;
   std::unique_ptr<engine> engine_;
 };
 
 }  // namespace tutti
+
+#if TUTTI_WITH_BODIES
+#include <cstring>
+
+#include <tutti/base/log.hpp>
+#include <tutti/comm/engine.hpp>
+#include <tutti/transport/loopback.hpp>
+#include <tutti/transport/ucx_engine.hpp>
+
+namespace tutti {
+
+namespace detail {
+
+inline int count_neighbours(exchange& all, bool threads) {
+  const rank_home mine = rank_home::mine();
+  int here = 0;
+  for (const auto& bytes : all.all_gather(bytes_of(mine))) {
+    rank_home theirs;
+    if (bytes.size() != sizeof theirs) throw error(errc::launch, "a rank of another version of Tutti has joined");
+    std::memcpy(&theirs, bytes.data(), sizeof theirs);
+    here += threads || theirs.same_host(mine);
+  }
+  return here;
+}
+
+}  // namespace detail
+
+TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world,
+                            session_options options)
+    : rank_(rank), size_(size), options_(options), exchange_(std::move(all)) {
+  neighbours_ = detail::count_neighbours(*exchange_, world != nullptr);
+  waiting_ = default_waiting(neighbours_, usable_cores());
+  if (world || size_ == 1) {
+    if (!world) own_world_ = std::make_unique<loopback_world>();
+    fabric_ = std::make_unique<loopback_fabric>(world ? *world : *own_world_);
+  } else {
+    detail::log_rank = rank_;
+    fabric_ = std::make_unique<ucx_fabric>(*exchange_, rank_, size_);
+  }
+  engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline);
+  log(log_level::info, fabric_->describe());
+}
+
+TUTTI_BODY session::~session() = default;
+
+TUTTI_BODY std::unique_ptr<engine> session::make_engine() {
+  // Whoever waits for a thread of its own has better use for the core.
+  waiting_policy waiting = waiting_;
+  if (waiting.yields > 50) waiting.yields = 50;
+  return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline);
+}
+
+TUTTI_BODY void session::abandon(const char* why) {
+  if (fabric_->board().any()) return;
+  verdict v{.code = errc::rank_failed, .rank = rank_};
+  v.say(format("rank %d failed: %s", rank_, why));
+  fabric_->declare(v);
+}
+
+}  // namespace tutti
+#endif

@@ -1,26 +1,13 @@
 #pragma once
-#include <exception>
-#include <type_traits>
-
+#include <tutti/base/config.hpp>
 #include <tutti/comm/communicator.hpp>
-#include <tutti/launch/any_bootstrap.hpp>
 #include <tutti/launch/run_ranks.hpp>
 
 namespace tutti {
 
 namespace detail {
-
-template <class Body>
-int result_of(Body& body, communicator& world) {
-  if constexpr (std::is_void_v<decltype(body(world))>) {
-    body(world);
-    return 0;
-  } else {
-    return static_cast<int>(body(world));
-  }
+int run_communicator(int& argc, char** argv, rank_body<communicator> body);
 }
-
-}  // namespace detail
 
 /// Finds this program's ranks, or starts them, joins them and runs `body` on
 /// each: with `communicator&` of all ranks. Inside torchrun, srun or (with
@@ -33,12 +20,23 @@ int result_of(Body& body, communicator& world) {
 /// the ranks, the first failure's code.
 template <class Body>
 int run(int& argc, char** argv, Body body) {
-  return run_ranks(argc, argv, [&](any_bootstrap& ranks) {
+  return detail::run_communicator(argc, argv, rank_body<communicator>(body));
+}
+
+}  // namespace tutti
+
+#if TUTTI_WITH_BODIES
+#include <exception>
+
+namespace tutti {
+
+TUTTI_BODY int detail::run_communicator(int& argc, char** argv, rank_body<communicator> body) {
+  return tutti::run_ranks(argc, argv, [&](any_bootstrap& ranks) {
     session joined(ranks);
     communicator world(joined);
     // Before `world` goes: what others learn is why, not that this rank has left.
     try {
-      return detail::result_of(body, world);
+      return body(world);
     } catch (const std::exception& e) {
       joined.abandon(e.what());
       throw;
@@ -50,3 +48,4 @@ int run(int& argc, char** argv, Body body) {
 }
 
 }  // namespace tutti
+#endif

@@ -1,21 +1,62 @@
 #pragma once
+#include <type_traits>
+
+#include <tutti/base/config.hpp>
+#include <tutti/launch/any_bootstrap.hpp>
+
+namespace tutti {
+
+/// What a rank runs, its type forgotten: a function of `Argument&` that returns
+/// an int, or nothing for 0. Refers to the function; does not keep it.
+template <class Argument>
+class rank_body {
+ public:
+  template <class Body>
+    requires(!std::is_same_v<Body, rank_body>)
+  rank_body(Body& body)
+      : body_(&body), call_([](void* f, Argument& argument) {
+          Body& it = *static_cast<Body*>(f);
+          if constexpr (std::is_void_v<decltype(it(argument))>) {
+            it(argument);
+            return 0;
+          } else {
+            return static_cast<int>(it(argument));
+          }
+        }) {}
+  int operator()(Argument& argument) const { return call_(body_, argument); }
+
+ private:
+  void* body_;
+  int (*call_)(void*, Argument&);
+};
+
+namespace detail {
+int run_ranks(int& argc, char** argv, rank_body<any_bootstrap> body);
+}
+
+/// What `run` stands on: finds or starts the ranks and runs
+/// `body(any_bootstrap&)` on each, which communicates by itself. Needs no UCX.
+template <class Body>
+int run_ranks(int& argc, char** argv, Body body) {
+  return detail::run_ranks(argc, argv, rank_body<any_bootstrap>(body));
+}
+
+}  // namespace tutti
+
+#if TUTTI_WITH_BODIES
 #include <exception>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 #include <unistd.h>
 
 #include <tutti/base/error.hpp>
 #include <tutti/base/log.hpp>
-#include <tutti/launch/any_bootstrap.hpp>
 #include <tutti/launch/environment.hpp>
 #include <tutti/launch/local_processes.hpp>
 #include <tutti/launch/options.hpp>
 
-namespace tutti {
-
-namespace detail {
+namespace tutti::detail {
 
 /// One line on standard error, in one write.
 inline void say_line(std::string line) noexcept {
@@ -25,18 +66,12 @@ inline void say_line(std::string line) noexcept {
 
 /// Runs a rank's body and turns how it ended into an exit code. What it throws
 /// is printed, and told to the other ranks.
-template <class Body>
-int run_rank(any_bootstrap& ranks, Body& body) noexcept {
+inline int run_rank(any_bootstrap& ranks, rank_body<any_bootstrap> body) noexcept {
   log_rank = ranks.rank();
   std::string why;
   int culprit = -1;
   try {
-    if constexpr (std::is_void_v<decltype(body(ranks))>) {
-      body(ranks);
-      return 0;
-    } else {
-      return static_cast<int>(body(ranks));
-    }
+    return body(ranks);
   } catch (const error& e) {
     why = e.what();
     culprit = e.rank();
@@ -50,12 +85,7 @@ int run_rank(any_bootstrap& ranks, Body& body) noexcept {
   return 1;
 }
 
-}  // namespace detail
-
-/// What `run` stands on: finds or starts the ranks and runs
-/// `body(any_bootstrap&)` on each, which communicates by itself. Needs no UCX.
-template <class Body>
-int run_ranks(int& argc, char** argv, Body body) {
+TUTTI_BODY int run_ranks(int& argc, char** argv, rank_body<any_bootstrap> body) {
   surroundings around;
   try {
     launch_options options = parse_launch_options(argc, argv);
@@ -68,15 +98,16 @@ int run_ranks(int& argc, char** argv, Body body) {
           {.ranks = options.ranks, .tag_output = options.tag_output, .grace = options.grace, .timeout = options.timeout},
           [&](shared_bootstrap mine) {
             any_bootstrap ranks(mine);
-            return detail::run_rank(ranks, body);
+            return run_rank(ranks, body);
           });
     any_bootstrap ranks = join(around, options.timeout);
-    return detail::run_rank(ranks, body);
+    return run_rank(ranks, body);
   } catch (const std::exception& e) {
     // Before there are ranks, or while they join: what a rank throws later does not come here.
-    detail::say_line(around.by == launcher::none ? std::string(e.what()) : format("rank %d: %s", around.rank, e.what()));
+    say_line(around.by == launcher::none ? std::string(e.what()) : format("rank %d: %s", around.rank, e.what()));
     return 1;
   }
 }
 
-}  // namespace tutti
+}  // namespace tutti::detail
+#endif

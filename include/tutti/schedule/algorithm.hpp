@@ -3,16 +3,6 @@
 #include <optional>
 #include <string_view>
 
-#include <tutti/schedule/contract.hpp>
-#include <tutti/schedule/dissemination.hpp>
-#include <tutti/schedule/double_tree.hpp>
-#include <tutti/schedule/doubling.hpp>
-#include <tutti/schedule/halving.hpp>
-#include <tutti/schedule/pairwise.hpp>
-#include <tutti/schedule/rabenseifner.hpp>
-#include <tutti/schedule/ring.hpp>
-#include <tutti/schedule/tree.hpp>
-
 namespace tutti {
 
 /// How a collective is done; `automatic` leaves it to the cost model.
@@ -53,77 +43,6 @@ constexpr std::optional<algorithm> parse_algorithm(std::string_view name) {
   for (algorithm how : every_algorithm)
     if (name == name_of(how)) return how;
   return std::nullopt;
-}
-
-/// One line of the table of what there is. A new algorithm is a line here.
-struct repertoire_entry {
-  collective what{};
-  algorithm how{};
-  /// Largest team for which operands stay in rank order, so that the operation
-  /// need not be commutative.
-  int ordered_up_to = 0;
-  schedule (*make)(team, rank me, rank root) = nullptr;
-};
-
-inline constexpr int any_size = 1 << 30;
-
-inline constexpr repertoire_entry repertoire[] = {
-    {collective::all_reduce, algorithm::ring, 1, [](team t, rank r, rank) { return ring_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::tree, any_size, [](team t, rank r, rank) { return tree_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::double_tree, any_size,
-     [](team t, rank r, rank) { return double_tree_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::doubling, any_size,
-     [](team t, rank r, rank) { return doubling_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::halving, 1, [](team t, rank r, rank) { return halving_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::rabenseifner, any_size,
-     [](team t, rank r, rank) { return rabenseifner_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::pairwise, any_size,
-     [](team t, rank r, rank) { return pairwise_all_reduce(t, r); }},
-
-    {collective::reduce_scatter, algorithm::ring, 1, [](team t, rank r, rank) { return ring_reduce_scatter(t, r); }},
-    {collective::reduce_scatter, algorithm::halving, 1,
-     [](team t, rank r, rank) { return halving_reduce_scatter(t, r); }},
-    {collective::reduce_scatter, algorithm::pairwise, any_size,
-     [](team t, rank r, rank) { return pairwise_reduce_scatter(t, r); }},
-
-    {collective::all_gather, algorithm::ring, any_size, [](team t, rank r, rank) { return ring_all_gather(t, r); }},
-    {collective::all_gather, algorithm::doubling, any_size,
-     [](team t, rank r, rank) { return doubling_all_gather(t, r); }},
-    {collective::all_gather, algorithm::pairwise, any_size,
-     [](team t, rank r, rank) { return pairwise_all_gather(t, r); }},
-
-    {collective::broadcast, algorithm::tree, any_size, tree_broadcast},
-    {collective::broadcast, algorithm::double_tree, any_size, double_tree_broadcast},
-
-    {collective::reduce, algorithm::tree, any_size, tree_reduce},
-    {collective::reduce, algorithm::double_tree, 1, double_tree_reduce},
-
-    {collective::barrier, algorithm::dissemination, any_size,
-     [](team t, rank r, rank) { return dissemination_barrier(t, r); }},
-};
-
-/// The table's line for a collective and an algorithm; null where there is none.
-constexpr const repertoire_entry* find_entry(collective what, algorithm how) {
-  for (const repertoire_entry& entry : repertoire)
-    if (entry.what == what && entry.how == how) return &entry;
-  return nullptr;
-}
-
-/// Whether this team can do this collective in this way.
-constexpr bool available(collective what, algorithm how, team all) {
-  return all.size > 0 && find_entry(what, how) != nullptr;
-}
-
-/// Whether operands stay in rank order, as an operation that is not commutative
-/// needs. True where nothing is reduced.
-constexpr bool keeps_order(collective what, algorithm how, team all) {
-  const repertoire_entry* entry = find_entry(what, how);
-  return entry != nullptr && all.size <= entry->ordered_up_to;
-}
-
-/// What rank `me` does. Precondition: available(what, how, all).
-constexpr schedule make_schedule(collective what, algorithm how, team all, rank me, rank root = {}) {
-  return find_entry(what, how)->make(all, me, root);
 }
 
 }  // namespace tutti

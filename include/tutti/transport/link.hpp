@@ -9,6 +9,7 @@
 
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/transport/doorbell.hpp>
+#include <tutti/transport/link_kind.hpp>
 #include <tutti/transport/port.hpp>
 #include <tutti/transport/verdict.hpp>
 
@@ -45,14 +46,6 @@ struct alignas(64) rank_status {
   std::atomic<std::uint64_t> what_[words] = {};
 };
 
-/// Which kind of channel joins two ranks.
-enum class link_kind : std::uint8_t { self, loopback, window, message, simulated };
-
-constexpr const char* name_of(link_kind kind) {
-  constexpr const char* names[] = {"self", "loopback", "window", "message", "simulated"};
-  return names[static_cast<int>(kind)];
-}
-
 /// The channels of one communicator: a sending and a receiving port for each
 /// peer. Used by one thread at a time.
 class link {
@@ -72,24 +65,6 @@ class link {
 
   /// Tells peers that cannot see this rank's status in which call it waits.
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }
-};
-
-/// The all-gather of bytes by which the members of a new communicator tell each
-/// other what they need to connect.
-class exchange {
- public:
-  virtual ~exchange() = default;
-  virtual contributions all_gather(bytes_view mine) = 0;
-};
-
-template <bootstrap B>
-class bootstrap_exchange final : public exchange {
- public:
-  explicit bootstrap_exchange(B& b) : bootstrap_(b) {}
-  contributions all_gather(bytes_view mine) override { return bootstrap_.all_gather(mine); }
-
- private:
-  B& bootstrap_;
 };
 
 /// What one thread of a rank needs to move data: it makes links, moves what

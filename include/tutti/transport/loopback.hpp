@@ -11,14 +11,17 @@
 
 namespace tutti {
 
+/// What ranks that are threads of one process share; made once, before the
+/// threads.
+struct loopback_world {
+  verdict_board board;
+};
+
 /// Ranks that are threads of one process: channels through memory that they
 /// share anyway. Needs no UCX; every rank makes its own from the same `world`.
 class loopback_fabric final : public fabric {
  public:
-  /// What all ranks share; made once, before the threads.
-  struct world {
-    verdict_board board;
-  };
+  using world = loopback_world;
 
   explicit loopback_fabric(world& all, slot_shape shape = {.slots = 4, .bytes = 16384})
       : world_(all), shape_(shape) {}

@@ -220,9 +220,10 @@ class ucx_fabric::engine final : public engine_transport {
       }
       return static_cast<message_receiver&>(*l->receivers_[header.source]).arrived(header, data, length, param);
     }
-    // A last word may come after this rank has closed its own end.
-    if (header.sequence != message_header::goodbye)
-      log(log_level::warn, format("a message for communicator %u, which is not here", header.communicator));
+    // What a peer says beside the stream may come after this rank has closed its
+    // own end, and after a failure so may the stream: no reason to alarm anyone.
+    if (header.sequence != message_header::goodbye && header.sequence != message_header::status)
+      log(log_level::info, format("a message for communicator %u, which is not here", header.communicator));
     return UCS_OK;
   }
 

@@ -1,0 +1,50 @@
+#pragma once
+#include <cstddef>
+#include <string_view>
+
+#include <tutti/device/fold.hpp>
+#include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/contract.hpp>
+
+namespace tutti {
+
+/// The shape of a call: all that decides how it is done. `count` is what the
+/// call's definition counts: of the whole vector for all_reduce, broadcast and
+/// reduce, of one rank's block for reduce_scatter and all_gather.
+struct call_shape {
+  collective what = collective::all_reduce;
+  std::size_t count = 0;
+  std::size_t element = 1;  ///< bytes
+  int root = -1;
+  bool commutative = true;
+  std::string_view type = {};
+  std::string_view operation = {};
+  tutti::algorithm algorithm = tutti::algorithm::automatic;
+
+  /// Whether both name the same call: names are compared by where they stand,
+  /// which may take equals for different, never the reverse.
+  bool is(const call_shape& other) const {
+    return what == other.what && count == other.count && element == other.element && root == other.root &&
+           algorithm == other.algorithm && operation.data() == other.operation.data() &&
+           type.data() == other.type.data() && commutative == other.commutative;
+  }
+};
+
+/// The memories of a call.
+struct call_memories {
+  const void* input = nullptr;
+  void* output = nullptr;
+  std::size_t alignment = 1;
+  fold_function fold{};
+};
+
+/// How a call will be done, for people who ask.
+struct plan {
+  collective what = collective::all_reduce;
+  tutti::algorithm algorithm = tutti::algorithm::automatic;
+  double seconds = 0;            ///< as the model predicts; 0 where no model was asked
+  std::size_t bytes_sent = 0;    ///< payload that this rank sends
+  std::size_t scratch_bytes = 0; ///< that this rank needs besides its buffers
+};
+
+}  // namespace tutti

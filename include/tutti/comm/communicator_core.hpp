@@ -1,0 +1,225 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include <tutti/comm/engine.hpp>
+#include <tutti/comm/plan.hpp>
+#include <tutti/comm/session.hpp>
+
+namespace tutti::detail {
+
+/// An operation that nobody waits for any more can be used again.
+inline void give_back(operation& o) {
+  o.functor.clear();
+  o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_relaxed);
+  o.in_use = false;
+}
+
+/// What stands behind a communicator: its queue of operations, the shapes of
+/// calls that it has prepared, and the engine that runs them.
+struct communicator_core {
+  /// Of all ranks of the session. Collective.
+  communicator_core(session& s, communicator_options options)
+      : communicator_core(s, everyone_of(s), s.rank(), s.world(), options) {}
+
+  /// Of `members`, of which this rank is number `rank`; they exchange addresses
+  /// over `with`. Collective.
+  communicator_core(session& s, std::vector<int> members, int rank, exchange& with, communicator_options options)
+      : home(s), me(rank) {
+    if (options.progress == progress::thread) {
+      own_engine = s.make_engine();
+      runner = own_engine.get();
+    } else {
+      runner = &s.main_engine();
+    }
+    agree_on_settings(members, with);
+    auto l = runner->transport().connect(members, me, with);
+    queue = std::make_unique<operation_queue>(std::move(l), std::move(members));
+    runner->add(*queue);
+    settings.model.link = slowest_link();
+    if (own_engine) own_engine->start_thread();
+  }
+  communicator_core(const communicator_core&) = delete;
+  communicator_core& operator=(const communicator_core&) = delete;
+  ~communicator_core() {
+    if (own_engine) own_engine->stop();
+    runner->remove(*queue);
+    queue.reset();
+  }
+
+  int size() const { return static_cast<int>(queue->members().size()); }
+  team everyone() const { return {size()}; }
+
+  plan plan_for(call_shape c) {
+    c.algorithm = choose_algorithm(c, everyone(), settings);
+    const auto p = prepare(c, everyone(), {me});
+    return {.what = c.what, .algorithm = c.algorithm,
+            .seconds = predict(c.what, c.algorithm, everyone(), vector_bytes(c, everyone()), settings.model),
+            .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->body.scratch_bytes};
+  }
+
+  operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
+    if (home.fabric().board().any()) home.fabric().board().read().raise();
+    const prepared_call& p = prepared(c);
+    operation& o = free_operation(p);
+    // What may throw comes first: nothing has been issued then.
+    try {
+      if (o.scratch.size() < p.body.scratch_bytes) o.scratch = buffer<std::byte>(p.body.scratch_bytes);
+      if (keep) keep(o.functor, m.fold.op);
+    } catch (...) {
+      give_back(o);
+      throw;
+    }
+    o.what = p.what;
+    o.what.number = ++issued;
+    o.mark = {.fingerprint = mix(p.shape, o.what.number) | 1, .what = &o.what,
+              .element = static_cast<std::uint32_t>(c.element)};
+    o.data = {.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output),
+              .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold};
+    if (keep) o.data.fold.op = o.functor.kept();
+    queue->push(o);
+    runner->notice();
+    return o;
+  }
+
+  void wait(operation& o) {
+    struct at_end {
+      operation& o;
+      ~at_end() { give_back(o); }
+    } then{o};
+    runner->wait(o);
+  }
+
+  // Rank 0's environment and cores decide, so that everybody plans alike.
+  void agree_on_settings(const std::vector<int>& members, exchange& with) {
+    cost_model model;
+    const int cores = usable_cores(), here = home.neighbours();
+    model.cores = here > cores ? cores : 0;
+    if (me == 0) settings = plan_settings::from_environment(model);
+    const contributions all = with.all_gather(bytes_of(settings));
+    if (all.size() != members.size() || all[0].size() != sizeof settings)
+      throw error(errc::launch, "a rank of another version of Tutti has joined");
+    std::memcpy(&settings, all[0].data(), sizeof settings);
+  }
+
+  // A window to one and a message to another: the slower rules.
+  link_model slowest_link() { return queue->channels().any_message() ? message_link : window_link; }
+
+  const prepared_call& prepared(const call_shape& c) {
+    // Most calls are as one before: where that one was found last is looked at first.
+    std::uint32_t& last = hints[(c.count * 31 + static_cast<std::size_t>(c.what) * 7 + static_cast<std::size_t>(c.root)) % hint_count];
+    if (last < known.size() && known[last].asked.is(c)) return *known[last].how;
+    for (std::size_t i = 0; i < known.size(); ++i)
+      if (known[i].asked.is(c)) {
+        last = static_cast<std::uint32_t>(i);
+        return *known[i].how;
+      }
+    if (known.size() >= most_shapes) forget_shapes();
+    call_shape chosen = c;
+    chosen.algorithm = choose_algorithm(c, everyone(), settings);
+    known.push_back({c, prepare(chosen, everyone(), {me})});
+    last = static_cast<std::uint32_t>(known.size() - 1);
+    return *known.back().how;
+  }
+
+  // All that no operation uses, since memory for shapes is bounded.
+  void forget_shapes() {
+    std::erase_if(known, [&](const known_shape& k) {
+      for (const auto& o : operations)
+        if (o->in_use && o->plan == k.how.get()) return false;
+      return true;
+    });
+    for (const auto& o : operations)
+      if (!o->in_use) o->plan = nullptr;
+  }
+
+  // One that last did the same has all the memory that it needs. Otherwise the
+  // smallest that has enough: what once had memory for a shape keeps it.
+  operation& free_operation(const prepared_call& p) {
+    operation* found = nullptr;
+    bool enough = false;
+    for (const auto& o : operations) {
+      if (o->in_use && o->detached && o->current() != operation::stage::running) give_back(*o);
+      if (o->in_use) continue;
+      const bool here = o->has_room_for(p);
+      if (!found || here > enough || (here == enough && o->scratch.size() < found->scratch.size())) found = o.get();
+      enough |= here;
+      if (o->plan == &p) {
+        found = o.get();
+        break;
+      }
+    }
+    if (!found) {
+      operations.push_back(std::make_unique<operation>());
+      found = operations.back().get();
+    }
+    found->in_use = true;
+    found->detached.store(false, std::memory_order_relaxed);
+    found->begun = found->broken = found->told = false;
+    found->plan = &p;
+    found->sleepers.store(0, std::memory_order_relaxed);
+    found->state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
+    return *found;
+  }
+
+  static std::vector<int> everyone_of(const session& s) {
+    std::vector<int> members(static_cast<std::size_t>(s.size()));
+    std::iota(members.begin(), members.end(), 0);
+    return members;
+  }
+
+  struct known_shape {
+    call_shape asked;
+    std::unique_ptr<prepared_call> how;
+  };
+
+  session& home;
+  int me;
+  plan_settings settings;
+  static constexpr std::size_t most_shapes = 1024, hint_count = 64;
+  std::vector<known_shape> known;
+  std::uint32_t hints[hint_count] = {};
+  std::vector<std::unique_ptr<operation>> operations;
+  std::uint64_t issued = 0;
+  std::unique_ptr<engine> own_engine;
+  engine* runner = nullptr;
+  std::unique_ptr<operation_queue> queue;
+};
+
+/// The all-gather of bytes that a new communicator needs, by an old one.
+class parent_exchange final : public exchange {
+ public:
+  explicit parent_exchange(communicator_core& parent) : parent_(parent) {}
+
+  contributions all_gather(bytes_view mine) override {
+    const auto n = static_cast<std::size_t>(parent_.size());
+    const std::uint64_t length = mine.size();
+    std::vector<std::uint64_t> lengths(n);
+    gather(&length, lengths.data(), sizeof length);
+    std::size_t longest = 0;
+    for (std::uint64_t l : lengths) longest = l > longest ? l : longest;
+    std::vector<std::byte> padded(longest), all(longest * n);
+    if (!mine.empty()) std::memcpy(padded.data(), mine.data(), mine.size());
+    gather(padded.data(), all.data(), longest);
+    contributions result;
+    for (std::size_t r = 0; r < n; ++r) {
+      const std::byte* begin = all.data() + r * longest;
+      result.emplace_back(begin, begin + lengths[r]);
+    }
+    return result;
+  }
+
+ private:
+  void gather(const void* mine, void* all, std::size_t bytes) {
+    const call_shape c{.what = collective::all_gather, .count = bytes, .type = "byte"};
+    parent_.wait(parent_.issue(c, {.input = mine, .output = all}));
+  }
+  communicator_core& parent_;
+};
+
+}  // namespace tutti::detail

@@ -1,0 +1,68 @@
+#include <tutti/comm/communicator_core.hpp>
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <vector>
+
+using namespace tutti;
+
+namespace {
+
+// A world of one is enough to see what is kept between calls.
+struct alone {
+  solo_bootstrap ranks;
+  session joined{ranks};
+  detail::communicator_core core{joined, {}};
+
+  operation& broadcast(std::size_t count, std::vector<int>& x) {
+    return core.issue({.what = collective::broadcast, .count = count, .element = 4, .root = 0, .type = "int"},
+                      {.input = x.data(), .output = x.data()});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a shape is prepared once, and an operation used again") {
+  alone a;
+  std::vector<int> x(10);
+  operation& first = a.broadcast(10, x);
+  const prepared_call* how = first.plan;
+  CHECK(first.in_use);
+  a.core.wait(first);
+  CHECK_FALSE(first.in_use);
+  operation& second = a.broadcast(10, x);
+  CHECK(&second == &first);
+  CHECK(second.plan == how);
+  operation& third = a.broadcast(9, x);
+  CHECK(&third != &second);
+  CHECK(third.plan != how);
+  a.core.wait(third);
+  a.core.wait(second);
+  CHECK(a.core.known.size() == 2);
+  CHECK(a.core.issued == 3);
+}
+
+TEST_CASE("shapes are forgotten when there are too many, but for those under way") {
+  alone a;
+  std::vector<int> x(detail::communicator_core::most_shapes + 2);
+  operation& held = a.broadcast(1, x);
+  const prepared_call* how = held.plan;
+  for (std::size_t n = 2; n <= detail::communicator_core::most_shapes; ++n) a.core.wait(a.broadcast(n, x));
+  CHECK(a.core.known.size() == detail::communicator_core::most_shapes);
+  a.core.wait(a.broadcast(x.size(), x));
+  CHECK(a.core.known.size() == 2);
+  CHECK(held.plan == how);
+  a.core.wait(held);
+}
+
+TEST_CASE("an operation whose functor cannot be copied was not issued") {
+  alone a;
+  std::vector<int> x(3);
+  const functor_keeper refuses = [](kept_functor&, const void*) -> const void* { throw std::runtime_error("no copy"); };
+  CHECK_THROWS_WITH(a.core.issue({.what = collective::broadcast, .count = 3, .element = 4, .root = 0},
+                                 {.input = x.data(), .output = x.data()}, refuses),
+                    "no copy");
+  CHECK(a.core.issued == 0);
+  for (const auto& o : a.core.operations) CHECK_FALSE(o->in_use);
+}

@@ -1,0 +1,45 @@
+#include <tutti/schedule/repertoire.hpp>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using namespace tutti;
+
+static_assert(available(collective::broadcast, algorithm::tree, {7}));
+static_assert(make_schedule(collective::all_reduce, algorithm::ring, {4}, {1}) == ring_all_reduce({4}, {1}));
+static_assert(make_schedule(collective::reduce, algorithm::tree, {4}, {1}, {2}) == tree_reduce({4}, {1}, {2}));
+
+TEST_CASE("every collective can be done by any team, and in order") {
+  for (collective what : every_collective)
+    for (int p = 1; p <= 33; ++p) {
+      bool some = false, ordered = false;
+      for (algorithm how : every_algorithm) {
+        if (!available(what, how, {p})) continue;
+        some = true;
+        ordered = ordered || keeps_order(what, how, {p});
+      }
+      CHECK(some);
+      CHECK(ordered);
+    }
+}
+
+TEST_CASE("what is not in the table is not available") {
+  CHECK_FALSE(available(collective::all_reduce, algorithm::automatic, {4}));
+  CHECK_FALSE(available(collective::barrier, algorithm::ring, {4}));
+  CHECK_FALSE(available(collective::all_reduce, algorithm::ring, {0}));
+  CHECK_FALSE(keeps_order(collective::barrier, algorithm::ring, {4}));
+}
+
+TEST_CASE("a team of one has nothing to do") {
+  for (const repertoire_entry& entry : repertoire) {
+    INFO(name_of(entry.what), " ", name_of(entry.how));
+    CHECK(entry.make({1}, {0}, {0}).steps.empty());
+  }
+}
+
+TEST_CASE("no line of the table stands twice") {
+  for (const repertoire_entry& entry : repertoire) CHECK(find_entry(entry.what, entry.how) == &entry);
+}
+
+}  // namespace
