@@ -1,15 +1,21 @@
 // Every case on whatever link the ranks have; exit code 0 where all is right.
+// Usage: cases_program [--ranks N] all|quick|mixed, where `mixed` joins rank 1 to
+// all others by messages, as if it could open no window.
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
+#include <string>
 
 #include <tutti/launch/run.hpp>
 
 #include "cases.hpp"
 
 int main(int argc, char** argv) {
-  return tutti::run(argc, argv, [&](tutti::communicator& world) {
-    const bool quick = argc > 1 && std::strcmp(argv[1], "quick") == 0;
-    cases::check_all(world, quick);
+  return tutti::run_ranks(argc, argv, [&](tutti::any_bootstrap& ranks) {
+    const std::string how = argc > 1 ? argv[1] : "all";
+    if (how == "mixed" && ranks.rank() == 1) ::setenv("TUTTI_LINK", "message", 1);
+    tutti::session joined(ranks);
+    tutti::communicator world(joined);
+    cases::check_all(world, how != "all");
     if (world.rank() == 0)
       std::printf("%d ranks, %s: right\n", world.size(), name_of(world.link_to(world.size() - 1)));
   });

@@ -23,6 +23,15 @@ TEST_CASE("every call between processes, on windows and on messages") {
     }
 }
 
+TEST_CASE("every call between processes, of which one can open no window") {
+  for (int ranks : {2, 3, 5}) {
+    const auto ended = ranks::start({CASES_PROGRAM, "--ranks", std::to_string(ranks), "mixed"}, {{"TUTTI_DEADLINE", "120"}});
+    INFO(ranks << " ranks: " << ended.output);
+    CHECK(ended.code == 0);
+    CHECK(ended.output == format("%d ranks, %s: right\n", ranks, ranks == 2 ? "message" : "window"));
+  }
+}
+
 TEST_CASE("no call allocates after the first of its shape, between threads and between processes") {
   for (const char* where : {"threads", "processes"})
     for (const char* ranks : {"1", "2", "3", "5"}) {

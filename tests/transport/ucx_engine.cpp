@@ -3,7 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <set>
 #include <thread>
+
+#include <sys/socket.h>
 
 #include "processes.hpp"
 
@@ -73,6 +77,20 @@ void talk(Bootstrap& b, const char* forced, bool mixed) {
       while (p != b.rank() && (first->to(p).in_flight > 0 || second->to(p).in_flight > 0)) all.engine->progress();
   }
   b.all_gather({});
+}
+
+// This process's connected sockets of IPv4 or IPv6.
+std::set<int> connections() {
+  std::set<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int descriptor = std::stoi(entry.path().filename());
+    sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    if (::getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &length) == 0 &&
+        (peer.ss_family == AF_INET || peer.ss_family == AF_INET6))
+      found.insert(descriptor);
+  }
+  return found;
 }
 
 }  // namespace
@@ -207,4 +225,41 @@ TEST_CASE("a rank that dies is found, one that leaves first is not") {
       ::_exit(0);
     }) == 0);
   }
+}
+
+TEST_CASE("a connection that breaks between two ranks that live is an error of the link, on both") {
+  ::setenv("UCX_TLS", "tcp,self", 1);
+  CHECK(processes::run(2, [&](auto& b) {
+    joined all(b, "message");
+    const std::set<int> others = connections();  // those by which the ranks watch each other
+    auto l = all.connect(2, b.rank());
+    const int other = 1 - b.rank();
+    const call what{};
+    while (l->to(other).send(nullptr, 0, {1, &what, 1}) == send_port::full) all.engine->progress();
+    while (!l->from(other).receive(nullptr, 0)) all.engine->progress();
+    l->from(other).consume(0);
+    while (l->to(other).in_flight > 0) all.engine->progress();
+    b.all_gather({});
+    for (int descriptor : connections())
+      if (b.rank() == 1 && !others.contains(descriptor)) ::shutdown(descriptor, SHUT_RDWR);
+    const double begun = now();
+    need(processes::within(20, [&] {
+      all.engine->progress();
+      l->to(other).send(nullptr, 0, {2, &what, 1});
+      all.fabric.examine(7, *l, everyone(2));
+      return all.fabric.board().any();
+    }), "nobody noticed");
+    need(now() - begun > 1.4, "a rank's own end would have been heard sooner: it was not waited for");
+    const verdict v = all.fabric.board().read();
+    need(v.code == errc::link && (v.rank == 0 || v.rank == 1) && v.operation == 7, v.text);
+    const std::string text = v.text;
+    need(text.find(format("the connection between rank %d and rank %d on ", 1 - v.rank, v.rank)) == 0, text);
+    need(text.find(" has ended; operation 7 could not be completed") != std::string::npos, text);
+    for (const auto& bytes : b.all_gather(bytes_of(v))) {
+      verdict theirs;
+      std::memcpy(&theirs, bytes.data(), sizeof theirs);
+      need(theirs.rank == v.rank && text == theirs.text, "not the same on both");
+    }
+  }) == 0);
+  ::unsetenv("UCX_TLS");
 }
