@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
 #include <sched.h>
 
@@ -19,16 +20,17 @@ struct measurement {
   std::size_t wrong = 0;  ///< elements, of all ranks
 };
 
-/// The private buffers of one problem on one rank, and what must be in them.
+/// The buffers of one problem on one rank, and what must be in them: private
+/// ones, unless a source is given.
 /// Out of place, but for broadcast, which has one buffer.
 template <class T>
 class workload {
  public:
   using maker = operands<T> (*)(int ranks, std::uint64_t seed);
 
-  workload(const problem& p, int rank, maker make)
+  workload(const problem& p, int rank, maker make, const std::shared_ptr<tutti::memory_source>& memory = {})
       : of_(p), rank_(static_cast<std::size_t>(rank)), make_(make),
-        in_(p.what == collective::broadcast ? 0 : p.input_count()), out_(p.output_count()) {}
+        in_(memory, p.what == collective::broadcast ? 0 : p.input_count()), out_(memory, p.output_count()) {}
 
   tutti::span<const T> input() const { return {in_.data(), in_.size()}; }
   tutti::span<T> output() { return {out_.data(), out_.size()}; }
@@ -76,8 +78,8 @@ class workload {
 /// Collective over the team.
 template <class T, tutti::bootstrap Team, class Call>
 measurement measure(Team& team, const problem& p, typename workload<T>::maker make, const timing_options& options,
-                    Call call) {
-  workload<T> work(p, team.rank(), make);
+                    Call call, const std::shared_ptr<tutti::memory_source>& memory = {}) {
+  workload<T> work(p, team.rank(), make, memory);
   measurement m;
   auto once = [&] { call(work.input(), work.output()); };
   work.arrange(1);

@@ -14,7 +14,7 @@ namespace benchmarks {
 
 /// What the command line says.
 struct perf_options {
-  std::string what, type = "float", operation = "sum", algorithm = "automatic";
+  std::string what, type = "float", operation = "sum", algorithm = "automatic", buffers = "private";
   std::size_t least = 8, most = std::size_t{64} << 20, factor = 2;
   int iterations = 0;
   bool json = false;
@@ -61,6 +61,7 @@ inline tutti::arguments command_line(const char* program, perf_options& o) {
   line.value("--algorithm", o.algorithm, "A", "a name, automatic, or all one after the other");
   line.choice("--type", o.type, types, "of the elements");
   line.choice("--op", o.operation, operations, "that reduces");
+  line.choice("--buffers", o.buffers, {"private", "library"}, "the program's own, or those that neighbours read in place");
   line.value("--iterations", o.iterations, "I", "timed calls a line; 0: as many as take 0.2 s", 0, 1000000);
   line.flag("--json", o.json, "one JSON object a line; the header goes to standard error");
   return line;

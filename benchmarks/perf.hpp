@@ -116,7 +116,7 @@ class perf {
       for (tutti::algorithm how : options_.algorithms())
         report(p, how, sizeof(T), measure<T>(team_, p, make, timing_, [&](auto in, auto out) {
                  call(world_, what, in, out, {.algorithm = how});
-               }));
+               }, options_.buffers == "library" ? world_.memory() : nullptr));
   }
 
   void barrier(tutti::algorithm how) {

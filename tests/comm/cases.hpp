@@ -121,6 +121,61 @@ void check_count(communicator& c, std::size_t n) {
   }
 }
 
+/// Buffers that neighbours read in place, beside private ones: the same answers.
+inline void check_lent(communicator& c, std::size_t n) {
+  using numbers = buffer<std::int32_t>;
+  const int p = c.size(), me = c.rank();
+  const std::size_t wide = n * static_cast<std::size_t>(p), mine = n * static_cast<std::size_t>(me);
+  auto fill = [](auto& x, int rank) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = value<std::int32_t>(rank, i);
+  };
+  auto is_total = [&](const auto& x, std::size_t from, std::size_t first) {
+    for (std::size_t i = 0; i < n; ++i)
+      if (x[from + i] != total<std::int32_t>(p, first + i)) return false;
+    return true;
+  };
+  for (const repertoire_entry& entry : repertoire) {
+    const call_options how{.algorithm = entry.how};
+    const std::string name = std::string(name_of(entry.what)) + " by " + name_of(entry.how) + ", lent";
+    numbers in(c, wide), out(c, wide);
+    std::vector<std::int32_t> own(wide, 99);
+    fill(in, me);
+    const span<std::int32_t> part = span(in).subspan(0, n), result = span(out).subspan(0, n);
+    switch (entry.what) {
+      case collective::all_reduce:
+        all_reduce(c, part, result, plus{}, how);
+        need(is_total(out, 0, 0), name, n, c);
+        all_reduce(c, part, span(own).subspan(0, n), plus{}, how);
+        need(is_total(own, 0, 0), name + ", into a private buffer", n, c);
+        all_reduce(c, part, plus{}, how);
+        need(is_total(in, 0, 0), name + ", in place", n, c);
+        break;
+      case collective::reduce_scatter:
+        reduce_scatter(c, in, result, plus{}, how);
+        need(is_total(out, 0, mine), name, n, c);
+        break;
+      case collective::all_gather:
+        all_gather(c, part, out, how);
+        for (int r = 0; r < p; ++r)
+          for (std::size_t i = 0; i < n; ++i)
+            need(out[static_cast<std::size_t>(r) * n + i] == value<std::int32_t>(r, i), name, n, c);
+        break;
+      case collective::broadcast:
+        broadcast(c, part, p - 1, how);
+        for (std::size_t i = 0; i < n; ++i) need(part[i] == value<std::int32_t>(p - 1, i), name, n, c);
+        break;
+      case collective::reduce:
+        reduce(c, part, result, plus{}, p - 1, how);
+        need(me != p - 1 || is_total(out, 0, 0), name, n, c);
+        break;
+      default: break;
+    }
+    // Whoever has returned may write to its buffers at once, whatever the others still do.
+    fill(in, 100);
+    fill(out, 100);
+  }
+}
+
 inline void check_order(communicator& c, std::size_t n) {
   const team all{c.size()};
   std::vector<affine> in(n), want(n);
@@ -177,11 +232,13 @@ inline void check_all(communicator& c, bool quick) {
   check_count<std::uint8_t>(c, 4099);
   check_count<half>(c, 77);
   if (!quick) check_count<double>(c, 300000);
+  for (std::size_t n : {0u, 7u, 2500u, 70001u}) check_lent(c, n);
   for (std::size_t n : {1u, 100u, 5000u}) check_order(c, n);
   for (std::size_t n : {1u, 20000u}) check_async(c, n);
   communicator other = c.duplicate(), threaded = other.duplicate({.progress = progress::thread});
   check_count<int>(other, 50);
   check_count<int>(threaded, 3000);
+  check_lent(threaded, 20000);
   check_async(threaded, 20000);
   // Two communicators at once are not ordered with each other.
   std::vector<long> one{c.rank() + 1L}, two{c.rank() + 2L};

@@ -78,6 +78,55 @@ TEST_CASE("more than there can be is refused, not wrapped around") {
   CHECK_THROWS_AS(memory<host>::allocate(most - 10), std::bad_alloc);
 }
 
+namespace {
+
+struct counting_source final : memory_source {
+  void* allocate(std::size_t bytes) override {
+    ++live;
+    last = bytes;
+    return memory<host>::allocate(bytes);
+  }
+  void release(void* data, std::size_t bytes) noexcept override {
+    --live;
+    right &= bytes == last;
+    memory<host>::release(data);
+  }
+  int live = 0;
+  std::size_t last = 0;
+  bool right = true;
+};
+
+struct owner {
+  std::shared_ptr<memory_source> memory() { return source; }
+  std::shared_ptr<counting_source> source = std::make_shared<counting_source>();
+};
+
+}  // namespace
+
+TEST_CASE("a buffer takes its memory from an owner, and gives it back there, also when that has gone") {
+  auto from = std::make_unique<owner>();
+  const std::shared_ptr<counting_source> source = from->source;
+  {
+    buffer<double> x(*from, 10), none(*from, 0);
+    CHECK(source->live == 1);
+    CHECK(source->last == 80);
+    CHECK(none.data() == nullptr);
+    x[9] = 3;
+    buffer<double> heap(4);
+    std::swap(x, heap);
+    CHECK(heap[9] == 3);
+    CHECK(x.size() == 4);
+    buffer<double> moved = std::move(heap);
+    CHECK(source->live == 1);
+    from.reset();
+    moved = buffer<double>();
+    CHECK(source->live == 0);
+    CHECK(source->right);
+  }
+  CHECK(source.use_count() == 1);
+  CHECK_THROWS_AS((buffer<double>(source, std::numeric_limits<std::size_t>::max() / 8)), std::bad_alloc);
+}
+
 TEST_CASE("a span of a buffer keeps its space") {
   buffer<float> b(5);
   span<float> s(b);

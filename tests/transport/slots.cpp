@@ -108,6 +108,86 @@ TEST_CASE("a channel takes as many pieces as it has slots, empty ones too, and m
   }
 }
 
+TEST_CASE("what the receiver can read where it lies is not copied, and counts as in flight until it is used") {
+  const slot_shape shape{.slots = 4, .bytes = 64};
+  buffer<std::byte> bytes(shape.footprint());
+  const slot_memory memory{bytes.data(), shape};
+  memory.initialise();
+  doorbell at_sender, at_receiver;
+  open_memory everything;
+  slot_sender out(memory, at_receiver, &everything);
+  slot_receiver in(memory, at_sender, &everything);
+  const call what = named("x", 1);
+  const envelope e{.fingerprint = 1, .what = &what, .element = 12};
+  std::vector<std::byte> large(longest_loan + 5000);
+  for (std::size_t i = 0; i < large.size(); ++i) large[i] = at(i);
+
+  // Too short for a loan: copied, and free at once.
+  CHECK(out.send(large.data(), 60, e) == 60);
+  CHECK(out.in_flight == 0);
+  CHECK(in.receive(nullptr, 0)->data == memory.data(0));
+  in.consume(60);
+
+  const auto whole = static_cast<std::ptrdiff_t>(longest_loan - longest_loan % 12);
+  CHECK(out.send(large.data(), large.size(), e) == whole);
+  CHECK(out.in_flight == static_cast<std::size_t>(whole));
+  // What comes behind a loan counts as well, though it was copied.
+  CHECK(out.send(large.data(), 48, e) == 48);
+  CHECK(out.in_flight == static_cast<std::size_t>(whole) + 48);
+  CHECK(out.send(large.data() + 100, least_loan, e) == least_loan);
+
+  const piece* p = in.receive(nullptr, 0);
+  REQUIRE(p);
+  CHECK(p->data == large.data());
+  CHECK(p->bytes == static_cast<std::size_t>(whole));
+  in.consume(1000);  // a part of it
+  out.settle();
+  CHECK(out.in_flight == static_cast<std::size_t>(whole) + 48 + least_loan);
+  CHECK(in.receive(nullptr, 0)->data == large.data() + 1000);
+  in.consume(static_cast<std::size_t>(whole) - 1000);
+  out.settle();
+  CHECK(out.in_flight == least_loan);  // the copied piece stands before the next loan
+  CHECK(std::memcmp(in.receive(nullptr, 0)->data, large.data(), 48) == 0);
+  in.consume(48);
+  CHECK(in.receive(nullptr, 0)->data == large.data() + 100);
+  in.consume(least_loan);
+  out.settle();
+  CHECK(out.in_flight == 0);
+  CHECK(in.receive(nullptr, 0) == nullptr);
+}
+
+TEST_CASE("a channel with loans is full when it is, and a loan that is refused is a copy") {
+  struct picky final : lender {
+    loan lend(const std::byte* data, std::size_t) const override { return data == refused ? 0 : reinterpret_cast<loan>(data); }
+    const std::byte* refused = nullptr;
+  } some;
+  const slot_shape shape{.slots = 2, .bytes = 128};
+  buffer<std::byte> bytes(shape.footprint());
+  const slot_memory memory{bytes.data(), shape};
+  memory.initialise();
+  doorbell at_sender, at_receiver;
+  open_memory everything;
+  slot_sender out(memory, at_receiver, &some);
+  slot_receiver in(memory, at_sender, &everything);
+  const call what = named("x", 1);
+  const envelope e{.fingerprint = 1, .what = &what};
+  std::vector<std::byte> large(2 * least_loan);
+  some.refused = large.data();
+  CHECK(out.send(large.data(), large.size(), e) == 128);
+  CHECK(out.in_flight == 0);
+  CHECK(out.send(large.data() + 1, least_loan, e) == least_loan);
+  CHECK(out.send(large.data() + 1, least_loan, e) == send_port::full);
+  CHECK(out.in_flight == least_loan);
+  in.receive(nullptr, 0);
+  in.consume(128);
+  CHECK(out.send(large.data(), 8, e) == 8);
+  CHECK(out.in_flight == least_loan + 8);
+  in.receive(nullptr, 0);
+  in.consume(least_loan);
+  out.settle();
+  CHECK(out.in_flight == 0);
+}
+
 TEST_CASE("a piece holds whole elements, where one fits into a slot") {
   channel c({.slots = 4, .bytes = 128});
   const call what = named("x", 1);

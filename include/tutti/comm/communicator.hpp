@@ -38,6 +38,9 @@ class communicator {
   /// but for the bytes that it sends itself.
   plan plan_for(call_shape c);
 
+  /// Where `buffer<T>(communicator, n)` lies: neighbours read it in place.
+  std::shared_ptr<memory_source> memory();
+
   /// Which kind of link joins this rank to another.
   link_kind link_to(int peer) const;
 
@@ -80,6 +83,7 @@ TUTTI_BODY communicator communicator::duplicate(communicator_options options) {
 }
 
 TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c); }
+TUTTI_BODY std::shared_ptr<memory_source> communicator::memory() { return core_->home.memory(); }
 TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
 TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m, functor_keeper keep) {
   return core_->issue(c, m, keep);

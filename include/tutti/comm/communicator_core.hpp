@@ -10,6 +10,7 @@
 #include <tutti/comm/engine.hpp>
 #include <tutti/comm/plan.hpp>
 #include <tutti/comm/session.hpp>
+#include <tutti/transport/loan.hpp>
 
 namespace tutti::detail {
 
@@ -69,7 +70,7 @@ struct communicator_core {
     operation& o = free_operation(p);
     // What may throw comes first: nothing has been issued then.
     try {
-      if (o.scratch.size() < p.body.scratch_bytes) o.scratch = buffer<std::byte>(p.body.scratch_bytes);
+      if (o.scratch.size() < p.body.scratch_bytes) o.scratch = scratch(p.body.scratch_bytes);
       if (keep) keep(o.functor, m.fold.op);
     } catch (...) {
       give_back(o);
@@ -85,6 +86,11 @@ struct communicator_core {
     queue->push(o);
     runner->notice();
     return o;
+  }
+
+  // What is long enough to be lent lies where it can be.
+  buffer<std::byte> scratch(std::size_t bytes) {
+    return {bytes < least_loan ? nullptr : home.fabric().memory(), bytes};
   }
 
   void wait(operation& o) {

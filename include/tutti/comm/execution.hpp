@@ -156,6 +156,7 @@ class execution {
       if (moved) s.offered += static_cast<std::size_t>(taken);
     }
     const std::size_t before = s.done;
+    if (port.in_flight > 0) port.settle();
     s.done = s.offered - port.in_flight;
     s.complete = s.done == r.bytes;
     return moved || s.done != before;

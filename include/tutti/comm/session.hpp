@@ -4,6 +4,7 @@
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/config.hpp>
 #include <tutti/comm/options.hpp>
+#include <tutti/device/buffer.hpp>
 
 namespace tutti {
 
@@ -35,6 +36,8 @@ class session {
   /// Ranks on this host, this one included.
   int neighbours() const { return neighbours_; }
   tutti::fabric& fabric() { return *fabric_; }
+  /// Where `buffer<T>(session, n)` lies: neighbours read it in place.
+  std::shared_ptr<memory_source> memory();
   engine& main_engine() { return *engine_; }
   exchange& world() { return *exchange_; }
 
@@ -102,6 +105,8 @@ TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, l
 }
 
 TUTTI_BODY session::~session() = default;
+
+TUTTI_BODY std::shared_ptr<memory_source> session::memory() { return fabric_->memory(); }
 
 TUTTI_BODY std::unique_ptr<engine> session::make_engine() {
   // Whoever waits for a thread of its own has better use for the core.

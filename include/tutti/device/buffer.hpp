@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -29,8 +30,21 @@ struct memory<host> {
   static void release(void* data) noexcept { std::free(data); }
 };
 
+/// Memory that is more than the heap: for instance of a session, whose ranks on
+/// the same host read it where it lies.
+class memory_source {
+ public:
+  virtual ~memory_source() = default;
+  /// At a multiple of 64. Throws `std::bad_alloc` where there is no more.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* data, std::size_t bytes) noexcept = 0;
+};
+
 /// An array of `size()` elements that it owns, aligned to 64 bytes, in the
 /// memory space of its type. Elements are not initialised. Move-only.
+///
+/// `buffer<float> x(world, n)` takes it from where collectives over `world` need
+/// not copy it: neighbours read it in place. May outlive what it was made from.
 template <class T, memory_space Space = host>
   requires std::is_trivially_copyable_v<T>
 class buffer {
@@ -42,14 +56,28 @@ class buffer {
   buffer() = default;
   explicit buffer(std::size_t size)
       : data_(static_cast<T*>(memory<Space>::allocate(checked_bytes(size)))), size_(size) {}
+  /// From a source, or from the heap where that is null.
+  buffer(std::shared_ptr<memory_source> source, std::size_t size)
+    requires std::is_same_v<Space, host>
+      : data_(static_cast<T*>(!source ? memory<host>::allocate(checked_bytes(size))
+                              : size > 0 ? source->allocate(checked_bytes(size)) : nullptr)),
+        size_(size), source_(std::move(source)) {}
+  template <class Owner>
+    requires std::is_same_v<Space, host> && requires(Owner& of) { std::shared_ptr<memory_source>(of.memory()); }
+  buffer(Owner& of, std::size_t size) : buffer(std::shared_ptr<memory_source>(of.memory()), size) {}
   buffer(buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+        source_(std::move(other.source_)) {}
   buffer& operator=(buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(source_, other.source_);
     return *this;
   }
-  ~buffer() { memory<Space>::release(data_); }
+  ~buffer() {
+    if (!source_) memory<Space>::release(data_);
+    else if (data_) source_->release(data_, size_ * sizeof(T));
+  }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -71,6 +99,7 @@ class buffer {
 
   T* data_ = nullptr;
   std::size_t size_ = 0;
+  std::shared_ptr<memory_source> source_;
 };
 
 }  // namespace tutti

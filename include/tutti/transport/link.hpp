@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tutti/base/bootstrap.hpp>
+#include <tutti/device/buffer.hpp>
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/link_kind.hpp>
 #include <tutti/transport/port.hpp>
@@ -110,6 +111,10 @@ class fabric {
 
   /// Makes a verdict known to all; the first one counts.
   virtual void declare(const verdict& v) = 0;
+
+  /// Where buffers lie that neighbours read in place; null where any memory does,
+  /// or none.
+  virtual std::shared_ptr<memory_source> memory() { return nullptr; }
 
   /// From here on this rank's end is no failure.
   virtual void leave() = 0;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <tutti/base/retained.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/transport/link.hpp>
 #include <tutti/transport/ucx.hpp>
@@ -41,8 +42,8 @@ class message_sender final : public send_port {
   message_sender(const message_sender&) = delete;
   message_sender& operator=(const message_sender&) = delete;
   ~message_sender() override {
-    // UCX may still read what is under way: it is given up rather than freed.
-    if (under_way()) static_cast<void>(state_.release());
+    // UCX may still read what is under way: it is kept rather than freed.
+    if (under_way()) detail::retain(std::move(state_));
   }
 
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
@@ -260,8 +261,8 @@ class message_receiver final : public recv_port {
 
   void give_back(letter& l) {
     if (l.fetching) {
-      // UCX may still write to it: the bytes are given up rather than given to others.
-      if (ucp_request_check_status(l.fetching) == UCS_INPROGRESS) static_cast<void>(new buffer<std::byte>(std::move(l.own)));
+      // UCX may still write to it: the bytes are kept rather than given to others.
+      if (ucp_request_check_status(l.fetching) == UCS_INPROGRESS) detail::retain(std::move(l.own));
       ucp_request_free(l.fetching);
     }
     if (l.held) ucp_am_data_release(worker_, l.held);

@@ -34,8 +34,10 @@ class send_port {
   /// does not copy keeps the bytes until they no longer count in `in_flight`.
   virtual std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) = 0;
 
-  /// Of all bytes taken, how many at the end must not change yet.
+  /// Of all bytes taken, how many at the end must not change yet. Some links
+  /// learn only in `settle` that there are fewer.
   std::size_t in_flight = 0;
+  virtual void settle() {}
 };
 
 /// The end of a channel from one peer that receives.

@@ -6,6 +6,7 @@
 #include <new>
 
 #include <tutti/transport/doorbell.hpp>
+#include <tutti/transport/loan.hpp>
 #include <tutti/transport/port.hpp>
 
 namespace tutti {
@@ -14,7 +15,8 @@ namespace tutti {
 /// a ring of slots, each a flag and some bytes. The sender copies a piece into
 /// a slot and raises its flag, the receiver uses it from there; a slot that
 /// stays in cache costs little more than no copy at all. A piece of at most 32
-/// bytes rides in the flag's own cache line. Every line has one writer.
+/// bytes rides in the flag's own cache line, and one that the receiver can read
+/// where it lies is only named. Every line has one writer.
 ///
 /// In memory: the receiver's count of consumed slots, the slots' heads, their
 /// bytes.
@@ -31,7 +33,7 @@ struct alignas(64) slot_head {
   std::atomic<std::uint64_t> flag;  ///< number of the piece, from 1, once it may be read
   std::uint64_t fingerprint;
   std::uint64_t bytes;
-  std::uint64_t unused;
+  loan lent;  ///< 0: the bytes are here or in the slot
   std::byte small[carried];
   call what;  ///< read only where the fingerprint is not the expected one
 };
@@ -71,7 +73,9 @@ struct slot_memory {
 
 class slot_sender final : public send_port {
  public:
-  slot_sender(slot_memory memory, doorbell& receiver) : memory_(memory), receiver_(receiver) {}
+  /// `of`, where not null, knows what need not be copied.
+  slot_sender(slot_memory memory, doorbell& receiver, const lender* of = nullptr)
+      : memory_(memory), receiver_(receiver), lender_(memory.shape.slots <= most_slots ? of : nullptr) {}
 
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
     if (sent_ - consumed_ == memory_.shape.slots) {
@@ -80,16 +84,26 @@ class slot_sender final : public send_port {
     }
     slot_head& head = memory_.head(sent_);
     std::size_t n = bytes;
-    if (n <= slot_head::carried) {
+    loan lent = 0;
+    if (n >= least_loan && lender_) {
+      if (n > longest_loan) n = whole(longest_loan, e);
+      lent = lender_->lend(data, n);
+      if (!lent) n = bytes;
+    }
+    if (lent) {
+      // Nothing to copy.
+    } else if (n <= slot_head::carried) {
       if (n > 0) std::memcpy(head.small, data, n);
     } else {
-      if (n > memory_.shape.bytes) {
-        n = memory_.shape.bytes;
-        if (e.element < n) n -= n % e.element;
-      }
+      if (n > memory_.shape.bytes) n = whole(memory_.shape.bytes, e);
       std::memcpy(memory_.data(sent_), data, n);
     }
+    if (lender_) {
+      kept_[sent_ % most_slots] = {.bytes = n, .lent = lent != 0};
+      if (lent || in_flight > 0) in_flight += n;
+    }
     head.bytes = n;
+    head.lent = lent;
     head.fingerprint = e.fingerprint;
     if (described_ != e.fingerprint) {
       described_ = e.fingerprint;
@@ -101,24 +115,51 @@ class slot_sender final : public send_port {
     return static_cast<std::ptrdiff_t>(n);
   }
 
+  // What follows a loan that the receiver still reads counts as well.
+  void settle() override {
+    const std::uint64_t consumed = memory_.credit().consumed.load(std::memory_order_acquire);
+    if (consumed == settled_) return;
+    settled_ = consumed_ = consumed;
+    in_flight = 0;
+    bool lent = false;
+    for (std::uint64_t k = consumed; k != sent_; ++k) {
+      lent |= kept_[k % most_slots].lent;
+      if (lent) in_flight += kept_[k % most_slots].bytes;
+    }
+  }
+
  private:
+  static constexpr std::size_t most_slots = 16;
+  struct kept {
+    std::size_t bytes = 0;
+    bool lent = false;
+  };
+
+  // The longest run of whole elements, where one fits.
+  static std::size_t whole(std::size_t most, const envelope& e) { return e.element < most ? most - most % e.element : most; }
+
   slot_memory memory_;
   doorbell& receiver_;
-  std::uint64_t sent_ = 0, consumed_ = 0;
+  const lender* lender_;
+  kept kept_[most_slots];  // what was sent and may not have been consumed
+  std::uint64_t sent_ = 0, consumed_ = 0, settled_ = 0;
   std::uint64_t described_ = 0, describe_until_ = 0;  // every slot gets the call once an operation
 };
 
 class slot_receiver final : public recv_port {
  public:
-  slot_receiver(slot_memory memory, doorbell& sender) : memory_(memory), sender_(sender) {}
+  /// `from` finds what `peer` has lent; null where it does not lend.
+  slot_receiver(slot_memory memory, doorbell& sender, borrower* from = nullptr, int peer = 0)
+      : memory_(memory), sender_(sender), borrower_(from), peer_(peer) {}
 
   const piece* receive(std::byte*, std::size_t) override {
     if (open_) return &piece_;
     slot_head& head = memory_.head(received_);
     if (head.flag.load(std::memory_order_acquire) != received_ + 1) return nullptr;
-    open_ = true;
     piece_.bytes = head.bytes;
-    piece_.data = head.bytes <= slot_head::carried ? head.small : memory_.data(received_);
+    piece_.data = head.lent ? borrower_->find(peer_, head.lent)
+                  : head.bytes <= slot_head::carried ? head.small : memory_.data(received_);
+    open_ = true;
     piece_.from = {.fingerprint = head.fingerprint, .what = &head.what};
     return &piece_;
   }
@@ -141,6 +182,8 @@ class slot_receiver final : public recv_port {
  private:
   slot_memory memory_;
   doorbell& sender_;
+  borrower* borrower_;
+  int peer_;
   std::uint64_t received_ = 0;
   piece piece_{};
   bool open_ = false;

@@ -105,9 +105,9 @@ class ucx_fabric::engine final : public engine_transport {
       made->kinds_[p] = link_kind::window;
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
       made->senders_[p] = std::make_unique<slot_sender>(
-          slot_memory{theirs + channels_at + self * shape.footprint(), shape}, *bell);
+          slot_memory{theirs + channels_at + self * shape.footprint(), shape}, *bell, fabric_.memory_.get());
       made->receivers_[p] = std::make_unique<slot_receiver>(
-          slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell);
+          slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
     }
 
     if (any_message) start_worker();
@@ -183,7 +183,7 @@ class ucx_fabric::engine final : public engine_transport {
  private:
   void start_worker() {
     if (worker_) return;
-    worker_ = std::make_unique<ucx::worker>(fabric_.context_);
+    worker_ = std::make_unique<ucx::worker>(*fabric_.context_);
     ucx::check(ucp_worker_get_efd(worker_->get(), &descriptor_), "asking for a worker's descriptor");
     std::size_t near = 0;
     for (char w : fabric_.windows_) near += w != 0;

@@ -10,6 +10,7 @@
 #include <tutti/base/environment.hpp>
 #include <tutti/base/log.hpp>
 #include <tutti/transport/cards.hpp>
+#include <tutti/transport/lending.hpp>
 #include <tutti/transport/link.hpp>
 #include <tutti/transport/monitor.hpp>
 #include <tutti/transport/peers.hpp>
@@ -27,7 +28,8 @@ class ucx_fabric final : public fabric {
  public:
   /// Collective over the world.
   ucx_fabric(exchange& world, int rank, int size)
-      : rank_(rank), size_(static_cast<std::size_t>(size)), arena_(context_), mapper_(context_) {
+      : rank_(rank), size_(static_cast<std::size_t>(size)), context_(std::make_shared<ucx::context>()), arena_(*context_),
+        mapper_(*context_) {
     const char* forced = environment("TUTTI_LINK");
     if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
       throw error(errc::invalid_argument, format("TUTTI_LINK is '%s': it takes window or message", forced), rank);
@@ -52,6 +54,8 @@ class ucx_fabric final : public fabric {
 
   ~ucx_fabric() override {
     leave();
+    memory_->close();
+    borrowings_.reset();
     opened_ = {};
     mapping_endpoints_.clear();
   }
@@ -81,6 +85,9 @@ class ucx_fabric final : public fabric {
     examining_.clear(std::memory_order_release);
   }
 
+  std::shared_ptr<memory_source> memory() override { return memory_; }
+  borrower& borrowed() { return *borrowings_; }
+
   void leave() override {
     controls_[static_cast<std::size_t>(rank_)]->left.store(1, std::memory_order_release);
     if (monitor_) monitor_->leave();
@@ -97,6 +104,7 @@ class ucx_fabric final : public fabric {
   struct control {
     verdict_board board;
     std::atomic<std::uint32_t> left{0};
+    lending_board lends;
   };
 
   // A card and a key behind it.
@@ -170,6 +178,11 @@ class ucx_fabric final : public fabric {
       controls_[r] = reinterpret_cast<control*>(open_card(r, from));
       opened[r] = std::byte{controls_[r] != nullptr};
     }
+    memory_ = std::make_shared<lending_memory>(context_, mine->lends);
+    std::vector<borrowings::neighbour> neighbours(size_);
+    for (std::size_t r = 0; r < size_; ++r)
+      if (r != me && controls_[r]) neighbours[r] = {&controls_[r]->lends, mapping_endpoints_[r]->get()};
+    borrowings_ = std::make_unique<borrowings>(std::move(neighbours));
     const contributions all_opened = world.all_gather(opened);
     // Every rank knows of every pair, so that what follows from it is the same on all.
     all_windows_.resize(size_ * size_);
@@ -191,11 +204,13 @@ class ucx_fabric final : public fabric {
 
   int rank_;
   std::size_t size_;
-  ucx::context context_;
+  std::shared_ptr<ucx::context> context_;  // shared with buffers that outlive the session
   arena arena_;
   ucx::worker mapper_;
   std::vector<std::unique_ptr<ucx::endpoint>> mapping_endpoints_;
   opened_arenas opened_;
+  std::shared_ptr<lending_memory> memory_;
+  std::unique_ptr<borrowings> borrowings_;
   std::vector<rank_home> homes_;
   std::vector<control*> controls_;
   bool near(int a, int b) const { return all_windows_[static_cast<std::size_t>(a) * size_ + static_cast<std::size_t>(b)] != 0; }
