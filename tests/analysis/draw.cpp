@@ -62,20 +62,21 @@ TEST_CASE("text of 4 ranks fits 80 columns, whatever the algorithm") {
 TEST_CASE("every send is drawn, in text and in SVG") {
   for (const repertoire_entry& entry : repertoire)
     for (int p : {1, 2, 5, 7}) {
-      std::size_t sends = 0, folds = 0, copies = 0;
+      std::size_t sends = 0, folds_of_sent = 0, folds = 0, local = 0;
       for (const schedule& s : team_schedules(entry.what, entry.how, {p}))
         for (const step& each : s.steps) {
           sends += each.what == verb::send;
-          folds += each.what == verb::recv_reduce;
-          copies += each.what == verb::copy;
+          folds_of_sent += each.what == verb::recv_reduce;
+          folds += each.what == verb::recv_reduce || each.what == verb::fold;
+          local += is_local(each.what);
         }
       INFO(name_of(entry.what), " ", name_of(entry.how), " of ", p);
       const std::string text = draw_text(entry.what, entry.how, {p}), svg = draw_svg(entry.what, entry.how, {p});
       CHECK(occurrences(text, "→") == sends);
       CHECK(occurrences(text, "∘") == folds);
       CHECK(occurrences(svg, "marker-end") == sends);
-      CHECK(occurrences(svg, "<circle") == folds);
-      CHECK(occurrences(svg, "<rect") == copies + 1);
+      CHECK(occurrences(svg, "<circle") == folds_of_sent);
+      CHECK(occurrences(svg, "<rect") == local + 1);
     }
 }
 

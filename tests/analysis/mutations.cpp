@@ -38,8 +38,8 @@ std::string excuse(collective what, order needed, const schedule& s, mutation m,
   const step& b = s.steps[i + 1];
   if (!reference::conflict_on_chunk(a, b) && !reference::same_queue(a, b))
     return "neither step waits for the other: steps are ordered only by chunks and by queues";
-  const bool both_fold = a.what == verb::recv_reduce && b.what == verb::recv_reduce;
-  if (both_fold && a.with == a.where && b.with == b.where && a.where == b.where && a.peer != b.peer) {
+  auto folds_in_place = [](const step& x) { return x.what == verb::fold || (x.what == verb::recv_reduce && x.with == x.where); };
+  if (folds_in_place(a) && folds_in_place(b) && a.where == b.where && !reference::same_queue(a, b)) {
     if (a.incoming != b.incoming) return "(x∘m)∘y = x∘(m∘y), the operation is associative";
     if (needed == order::any) return "the operation is commutative";
   }

@@ -23,7 +23,7 @@ inline std::vector<int> reads(const step& s) {
   std::vector<int> all;
   if (s.what == verb::send)
     for (int i = 0; i < s.where.count; ++i) all.push_back(s.where.first.value + i);
-  if (s.what == verb::copy || s.what == verb::recv_reduce)
+  if (s.what == verb::copy || s.what == verb::recv_reduce || s.what == verb::fold)
     for (int i = 0; i < s.with.count; ++i) all.push_back(s.with.first.value + i);
   return all;
 }
@@ -40,7 +40,8 @@ inline bool conflict_on_chunk(const step& a, const step& b) {
   return share(writes(a), writes(b)) || share(writes(a), reads(b)) || share(reads(a), writes(b));
 }
 inline bool same_queue(const step& a, const step& b) {
-  return a.what != verb::copy && b.what != verb::copy && a.peer == b.peer &&
+  auto local = [](const step& s) { return s.what == verb::copy || s.what == verb::fold; };
+  return !local(a) && !local(b) && a.peer == b.peer &&
          (a.what == verb::send) == (b.what == verb::send);
 }
 
@@ -80,6 +81,19 @@ inline bool works(collective what, rank root, order needed, const std::vector<sc
             const auto& source = held[r][static_cast<std::size_t>(mine.with.first.value) + k];
             if (!source) return false;
             held[r][first + k] = source;
+          }
+          done[r][i] = moved = true;
+          continue;
+        }
+        if (mine.what == verb::fold) {
+          for (std::size_t k = 0; k < count; ++k) {
+            const auto& with = held[r][static_cast<std::size_t>(mine.with.first.value) + k];
+            auto& into = held[r][first + k];
+            if (!with || !into) return false;
+            value result = mine.incoming == side::left ? *with : *into;
+            const value& behind = mine.incoming == side::left ? *into : *with;
+            result.insert(result.end(), behind.begin(), behind.end());
+            into = result;
           }
           done[r][i] = moved = true;
           continue;

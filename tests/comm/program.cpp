@@ -31,7 +31,7 @@ std::string describe(const segment& s) {
   constexpr const char* verbs[] = {"send", "recv", "fold", "copy"};
   auto place = [](location l) { return std::string(l.role == memory_role::input ? "in" : l.role == memory_role::output ? "out" : "tmp") + std::to_string(l.offset); };
   std::string text = verbs[static_cast<int>(s.what)];
-  if (s.what != verb::copy) text += " " + std::to_string(s.peer);
+  if (!is_local(s.what)) text += " " + std::to_string(s.peer);
   if (s.token) return text + " token";
   text += " " + place(s.target) + "+" + std::to_string(s.bytes);
   if (s.what == verb::recv_reduce || s.what == verb::copy) text += " of " + place(s.operand);
@@ -114,7 +114,7 @@ TEST_CASE("every algorithm is billed what its schedule sends, to the byte, and q
           const program p = lower(s, map);
           std::size_t sent = 0, local = 0;
           for (const step& next : s.steps) {
-            local += next.what == verb::copy;
+            local += is_local(next.what);
             for (int i = 0; next.what == verb::send && i < next.where.count; ++i) {
               const auto part = static_cast<std::size_t>((next.where.first.value + i) % s.parts);
               sent += map.bounds[part + 1] - map.bounds[part];

@@ -55,6 +55,7 @@ inline std::string name_of(const step& s, int parts) {
     case verb::recv: return where + "←" + peer;
     case verb::recv_reduce: return target + (s.incoming == side::left ? peer + "∘" + with : with + "∘" + peer);
     case verb::copy: return where + "=" + with;
+    case verb::fold: return where + "=" + (s.incoming == side::left ? with + "∘" + where : where + "∘" + with);
   }
   return {};
 }

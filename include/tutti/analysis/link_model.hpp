@@ -59,12 +59,12 @@ struct step_cost {
 template <class Model>
 constexpr step_cost cost_of(const step& s, rank me, double chunk_bytes, double vector_bytes, const Model& model) {
   auto seconds = [](double bytes, double rate) { return rate > 0 ? bytes / rate : 0.0; };
-  const bool local = s.what == verb::copy;
+  const bool local = is_local(s.what), folds = s.what == verb::recv_reduce || s.what == verb::fold;
   const link_model& link = model.between(me, local ? me : s.peer);
   const double bytes = chunk_bytes * s.where.count;
-  const double rate = s.what == verb::recv_reduce ? link.fold_bytes_per_s
-                      : s.what == verb::recv      ? link.recv_bytes_per_s
-                                                  : link.send_bytes_per_s;
+  const double rate = folds                  ? link.fold_bytes_per_s
+                      : s.what == verb::recv ? link.recv_bytes_per_s
+                                             : link.send_bytes_per_s;
   const double near = link.near_bytes <= 0 || vector_bytes <= link.near_bytes ? 1 : link.near_bytes / vector_bytes;
   double moving = seconds(bytes, rate);
   const double far = seconds(bytes, link.far_bytes_per_s);

@@ -110,12 +110,10 @@ class step_graph {
     };
     for (int i = 0; i < static_cast<int>(s.steps.size()); ++i) {
       const step& now = s.steps[at(i)];
-      const bool meets = now.what != verb::copy;
-      const bool has_operand = now.what == verb::copy || now.what == verb::recv_reduce;
-      if (meets && (now.peer.value < 0 || now.peer.value >= ranks() || now.peer.value == r))
+      if (!is_local(now.what) && (now.peer.value < 0 || now.peer.value >= ranks() || now.peer.value == r))
         return fail(flaw::peer, r, i);
       if (!exists(now.where)) return fail(flaw::chunks, r, i, now.where.first);
-      if (!has_operand) continue;
+      if (!has_operand(now.what)) continue;
       if (!exists(now.with) || !alike(now.with, now.where)) return fail(flaw::chunks, r, i, now.with.first);
       const bool in_place = now.what == verb::recv_reduce && now.with == now.where;
       if (!in_place && overlap(now.with, now.where)) return fail(flaw::chunks, r, i, now.with.first);
@@ -156,7 +154,7 @@ class step_graph {
     for (int b = 0; b < p; ++b)
       for (int i = 0; i < count(b); ++i) {
         const step& now = (*team_)[at(b)].steps[at(i)];
-        if (now.what != verb::copy && match_[at(begin_[at(b)] + i)] < 0)
+        if (!is_local(now.what) && match_[at(begin_[at(b)] + i)] < 0)
           return fail(flaw::unmatched, b, i, now.where.first);
       }
   }
@@ -179,7 +177,7 @@ class step_graph {
         edges_of_[at(earlier)] = static_cast<int>(edges_.size()) - 1;
         ++waits_[at(me)];
       };
-      if (now.what != verb::copy) {
+      if (!is_local(now.what)) {
         int& previous = (now.what == verb::send ? sent : received)[at(now.peer.value)];
         wait_for(previous);
         previous = me;

@@ -36,7 +36,7 @@ class symbolic_run {
     const int stuck = graph.run([&](int sent, int done, int) {
       if (!result_.ok) return;
       if (sent < 0)
-        copy(graph, done);
+        local(graph, done);
       else
         transfer(graph, sent, done);
     });
@@ -47,13 +47,21 @@ class symbolic_run {
   }
 
  private:
-  constexpr void copy(const step_graph& graph, int done) {
+  constexpr void local(const step_graph& graph, int done) {
     const rank me = graph.rank_of(done);
     const step& now = graph[done];
     for (int i = 0; i < now.where.count; ++i) {
       const std::size_t from = place(me.value, now.with.first.value + i);
       if (!symbols_.holds(from)) return fail(flaw::nothing_held, me, graph.index(done), {now.with.first.value + i});
-      symbols_.copy(from, place(me.value, now.where.first.value + i));
+      const std::size_t to = place(me.value, now.where.first.value + i);
+      if (now.what == verb::copy) {
+        symbols_.copy(from, to);
+        continue;
+      }
+      const chunk target{now.where.first.value + i};
+      if (!symbols_.holds(to)) return fail(flaw::nothing_held, me, graph.index(done), target);
+      const flaw found = now.incoming == side::left ? symbols_.fold(from, to, to) : symbols_.fold(to, from, to);
+      if (found != flaw::none) return fail(found, me, graph.index(done), target);
     }
   }
 

@@ -142,6 +142,14 @@ class execution {
         s.done = until;
         s.complete = s.done == r.bytes;
         return true;
+      case verb::fold: {
+        const std::size_t bytes = (until - s.done) / data_.element * data_.element;
+        if (bytes == 0) return false;
+        fold_into(writable(r.target) + s.done, readable(r.own) + s.done, readable(r.operand) + s.done, r.incoming, bytes);
+        s.done += bytes;
+        s.complete = s.done == r.bytes;
+        return true;
+      }
     }
     return false;
   }
@@ -211,10 +219,12 @@ class execution {
   }
 
   void apply(const segment& r, std::size_t position, const std::byte* incoming, std::size_t bytes) const {
-    std::byte* out = writable(r.target) + position;
-    const std::byte* mine = readable(r.operand) + position;
-    if (r.incoming == side::left) data_.fold(out, incoming, mine, bytes / data_.element);
-    else data_.fold(out, mine, incoming, bytes / data_.element);
+    fold_into(writable(r.target) + position, readable(r.operand) + position, incoming, r.incoming, bytes);
+  }
+
+  void fold_into(std::byte* out, const std::byte* mine, const std::byte* other, side others, std::size_t bytes) const {
+    if (others == side::left) data_.fold(out, other, mine, bytes / data_.element);
+    else data_.fold(out, mine, other, bytes / data_.element);
   }
 
   static void move(std::byte* to, const std::byte* from, std::size_t bytes) {

@@ -23,7 +23,8 @@ struct segment {
   int peer = 0;
   std::size_t bytes = 0;
   location target{};   ///< what is sent, or written
-  location operand{};  ///< of recv_reduce and copy
+  location operand{};  ///< of recv_reduce, copy and fold
+  location own{};      ///< of fold: what `operand` is folded with
   std::uint32_t waits_begin = 0, waits_end = 0;
 };
 
@@ -98,7 +99,6 @@ class lowering {
   static bool follows(location a, std::size_t bytes, location b) {
     return a.role == b.role && a.offset + bytes == b.offset;
   }
-  static bool has_operand(const step& s) { return s.what == verb::recv_reduce || s.what == verb::copy; }
 
   // A chunk that must be there at the end is worked on in the output, any other
   // that is written at all in scratch.
@@ -130,18 +130,20 @@ class lowering {
       base.bytes = length(target);
       if (base.bytes == 0) continue;
       base.target = s.what == verb::send ? readable(target) : at(target).home;
-      if (has_operand(s)) base.operand = readable(operand);
+      if (has_operand(s.what)) base.operand = readable(operand);
+      if (s.what == verb::fold) base.own = readable(target);
       if (program_.segments.size() > mine.begin) {
         segment& last = program_.segments.back();
         if (follows(last.target, last.bytes, base.target) &&
-            (!has_operand(s) || follows(last.operand, last.bytes, base.operand))) {
+            (!has_operand(s.what) || follows(last.operand, last.bytes, base.operand)) &&
+            (s.what != verb::fold || follows(last.own, last.bytes, base.own))) {
           last.bytes += base.bytes;
           continue;
         }
       }
       program_.segments.push_back(base);
     }
-    if (program_.segments.size() == mine.begin && s.what != verb::copy) {
+    if (program_.segments.size() == mine.begin && !is_local(s.what)) {
       base.token = true;
       base.bytes = 0;
       program_.segments.push_back(base);
@@ -172,12 +174,12 @@ class lowering {
       if (s.what != verb::send)
         for (const user& reader : c.readers) wait(reader, s.where);
     }
-    for (int i = 0; has_operand(s) && i < s.with.count; ++i) wait(at(s.with.first.value + i).writer, s.with);
+    for (int i = 0; has_operand(s.what) && i < s.with.count; ++i) wait(at(s.with.first.value + i).writer, s.with);
   }
 
   void update_chunks(const step& s, user mine) {
     mine.over = s.with;
-    for (int i = 0; has_operand(s) && i < s.with.count; ++i) at(s.with.first.value + i).readers.push_back(mine);
+    for (int i = 0; has_operand(s.what) && i < s.with.count; ++i) at(s.with.first.value + i).readers.push_back(mine);
     mine.over = s.where;
     for (int i = 0; i < s.where.count; ++i) {
       chunk_state& c = at(s.where.first.value + i);
@@ -205,7 +207,7 @@ class lowering {
     }
   }
 
-  // Local copies are a queue of their own.
+  // What is local waits for nobody's turn: each is a queue of its own.
   void sort_into_queues() {
     struct key {
       int peer;
@@ -215,8 +217,8 @@ class lowering {
     std::vector<std::vector<std::uint32_t>> members;
     for (std::uint32_t r = 0; r < program_.segments.size(); ++r) {
       const segment& next = program_.segments[r];
-      const key mine{next.what == verb::copy ? -1 : next.peer, next.what == verb::send};
-      std::size_t k = 0;
+      const key mine{is_local(next.what) ? -1 : next.peer, next.what == verb::send};
+      std::size_t k = is_local(next.what) ? keys.size() : 0;
       while (k < keys.size() && (keys[k].peer != mine.peer || keys[k].sends != mine.sends)) ++k;
       if (k == keys.size()) {
         keys.push_back(mine);

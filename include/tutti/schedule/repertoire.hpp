@@ -5,6 +5,7 @@
 #include <tutti/schedule/double_tree.hpp>
 #include <tutti/schedule/doubling.hpp>
 #include <tutti/schedule/halving.hpp>
+#include <tutti/schedule/one_shot.hpp>
 #include <tutti/schedule/pairwise.hpp>
 #include <tutti/schedule/rabenseifner.hpp>
 #include <tutti/schedule/ring.hpp>
@@ -36,6 +37,8 @@ inline constexpr repertoire_entry repertoire[] = {
      [](team t, rank r, rank) { return rabenseifner_all_reduce(t, r); }},
     {collective::all_reduce, algorithm::pairwise, any_size,
      [](team t, rank r, rank) { return pairwise_all_reduce(t, r); }},
+    {collective::all_reduce, algorithm::one_shot, any_size,
+     [](team t, rank r, rank) { return one_shot_all_reduce(t, r); }},
 
     {collective::reduce_scatter, algorithm::ring, 1, [](team t, rank r, rank) { return ring_reduce_scatter(t, r); }},
     {collective::reduce_scatter, algorithm::halving, 1,

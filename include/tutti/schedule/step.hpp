@@ -11,7 +11,13 @@ enum class verb : std::uint8_t {
   recv,         ///< peer → where
   recv_reduce,  ///< with ∘ peer → where, or peer ∘ with → where
   copy,         ///< with → where
+  fold,         ///< with ∘ where → where, or where ∘ with → where
 };
+
+/// Whether a step concerns nobody else.
+constexpr bool is_local(verb what) { return what == verb::copy || what == verb::fold; }
+/// Whether a step reads chunks besides those that it sends or writes.
+constexpr bool has_operand(verb what) { return what != verb::send && what != verb::recv; }
 
 /// On which side of the operation the incoming operand stands.
 enum class side : std::uint8_t { left, right };
@@ -30,10 +36,10 @@ struct chunks {
 /// One verb of a schedule, as one rank performs it.
 struct step {
   verb what = verb::send;
-  side incoming = side::left;  ///< of recv_reduce
+  side incoming = side::left;  ///< of recv_reduce; of fold, where `with` stands
   rank peer{};                 ///< of send, recv and recv_reduce
   chunks where{};              ///< what is sent, or written
-  chunks with{};               ///< the local operand of recv_reduce, the source of copy
+  chunks with{};               ///< the local operand of recv_reduce and fold, the source of copy
 
   friend constexpr bool operator==(const step&, const step&) = default;
 };
@@ -71,6 +77,10 @@ struct schedule {
   constexpr void recv_reduce(rank from, chunks into, side incoming) { recv_reduce(from, into, incoming, into); }
   constexpr void copy(chunks from, chunks into) {
     steps.push_back({.what = verb::copy, .where = into, .with = from});
+  }
+  /// Folds `with`, which stands on the side `its`, with `into` into `into`.
+  constexpr void fold(chunks with, side its, chunks into) {
+    steps.push_back({.what = verb::fold, .incoming = its, .where = into, .with = with});
   }
 
   friend constexpr bool operator==(const schedule&, const schedule&) = default;
