@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstring>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct perf_options {
   std::size_t least = 8, most = std::size_t{64} << 20, factor = 2;
   int iterations = 0;
   bool json = false;
+  std::string tune;  ///< a file to be written; nothing else is done then
 
   collective kind() const {
     for (collective c : tutti::every_collective)
@@ -49,7 +51,10 @@ struct perf_options {
 };
 
 /// The flags, as they are called by tutti-perf and by its peers.
-inline tutti::arguments command_line(const char* program, perf_options& o) {
+inline tutti::arguments command_line(const char* program, perf_options& o, int argc = 0, char** argv = nullptr) {
+  // Of a tuning, all collectives are measured.
+  for (int i = 1; i < argc; ++i)
+    if (std::strncmp(argv[i], "--tune", 6) == 0) o.what = tutti::name_of(collective::all_reduce);
   tutti::arguments line(program, "Times a collective over a range of sizes and checks every result.");
   std::vector<std::string> collectives, types(std::begin(type_names), std::end(type_names)),
       operations(std::begin(operation_names), std::end(operation_names));
@@ -63,6 +68,7 @@ inline tutti::arguments command_line(const char* program, perf_options& o) {
   line.choice("--op", o.operation, operations, "that reduces");
   line.choice("--buffers", o.buffers, {"private", "library"}, "the program's own, or those that neighbours read in place");
   line.value("--iterations", o.iterations, "I", "timed calls a line; 0: as many as take 0.2 s", 0, 1000000);
+  line.value("--tune", o.tune, "FILE", "measures all algorithms, writes what the links cost, for TUTTI_TUNING; needs no OP");
   line.flag("--json", o.json, "one JSON object a line; the header goes to standard error");
   return line;
 }

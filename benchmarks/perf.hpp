@@ -1,5 +1,7 @@
 #pragma once
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "measure.hpp"
 #include "options.hpp"
 #include "report.hpp"
+#include "tune.hpp"
 
 namespace benchmarks {
 
@@ -81,6 +84,45 @@ class perf {
     neighbours_ = tutti::ranks_on_this_host(world);
     timing_.iterations = options.iterations;
     timing_.one_host = neighbours_ == world.size();
+  }
+
+  /// Measures every algorithm at several sizes, and on rank 0 writes the values
+  /// of the link that explain them. 1 where a result was wrong or the file
+  /// cannot be written.
+  int tune() {
+    std::vector<tuning_cell> cells;
+    const bool shared = neighbours_ > tutti::usable_cores();
+    // In turns, and the better of three: what disturbs the machine disturbs all alike.
+    for (int round = 0; round < 3; ++round) {
+      std::size_t at = 0;
+      for (std::size_t bytes = 64; bytes <= std::size_t{16} << 20; bytes *= 8)
+        for (const tutti::repertoire_entry& entry : tutti::repertoire) {
+          if (entry.what == collective::barrier) continue;
+          const problem p = problems(entry.what, world_.size(), sizeof(float), bytes, bytes, 2).front();
+          const measurement m = measure<float>(team_, p, make_operands<float, tutti::plus>, timing_, [&](auto in, auto out) {
+            call_by<float, tutti::plus>(world_, p.what, in, out, {.algorithm = entry.how});
+          });
+          wrong_ += m.wrong;
+          const double seconds = shared ? m.seconds.mean : m.seconds.median;
+          if (round == 0) cells.push_back({p.what, entry.how, p.bytes, seconds});
+          else if (seconds < cells[at].seconds) cells[at].seconds = seconds;
+          ++at;
+        }
+    }
+    if (world_.rank() != 0) return wrong_ > 0;
+    const bool windows = world_.size() == 1 || world_.link_to(1) == tutti::link_kind::window;
+    tutti::tuning t;
+    tutti::cost_model model{.link = windows ? t.window : t.message, .cores = shared ? tutti::usable_cores() : 0};
+    model = fit(model, world_.size(), cells);
+    (windows ? t.window : t.message) = model.link;
+    t.switch_s = model.switch_s;
+    print_regrets(stdout, regrets(model, world_.size(), cells));
+    std::FILE* file = std::fopen(options_.tune.c_str(), "w");
+    const std::string text = tutti::tuning_text(t);
+    bool written = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+    if (file) written = std::fclose(file) == 0 && written;
+    if (!written) std::fprintf(stderr, "tutti-perf: %s cannot be written: %s\n", options_.tune.c_str(), std::strerror(errno));
+    return wrong_ > 0 || !written;
   }
 
   int run() {
@@ -171,7 +213,7 @@ class perf {
 template <class Calls = library_calls>
 int perf_main(int argc, char** argv) {
   perf_options options;
-  if (auto code = command_line("tutti-perf", options).read(argc, argv)) return *code;
+  if (auto code = command_line("tutti-perf", options, argc, argv).read(argc, argv)) return *code;
   try {
     options.check();
   } catch (const tutti::error& e) {
@@ -179,7 +221,8 @@ int perf_main(int argc, char** argv) {
     return 2;
   }
   return tutti::run(argc, argv, [&](tutti::communicator& world) {
-    const int code = perf<Calls>(world, options).run();
+    perf<Calls> measured(world, options);
+    const int code = options.tune.empty() ? measured.run() : measured.tune();
     tutti::barrier(world);
     return code;
   });

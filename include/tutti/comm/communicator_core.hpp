@@ -114,7 +114,7 @@ struct communicator_core {
   }
 
   // A window to one and a message to another: the slower rules.
-  link_model slowest_link() { return queue->channels().any_message() ? message_link : window_link; }
+  link_model slowest_link() { return queue->channels().any_message() ? settings.links.message : settings.links.window; }
 
   const prepared_call& prepared(const call_shape& c) {
     // Most calls are as one before: where that one was found last is looked at first.

@@ -11,6 +11,7 @@
 #include <tutti/comm/call_shape.hpp>
 #include <tutti/comm/operation.hpp>
 #include <tutti/comm/options.hpp>
+#include <tutti/comm/tuning.hpp>
 #include <tutti/schedule/chunking.hpp>
 #include <tutti/schedule/repertoire.hpp>
 
@@ -19,13 +20,19 @@ namespace tutti {
 /// What rank 0 decides for a communicator: the model that chooses, and the
 /// algorithm that `TUTTI_ALGORITHM` names for each collective: either one name,
 /// which holds wherever it is available, or a list such as
-/// `all_reduce:ring,broadcast:tree`.
+/// `all_reduce:ring,broadcast:tree`. The links' values come from the file that
+/// `TUTTI_TUNING` names.
 struct plan_settings {
   cost_model model{};
+  tuning links{};
   std::array<algorithm, std::size(every_collective)> forced{};
 
   static plan_settings from_environment(const cost_model& model) {
     plan_settings s{.model = model};
+    if (const char* file = environment("TUTTI_TUNING")) {
+      s.links = read_tuning(file);
+      s.model.switch_s = s.links.switch_s;
+    }
     const char* text = environment("TUTTI_ALGORITHM");
     if (!text) return s;
     std::string_view rest = text;

@@ -1,0 +1,68 @@
+#include <tutti/comm/tuning.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <unistd.h>
+
+using namespace tutti;
+
+namespace {
+
+std::string refusal(const std::string& text) {
+  try {
+    parse_tuning(text, "here");
+  } catch (const error& e) {
+    CHECK(e.code() == errc::invalid_argument);
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a tuning is written and read back to the bit") {
+  tuning t;
+  t.window.latency_s = 1.0 / 3e7;
+  t.message.near_bytes = 12345;
+  t.switch_s = 0;
+  const tuning back = parse_tuning(tuning_text(t), "here");
+  CHECK(tuning_text(back) == tuning_text(t));
+  CHECK(back.window.latency_s == t.window.latency_s);
+  CHECK(back.message.near_bytes == 12345);
+  CHECK(back.switch_s == 0);
+  CHECK(back.message.fold_bytes_per_s == message_link.fold_bytes_per_s);
+}
+
+TEST_CASE("what a tuning does not name stays, and comments are skipped") {
+  const tuning t = parse_tuning("# measured\n\n  window.step_s 1e-8  # each\nmessage.latency_s 2e-5", "here");
+  CHECK(t.window.step_s == 1e-8);
+  CHECK(t.message.latency_s == 2e-5);
+  CHECK(t.window.latency_s == window_link.latency_s);
+}
+
+TEST_CASE("what is not a tuning is refused, with file and line") {
+  CHECK(refusal("window.step_s 1e-8\nwindow.speed 5\n") == "here:2: 'window.speed' is no value of a tuning");
+  CHECK(refusal("step_s 1\n") == "here:1: 'step_s' is no value of a tuning");
+  for (const char* wrong : {"", "fast", "1e-8x", "-1", "nan", "inf", "1 2"}) {
+    CAPTURE(std::string(wrong));
+    CHECK(refusal(std::string("\n\nwindow.step_s ") + wrong) == "here:3: 'window.step_s' takes one number, 0 or more");
+  }
+  try {
+    read_tuning("/nowhere/at all");
+    CHECK(false);
+  } catch (const error& e) {
+    CHECK(std::string(e.what()) == "the tuning /nowhere/at all cannot be read");
+  }
+}
+
+TEST_CASE("a tuning is read from a file") {
+  char name[] = "/tmp/tutti-tuning-XXXXXX";
+  const int file = ::mkstemp(name);
+  REQUIRE(file >= 0);
+  const std::string text = "switch_s 5e-6\n";
+  REQUIRE(::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  ::close(file);
+  CHECK(read_tuning(name).switch_s == 5e-6);
+  ::unlink(name);
+}
