@@ -80,6 +80,7 @@ class perf {
       : world_(world), options_(options), team_(world), to_(options.json ? stderr : stdout) {
     neighbours_ = tutti::ranks_on_this_host(world);
     timing_.iterations = options.iterations;
+    timing_.seconds = options.seconds;
     timing_.one_host = neighbours_ == world.size();
   }
 
@@ -112,7 +113,7 @@ class perf {
   template <class T>
   void sizes(typename workload<T>::maker make, function<T> call) {
     const collective what = options_.kind();
-    for (const problem& p : problems(what, world_.size(), sizeof(T), options_.least, options_.most, options_.factor))
+    for (const problem& p : options_.problems(world_.size(), sizeof(T)))
       for (tutti::algorithm how : options_.algorithms())
         report(p, how, sizeof(T), measure<T>(team_, p, make, timing_, [&](auto in, auto out) {
                  call(world_, what, in, out, {.algorithm = how});
