@@ -10,8 +10,19 @@
 
 namespace benchmarks {
 
-/// The exit code of a driver whose library lacks the collective.
+/// The exit code of a driver whose library lacks the collective, or the type.
 inline constexpr int has_no_such_call = 77;
+
+/// Whether every peer has the type of that name.
+inline bool has_type(const std::string& name) {
+  bool has = false;
+  with_type(name, [&]<class T>(T) { has = std::is_arithmetic_v<T>; });
+  return has;
+}
+
+inline void say_that_it_lacks(const char* program, const perf_options& options) {
+  std::fprintf(stderr, "%s: there is no %s of %s\n", program, options.what.c_str(), options.type.c_str());
+}
 
 /// One rank of a peer's driver: its collectives by tutti-perf's method, on the
 /// same operands and in private buffers, reported in the same lines.
@@ -44,8 +55,6 @@ class driver {
       with_type(options_.type, [&]<class T>(T) {
         if constexpr (std::is_arithmetic_v<T>)
           with_operation(reducing() ? options_.operation : "sum", [&]<class Op>(Op) { sizes<T>(make_operands<T, Op>); });
-        else
-          throw tutti::error(tutti::errc::not_supported, "there is no type " + options_.type);
       });
     return wrong_ > 0;
   }

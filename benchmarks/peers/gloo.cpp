@@ -220,8 +220,8 @@ int main(int argc, char** argv) {
   };
   try {
     options.check();
-    if (!has(options.kind())) {
-      std::fprintf(stderr, "peer-gloo: %s is not called here\n", options.what.c_str());
+    if (!has(options.kind()) || !has_type(options.type)) {
+      say_that_it_lacks("peer-gloo", options);
       return has_no_such_call;
     }
     const tutti::launch_options launch = tutti::parse_launch_options(argc, argv);

@@ -116,8 +116,8 @@ int main(int argc, char** argv) {
   try {
     options.check();
     mpi_library library;
-    if (has(options.kind())) code = driver(library, options).run();
-    else if (library.team().rank() == 0) std::fprintf(stderr, "peer-mpi: %s is not called here\n", options.what.c_str());
+    if (has(options.kind()) && has_type(options.type)) code = driver(library, options).run();
+    else if (library.team().rank() == 0) say_that_it_lacks("peer-mpi", options);
   } catch (const tutti::error& e) {
     std::fprintf(stderr, "peer-mpi: %s\n", e.what());
     ::MPI_Abort(MPI_COMM_WORLD, 2);
