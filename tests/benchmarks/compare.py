@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import signal
 import stat
 import subprocess
 import sys
@@ -154,6 +155,8 @@ with open(os.environ["FAKE_LOG"], "a") as log:
     print(who, op, ranks, settings, os.environ.get("MALLOC_PERTURB_", ""), file=log)
 print(f"# {program} 9.9: {op}, {ranks} ranks", file=sys.stderr)
 does = plan.get("does", "") if "--sizes" in words else ""
+if does == "later" and sum(text.startswith(f"{who} {op} ") for text in open(os.environ["FAKE_LOG"])) > 1:
+    sys.exit("it was well before")
 if does == "lack":
     sys.exit(77)
 if does == "hang":
@@ -294,13 +297,20 @@ class Runs(unittest.TestCase):
                 # It failed once, is not tried again there, and takes part in what comes next.
                 self.assertEqual([words[1] for words in self.logged() if words[0] == "ucx"], ["all_reduce", "barrier", "barrier"])
 
+    def test_what_fails_in_a_later_turn_has_failed(self):
+        done = self.run_compare("--ops", "all_reduce", "--ranks", "2", "--sizes", "8", "--rounds", "2", "--peers", "OMPI ob1,MPICH",
+                                plan={"peer-mpich": {"us": 1, "does": "later"}})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("MPICH, all_reduce on 2 ranks: exit code 1", done.stderr)
+        self.assertIn(["8", "aerf", "10.00", "10.00", "*", "failed", "1.00"], [t.replace("~", " ").split() for t in done.stdout.splitlines()])
+
     def test_a_program_that_does_not_end_is_ended(self):
         done = self.run_compare("--ops", "all_reduce", "--ranks", "2", "--sizes", "8", "--rounds", "1", "--peers", "Gloo chunked",
-                                "--timeout", "3", plan={"ring_chunked": {"does": "hang"}})
+                                "--timeout", "5", plan={"ring_chunked": {"does": "hang"}})
         self.assertEqual(done.returncode, 1)
-        self.assertIn("Gloo chunked, all_reduce on 2 ranks: did not end within 3 s", done.stderr)
+        self.assertIn("Gloo chunked, all_reduce on 2 ranks: did not end within 5 s", done.stderr)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int((self.root / "log.pid").read_text(encoding="utf-8")), 0)
+            os.kill(int((self.root / "log.pid").read_text(encoding="utf-8")), signal.SIGKILL)
             self.fail("it still runs")
 
     def test_tutti_fails_like_any_other(self):
