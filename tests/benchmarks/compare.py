@@ -79,7 +79,7 @@ FOUND = {
     "MPICH": {8: [row(5)] * 3, 4096: [row(8.5)]},
     "limit push": {8: [row(0.5)], 4096: [row(16)]},
     "limit pull": {8: [row(1)], 4096: [row(5)]},
-    "limit copy": {8: [row(2)]},
+    "limit copy": {8: [row(2, 0.5)]},
 }
 
 
@@ -93,7 +93,7 @@ class Tables(unittest.TestCase):
         self.assertEqual([cell["ratio"] for cell in cells], [0.5, 1.25, 0.5])
         self.assertEqual(cells[0]["usec"], {"Tutti": 2, "OMPI ob1": 4, "MPICH": 5})
         self.assertEqual(cells[0]["usec_p99"]["OMPI ob1"], 8)
-        self.assertEqual([cell["noisy"] for cell in cells], [[], ["OMPI ob1"], []])
+        self.assertEqual([cell["noisy"] for cell in cells], [["limit_private"], ["OMPI ob1"], []])
         self.assertEqual([cell.get("limit_shared_ratio") for cell in cells], [4, 2, None])
         self.assertEqual([cell.get("limit_private_ratio") for cell in cells], [1, None, None])
 
@@ -106,20 +106,21 @@ class Tables(unittest.TestCase):
             "        4096          ring        10.00           8.00~*         8.50         failed         1.25",
             "       32768      pairwise         6.00          12.00 *            -         failed         0.50"])
         self.assertEqual(compare.table(cells, ["Tutti"], set(), True), [
-            "       bytes     algorithm        Tutti   Tutti/best       shared  Tutti/      private  Tutti/",
-            "           8          ring         2.00         0.50         0.50    4.00         2.00    1.00",
-            "        4096          ring        10.00         1.25         5.00    2.00            -       -",
-            "       32768      pairwise         6.00         0.50            -       -            -       -"])
+            "       bytes     algorithm        Tutti   Tutti/best       shared   Tutti/      private   Tutti/",
+            "           8          ring         2.00         0.50         0.50     4.00         2.00~    1.00",
+            "        4096          ring        10.00         1.25         5.00     2.00            -        -",
+            "       32768      pairwise         6.00         0.50            -        -            -        -"])
 
     def test_the_summary_counts_what_is_above_the_bar_and_names_the_worst(self):
         cells = compare.judged("all_reduce", 2, "float", FOUND, 2)
         found = compare.summary(cells, "ratio", 1.05)
-        self.assertEqual(found, {"cells": 3, "above": 1, "bar": 1.05, "worst": {
+        self.assertEqual(found, {"cells": 3, "above": 1, "bar": 1.05, "disturbed": 1, "worst": {
             "ratio": 1.25, "op": "all_reduce", "ranks": 2, "bytes": 4096, "best": "OMPI ob1"}})
         self.assertEqual(compare.sentence(found, "the best peer"), "3 cells, 1 above 1.05 times the best peer; the worst 1.25: "
-                         "all_reduce of 4096 bytes on 2 ranks (OMPI ob1)")
+                         "all_reduce of 4096 bytes on 2 ranks (OMPI ob1); others disturbed 1 of them (~)")
         self.assertEqual(compare.sentence(compare.summary(cells, "limit_shared_ratio", 1.25), "the limit"),
                          "2 cells, 2 above 1.25 times the limit; the worst 4.00: all_reduce of 8 bytes on 2 ranks")
+        self.assertEqual(compare.summary(cells, "limit_private_ratio", 1.25)["disturbed"], 1)
         self.assertEqual(compare.summary(cells, "ratio", 1.25)["above"], 0)  # at the bar is not above it
 
     def test_without_peers_there_is_no_best_and_nothing_to_sum_up(self):
@@ -252,8 +253,9 @@ class Runs(unittest.TestCase):
         self.assertEqual(list(cells[0]["usec"]), ["Tutti", "OMPI ob1", "OMPI ucx", "OMPI sm", "MPICH", "Gloo", "Gloo bcube",
                                                   "Gloo halving", "Gloo chunked"])
         self.assertEqual(list(cells[4]["usec"]), ["Tutti", "OMPI ob1", "OMPI ucx", "OMPI sm", "MPICH", "Gloo"])
-        self.assertEqual(last["summary"]["peers"], {"cells": 6, "above": 6, "bar": 1.05, "worst": {
-            "ratio": 2.0, "op": "all_reduce", "ranks": 2, "bytes": 8, "best": "Gloo bcube"}})
+        self.assertEqual({k: v for k, v in last["summary"]["peers"].items() if k != "disturbed"}, {
+            "cells": 6, "above": 6, "bar": 1.05,
+            "worst": {"ratio": 2.0, "op": "all_reduce", "ranks": 2, "bytes": 8, "best": "Gloo bcube"}})
         turn = ["tutti-perf", "ob1", "ucx", "sm", "peer-mpich", "ring", "bcube", "halving_doubling", "ring_chunked"]
         first = [words[0] for words in self.logged()[4:4 + 2 * len(turn)]]  # four said who they are before
         self.assertEqual(first, turn + turn)
@@ -279,7 +281,8 @@ class Runs(unittest.TestCase):
         self.assertIn("       bytes     algorithm        Tutti          MPICH     Gloo bcube   Tutti/best", lines)
         shown = lines[-3].replace("~", " ").split()
         self.assertEqual(shown, ["8", "aerf", "10.00", "20.00", "10.00", "*", "1.00"])
-        self.assertEqual(lines[-1], "# 1 cells, 0 above 1.05 times the best peer; the worst 1.00: all_reduce of 8 bytes on 1 ranks (Gloo bcube)")
+        self.assertEqual(lines[-1].split("; others")[0],
+                         "# 1 cells, 0 above 1.05 times the best peer; the worst 1.00: all_reduce of 8 bytes on 1 ranks (Gloo bcube)")
 
     def test_a_program_that_fails_is_named_and_the_others_are_measured(self):
         for does, says in (("err", "5 wrong elements of 8 bytes"), ("crash", "exit code 1"), ("fewer", "it measured 8 bytes, not 8, 64"),
