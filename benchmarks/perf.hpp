@@ -83,6 +83,7 @@ class perf {
       : world_(world), options_(options), team_(world), to_(options.json ? stderr : stdout) {
     neighbours_ = tutti::ranks_on_this_host(world);
     timing_.iterations = options.iterations;
+    timing_.seconds = options.seconds;
     timing_.one_host = neighbours_ == world.size();
   }
 
@@ -95,7 +96,7 @@ class perf {
     // In turns, and the better of three: what disturbs the machine disturbs all alike.
     for (int round = 0; round < 3; ++round) {
       std::size_t at = 0;
-      for (std::size_t bytes = 64; bytes <= std::size_t{16} << 20; bytes *= 8)
+      for (std::size_t bytes = options_.least; bytes <= options_.most; bytes *= 8)
         for (const tutti::repertoire_entry& entry : tutti::repertoire) {
           if (entry.what == collective::barrier) continue;
           const problem p = problems(entry.what, world_.size(), sizeof(float), bytes, bytes, 2).front();
@@ -154,7 +155,7 @@ class perf {
   template <class T>
   void sizes(typename workload<T>::maker make, function<T> call) {
     const collective what = options_.kind();
-    for (const problem& p : problems(what, world_.size(), sizeof(T), options_.least, options_.most, options_.factor))
+    for (const problem& p : options_.problems(world_.size(), sizeof(T)))
       for (tutti::algorithm how : options_.algorithms())
         report(p, how, sizeof(T), measure<T>(team_, p, make, timing_, [&](auto in, auto out) {
                  call(world_, what, in, out, {.algorithm = how});

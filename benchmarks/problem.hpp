@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -49,6 +50,19 @@ inline std::vector<problem> problems(collective what, int ranks, std::size_t ele
     if (list.empty() || list.back().bytes != rounded)
       list.push_back({.what = what, .ranks = ranks, .element = element, .bytes = rounded});
     if (bytes > most / factor && bytes != 0) break;
+  }
+  return list;
+}
+
+/// These sizes, rounded in the same way, but up to the first element, or the
+/// first block for each rank: none but 0 becomes nothing.
+inline std::vector<problem> problems(collective what, int ranks, std::size_t element, const std::vector<std::size_t>& sizes) {
+  std::vector<problem> list;
+  const std::size_t unit = element * (tutti::blocked(what) ? static_cast<std::size_t>(ranks) : 1);
+  for (std::size_t bytes : sizes) {
+    const std::size_t rounded = bytes == 0 ? 0 : std::max(unit, bytes - bytes % unit);
+    if (list.empty() || list.back().bytes != rounded)
+      list.push_back({.what = what, .ranks = ranks, .element = element, .bytes = rounded});
   }
   return list;
 }

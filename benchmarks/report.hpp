@@ -45,9 +45,9 @@ inline void print_line(std::FILE* to, const row& r) {
 inline void print_json(std::FILE* to, const row& r) {
   std::fprintf(to,
                "{\"op\": \"%s\", \"ranks\": %d, \"bytes\": %zu, \"type\": \"%s\", \"algorithm\": \"%s\", "
-               "\"usec_median\": %.4f, \"usec_p99\": %.4f, ",
+               "\"usec_median\": %.4f, \"usec_p99\": %.4f, \"usec_mean\": %.4f, ",
                tutti::name_of(r.of.what), r.of.ranks, r.of.bytes, r.type.c_str(), r.algorithm.c_str(),
-               1e6 * r.seconds.median, 1e6 * r.seconds.p99);
+               1e6 * r.seconds.median, 1e6 * r.seconds.p99, 1e6 * r.seconds.mean);
   if (r.model >= 0) std::fprintf(to, "\"usec_model\": %.4f, ", 1e6 * r.model);
   else std::fprintf(to, "\"usec_model\": null, ");
   std::fprintf(to, "\"algbw\": %.6g, \"busbw\": %.6g, \"wrong\": %zu}\n", r.algorithm_bandwidth(), r.bus_bandwidth(),

@@ -1,12 +1,15 @@
 #!/bin/sh
-# Measures what RESULTS.md holds and prints it; takes some minutes, and wants the
-# machine for itself.
+# Measures what RESULTS.md holds and prints it; takes long, and wants the machine
+# for itself.
 #
 #     benchmarks/results.sh [BUILD] > benchmarks/RESULTS.md      (BUILD: build)
+#
+# LARGEST is the largest size beside other libraries (64M); where
+# LIMIT_DIR names the folder of a limit.cpp, that stands beside them too.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}
-for program in tutti-perf interpreter peer-open-mpi; do
+for program in tutti-perf interpreter peer-open-mpi peer-mpich peer-gloo; do
   [ -x "$build/benchmarks/$program" ] || { echo "results.sh: there is no $build/benchmarks/$program: build first" >&2; exit 1; }
 done
 load=$(cut -d ' ' -f 1 /proc/loadavg)
@@ -28,10 +31,15 @@ Made by \`benchmarks/results.sh\`; the commands stand above their output.
 
 ## Beside other libraries
 
-The same operands, private buffers, calls back to back, every result checked; in turns. Above 1.00, Tutti is faster.
+The same operands, private buffers, calls back to back, every result checked; in turns. Below 1.00, Tutti is faster than the best peer, which has the star.
 END
-block benchmarks/compare --build "$build" --ops all --ranks 2,4
-block benchmarks/compare --build "$build" --ops all_reduce --ranks 2,4 --min 64M --max 64M
+if [ -n "${LIMIT_DIR:-}" ]; then
+  printf '\n```\n$ benchmarks/compare --max %s --limit --limit-dir $LIMIT_DIR\n' "${LARGEST:-64M}"
+  benchmarks/compare --build "$build" --max "${LARGEST:-64M}" --limit --limit-dir "$LIMIT_DIR"
+  printf '```\n'
+else
+  block benchmarks/compare --build "$build" --max "${LARGEST:-64M}"
+fi
 cat <<END
 
 ## The model beside the measurement

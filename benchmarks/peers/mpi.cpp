@@ -1,16 +1,14 @@
-// MPI's collectives by the same method, on the same operands and in private
-// buffers, with tutti-perf's command line and lines of JSON or text:
+// MPI's collectives beside Tutti's, with tutti-perf's command line. Which MPI it
+// is, the compiler's flags say; how it is set, its launcher's:
 //
-//     mpirun -n 2 peer-open-mpi all_reduce --max 64M --json
-#include <cstdio>
+//     mpirun -n 2 --mca pml ob1 peer-open-mpi all_reduce --max 64M --json
+#include <cstring>
 #include <string>
 #include <type_traits>
 
 #include <mpi.h>
 
-#include "../measure.hpp"
-#include "../options.hpp"
-#include "../report.hpp"
+#include "driver.hpp"
 
 namespace {
 
@@ -46,16 +44,23 @@ MPI_Datatype datatype() {
   else if constexpr (std::is_same_v<T, std::int64_t>) return MPI_INT64_T;
   else if constexpr (std::is_same_v<T, std::uint64_t>) return MPI_UINT64_T;
   else if constexpr (std::is_same_v<T, float>) return MPI_FLOAT;
-  else if constexpr (std::is_same_v<T, double>) return MPI_DOUBLE;
-  else throw tutti::error(tutti::errc::not_supported, "MPI has no such type");
+  else return MPI_DOUBLE;
 }
 
-template <class Op>
-MPI_Op operation() {
-  if constexpr (std::is_same_v<Op, tutti::plus>) return MPI_SUM;
-  else if constexpr (std::is_same_v<Op, tutti::multiplies>) return MPI_PROD;
-  else if constexpr (std::is_same_v<Op, tutti::minimum>) return MPI_MIN;
-  else return MPI_MAX;
+MPI_Op operation(const std::string& name) {
+  return name == "sum" ? MPI_SUM : name == "prod" ? MPI_PROD : name == "min" ? MPI_MIN : MPI_MAX;
+}
+
+bool has(collective what) {
+  switch (what) {
+    case collective::all_reduce:
+    case collective::reduce_scatter:
+    case collective::all_gather:
+    case collective::broadcast:
+    case collective::reduce:
+    case collective::barrier: return true;
+    default: return false;
+  }
 }
 
 template <class T>
@@ -69,57 +74,36 @@ void call(const problem& p, tutti::span<const T> in, tutti::span<T> out, MPI_Dat
     case collective::all_gather: ::MPI_Allgather(in.data(), block, type, out.data(), block, type, MPI_COMM_WORLD); break;
     case collective::broadcast: ::MPI_Bcast(out.data(), count, type, 0, MPI_COMM_WORLD); break;
     case collective::reduce: ::MPI_Reduce(in.data(), out.data(), count, type, op, 0, MPI_COMM_WORLD); break;
-    case collective::barrier: ::MPI_Barrier(MPI_COMM_WORLD); break;
+    default: break;  // `has` says no
   }
 }
 
-class program {
+class mpi_library {
  public:
-  explicit program(const perf_options& options) : options_(options) { timing_.iterations = options.iterations; }
+  mpi_team& team() { return team_; }
 
-  int run() {
-    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+  std::string version() const {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING];
     int length = 0;
-    ::MPI_Get_library_version(version, &length);
-    version[std::strcspn(version, ",\n")] = '\0';
-    std::FILE* to = options_.json ? stderr : stdout;
-    if (team_.rank() == 0) std::fprintf(to, "# %s: %s, %d ranks\n", version, options_.what.c_str(), team_.size());
-    if (team_.rank() == 0 && !options_.json) print_head(to);
+    ::MPI_Get_library_version(text, &length);
+    text[std::strcspn(text, ",\n")] = '\0';
+    for (char& c : text)
+      if (c == '\t') c = ' ';
+    return text;
+  }
 
-    const collective what = options_.kind();
-    if (what == collective::barrier)
-      report({.what = what, .ranks = team_.size()}, measure_barrier(team_, timing_, [] { ::MPI_Barrier(MPI_COMM_WORLD); }));
-    else
-      with_type(options_.type, [&]<class T>(T) {
-        with_operation(tutti::reduces(what) ? options_.operation : "sum", [&]<class Op>(Op) {
-          sizes<T>(make_operands<T, Op>, operation<Op>());
-        });
-      });
-    return wrong_ > 0;
+  const char* algorithm(collective) const { return "automatic"; }
+  void barrier() const { ::MPI_Barrier(MPI_COMM_WORLD); }
+
+  template <class T>
+  auto call_for(const problem& p, const std::string& op) {
+    return [p, type = datatype<T>(), op = operation(op)](tutti::span<const T> in, tutti::span<T> out) {
+      call<T>(p, in, out, type, op);
+    };
   }
 
  private:
-  template <class T>
-  void sizes(typename workload<T>::maker make, MPI_Op op) {
-    const MPI_Datatype type = datatype<T>();
-    for (const problem& p : problems(options_.kind(), team_.size(), sizeof(T), options_.least, options_.most, options_.factor))
-      report(p, measure<T>(team_, p, make, timing_, [&](auto in, auto out) { call<T>(p, in, out, type, op); }));
-  }
-
-  void report(const problem& p, const measurement& m) {
-    wrong_ += m.wrong;
-    if (team_.rank() != 0) return;
-    const row r{.of = p, .type = p.what == collective::barrier ? "none" : options_.type,
-                .operation = tutti::reduces(p.what) ? options_.operation : "none", .algorithm = "automatic",
-                .seconds = m.seconds, .wrong = m.wrong};
-    if (options_.json) print_json(stdout, r);
-    else print_line(stdout, r);
-  }
-
-  const perf_options& options_;
   mpi_team team_;
-  timing_options timing_{};
-  std::size_t wrong_ = 0;
 };
 
 }  // namespace
@@ -128,10 +112,12 @@ int main(int argc, char** argv) {
   perf_options options;
   if (auto code = command_line("peer-mpi", options).read(argc, argv)) return *code;
   ::MPI_Init(&argc, &argv);
-  int code = 2;
+  int code = has_no_such_call;
   try {
     options.check();
-    code = program(options).run();
+    mpi_library library;
+    if (has(options.kind()) && has_type(options.type)) code = driver(library, options).run();
+    else if (library.team().rank() == 0) say_that_it_lacks("peer-mpi", options);
   } catch (const tutti::error& e) {
     std::fprintf(stderr, "peer-mpi: %s\n", e.what());
     ::MPI_Abort(MPI_COMM_WORLD, 2);

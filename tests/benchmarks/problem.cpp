@@ -21,6 +21,19 @@ TEST_CASE("sizes run from the least to the largest, each once") {
         list{std::size_t{1} << 62, std::size_t{1} << 63});
 }
 
+TEST_CASE("sizes that are listed become whole elements, and nothing only where nothing was asked for") {
+  const auto sizes = [](collective what, int ranks, std::size_t element, const std::vector<std::size_t>& asked) {
+    std::vector<std::size_t> bytes;
+    for (const problem& p : problems(what, ranks, element, asked)) bytes.push_back(p.bytes);
+    return bytes;
+  };
+  using list = std::vector<std::size_t>;
+  CHECK(sizes(collective::all_reduce, 4, 4, {8, 64, 1000}) == list{8, 64, 1000});
+  CHECK(sizes(collective::all_reduce, 4, 8, {0, 1, 9, 17}) == list{0, 8, 16});
+  CHECK(sizes(collective::reduce_scatter, 4, 4, {8, 12, 64, 100}) == list{16, 64, 96});
+  CHECK(sizes(collective::all_gather, 3, 4, {8, 0, 24}) == list{12, 0, 24});
+}
+
 TEST_CASE("bytes are those of the whole vector") {
   const problem scattered{.what = collective::reduce_scatter, .ranks = 4, .element = 4, .bytes = 64};
   CHECK(scattered.input_count() == 16);

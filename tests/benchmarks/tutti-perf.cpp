@@ -30,7 +30,7 @@ TEST_CASE("every collective on 1, 2 and 3 ranks by every algorithm, every result
       for (const std::string& line : lines) {
         std::size_t at = 0;
         for (const char* key : {"{\"op\": ", "\"ranks\": ", "\"bytes\": ", "\"type\": ", "\"algorithm\": ", "\"usec_median\": ",
-                                "\"usec_p99\": ", "\"usec_model\": ", "\"algbw\": ", "\"busbw\": ", "\"wrong\": 0}"}) {
+                                "\"usec_p99\": ", "\"usec_mean\": ", "\"usec_model\": ", "\"algbw\": ", "\"busbw\": ", "\"wrong\": 0}"}) {
           CAPTURE(line);
           CAPTURE(key);
           at = line.find(key, at);
@@ -67,6 +67,13 @@ TEST_CASE("a wrong result is counted and makes the exit code 1") {
   CHECK(barrier.wait() == 1);
 }
 
+TEST_CASE("sizes may be listed") {
+  tests::process perf({TUTTI_PERF, "reduce_scatter", "--ranks", "2", "--sizes", "4,1K,1M", "--iterations", "2", "--json"});
+  CHECK(perf.wait() == 0);
+  CHECK(rows(perf.output()).size() == 3);
+  for (const char* bytes : {"\"bytes\": 8,", "\"bytes\": 1024,", "\"bytes\": 1048576,"}) CHECK(tests::has(perf.output(), bytes));
+}
+
 TEST_CASE("the forced link is the one that is named") {
   tests::process perf({TUTTI_PERF, "all_reduce", "--ranks", "2", "--max", "64", "--iterations", "2"}, {"TUTTI_LINK=message"});
   CHECK(perf.wait() == 0);
@@ -84,6 +91,9 @@ TEST_CASE("what makes no sense is said, and nothing starts") {
            {{"all_reduce", "--size", "8"}, "unknown flag '--size'"},
            {{"all_reduce", "--min", "lots"}, "'lots' is not a number of bytes"},
            {{"all_reduce", "--min", "9", "--max", "8"}, "--min 9 is more than --max 8"},
+           {{"all_reduce", "--sizes", "8,many"}, "--sizes: 'many' is not a number of bytes"},
+           {{"all_reduce", "--sizes", "8,,64"}, "--sizes: '' is not a number of bytes"},
+           {{"all_reduce", "--sizes", "1Q"}, "--sizes: '1Q' is not a number of bytes"},
            {{"all_reduce", "--factor", "1"}, "--factor: '1'"},
            {{"all_reduce", "--type", "complex"}, "'complex' is none of char"},
            {{"all_reduce", "--op", "mean"}, "'mean' is none of sum"},
