@@ -40,6 +40,62 @@ TEST_CASE("every collective on 1, 2 and 3 ranks by every algorithm, every result
     }
 }
 
+TEST_CASE("buffers that neighbours read in place bring the same results") {
+  for (const char* op : {"all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce"}) {
+    CAPTURE(std::string(op));
+    tests::process perf({TUTTI_PERF, op, "--ranks", "3", "--sizes", "100,300K", "--algorithm", "all", "--buffers", "library",
+                         "--iterations", "4"});
+    const int code = perf.wait();
+    CAPTURE(perf.errors());
+    CHECK(code == 0);
+    CHECK(rows(perf.output()).size() >= 2);
+  }
+}
+
+TEST_CASE("a tuning is measured, written, and followed") {
+  char name[] = "/tmp/tutti-tuning-XXXXXX";
+  const int file = ::mkstemp(name);
+  REQUIRE(file >= 0);
+  ::close(file);
+  tests::process tune({TUTTI_PERF, "--tune", name, "--ranks", "2", "--max", "512", "--seconds", "0"});
+  CHECK(tune.wait() == 0);
+  CAPTURE(tune.errors());
+  CHECK(tests::has(tune.output(), "choices are more than 10 % slower than the fastest"));
+  std::string text;
+  if (std::FILE* in = std::fopen(name, "r")) {
+    char line[256];
+    while (std::fgets(line, sizeof line, in)) text += line;
+    std::fclose(in);
+  }
+  for (const char* value : {"window.latency_s ", "window.far_bytes_per_s ", "message.step_s ", "switch_s "}) CHECK(tests::has(text, value));
+
+  auto model_of = [&](const char* tuning) {
+    tests::process perf({TUTTI_PERF, "all_reduce", "--ranks", "2", "--sizes", "8", "--algorithm", "ring", "--iterations", "1", "--json"},
+                        {std::string("TUTTI_TUNING=") + tuning});
+    CHECK(perf.wait() == 0);
+    const std::string key = "\"usec_model\": ", out = perf.output();
+    REQUIRE(tests::has(out, key));
+    return std::stod(out.substr(out.find(key) + key.size()));
+  };
+  CHECK(model_of(name) != model_of(""));
+  if (std::FILE* out = std::fopen(name, "w")) {
+    std::fputs("window.latency_s 1\n", out);
+    std::fclose(out);
+  }
+  CHECK(model_of(name) > 2e6);  // two hops of a second each
+  if (std::FILE* out = std::fopen(name, "w")) {
+    std::fputs("window.latency 1\n", out);
+    std::fclose(out);
+  }
+  tests::process refused({TUTTI_PERF, "all_reduce", "--ranks", "2", "--sizes", "8"}, {std::string("TUTTI_TUNING=") + name});
+  CHECK(refused.wait() != 0);
+  CHECK(tests::has(refused.errors(), std::string(name) + ":1: 'window.latency' is no value of a tuning"));
+  ::unlink(name);
+  tests::process unwritten({TUTTI_PERF, "--tune", "/nowhere/at/all", "--ranks", "1", "--max", "8", "--seconds", "0"});
+  CHECK(unwritten.wait() == 1);
+  CHECK(tests::has(unwritten.errors(), "/nowhere/at/all cannot be written: No such file or directory"));
+}
+
 TEST_CASE("every type and operation") {
   for (const char* type : {"char", "int", "int64", "uint64", "half", "bfloat16", "float", "double"})
     for (const char* op : {"sum", "prod", "min", "max"}) {
