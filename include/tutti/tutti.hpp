@@ -1,6 +1,7 @@
 #pragma once
 // Everything from base to launch: collectives over UCX, and the ranks to call
 // them. Needs UCX and nothing else.
+#include <tutti/base/accumulation.hpp>
 #include <tutti/base/indexed.hpp>
 #include <tutti/base/numbers.hpp>
 #include <tutti/base/operations.hpp>
