@@ -20,7 +20,7 @@ TEST_CASE("what converts keeps its operation, and whether that commutes") {
   static_assert(!is_commutative<accumulating<long, keeps_order>>);
   // Nothing that could be mistaken for an operation on the elements.
   static_assert(!reduction<accumulating<float, plus>, half> && !reduction<average, float>);
-  const int factor = 3;
+  int factor = 3;
   CHECK(accumulate_in<long>([factor](long a, long b) { return factor * (a + b); }).op(1, 2) == 9);
 }
 

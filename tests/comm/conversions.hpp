@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tutti/base/accumulation.hpp>
+#include <tutti/base/binned.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/schedule/repertoire.hpp>
 
@@ -98,6 +99,10 @@ inline void check_all(communicator& c, std::size_t n) {
   check<int>(c, n, accumulate_in<std::int64_t>(weighted_sum{1}), "an operation with a state",
              [](int rank, std::size_t i) { return rank + static_cast<int>(i); },
              [&](std::size_t i) { return p * (p - 1) / 2 + p * static_cast<int>(i); });
+  // An element of 56 bytes, which messages cut anywhere.
+  check<float>(c, n, accumulate_in<binned<float>>(plus{}), "float in bins",
+               [&](int rank, std::size_t) { return rank == 0 ? 0x1p60f : rank == p - 1 ? -0x1p60f : 1.f; },
+               [&](std::size_t) { return p == 1 ? 0x1p60f : parts - 2; });
 
   // 1 + 2^-8 lies between two bfloat16s and becomes the even one, 1.
   auto between = [](int, std::size_t) { return 1.f + 0x1p-8f; };
