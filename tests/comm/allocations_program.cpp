@@ -51,6 +51,17 @@ int every_call(communicator& c, buffers& b, bool async) {
   return calls;
 }
 
+// Where something else travels than is given, an operation needs more memory.
+int conversions(communicator& c, buffers& b) {
+  for (std::size_t n : counts) {
+    const span<float> in(b.narrow.data(), n), out(b.other.data(), n);
+    all_reduce(c, in, out, accumulate_in<double>(average{}));
+    all_reduce_async(c, in, out, send_as<bfloat16>()).wait();
+    all_reduce_async(c, in, out, average{}).wait();
+  }
+  return 3 * static_cast<int>(std::size(counts));
+}
+
 // Several at once, as buckets of gradients are.
 int buckets(communicator& c, buffers& b) {
   constexpr std::size_t many = 8;
@@ -63,7 +74,7 @@ int buckets(communicator& c, buffers& b) {
 void repeat(communicator& world) {
   communicator threaded = world.duplicate({.progress = progress::thread});
   buffers b(world.size());
-  auto pass = [&] { return every_call(world, b, false) + every_call(world, b, true) + every_call(threaded, b, true) + buckets(world, b) + buckets(threaded, b); };
+  auto pass = [&] { return every_call(world, b, false) + every_call(world, b, true) + every_call(threaded, b, true) + conversions(world, b) + conversions(threaded, b) + buckets(world, b) + buckets(threaded, b); };
   pass();
   barrier(world);
   barrier(world);

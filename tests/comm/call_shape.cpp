@@ -17,7 +17,7 @@ TEST_CASE("a call is itself, and whatever differs in anything is another") {
   const std::string equal_name = "plus";
   for (const call_shape& other : {with([](call_shape& o) { o.what = collective::all_reduce; }),
                                   with([](call_shape& o) { o.count = 6; }), with([](call_shape& o) { o.element = 8; }),
-                                  with([](call_shape& o) { o.root = 0; }),
+                                  with([](call_shape& o) { o.root = 0; }), with([](call_shape& o) { o.staging = 8; }),
                                   with([](call_shape& o) { o.algorithm = algorithm::tree; }),
                                   with([](call_shape& o) { o.type = "int"; }),
                                   with([](call_shape& o) { o.operation = "minus"; }),

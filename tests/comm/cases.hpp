@@ -10,6 +10,8 @@
 #include <tutti/comm/collectives.hpp>
 #include <tutti/schedule/repertoire.hpp>
 
+#include "conversions.hpp"
+
 namespace cases {
 
 using namespace tutti;
@@ -235,6 +237,7 @@ inline void check_all(communicator& c, bool quick) {
   for (std::size_t n : {0u, 7u, 2500u, 70001u}) check_lent(c, n);
   for (std::size_t n : {1u, 100u, 5000u}) check_order(c, n);
   for (std::size_t n : {1u, 20000u}) check_async(c, n);
+  for (std::size_t n : {3u, 5001u}) conversions::check_all(c, n);
   communicator other = c.duplicate(), threaded = other.duplicate({.progress = progress::thread});
   check_count<int>(other, 50);
   check_count<int>(threaded, 3000);

@@ -68,6 +68,15 @@ struct bit_xor {
   template <std::integral T> constexpr T operator()(T a, T b) const { return static_cast<T>(a ^ b); }
 };
 
+/// The sum divided by the number of ranks. No functor, since two operands do not
+/// know of how many they are: a reduction sums, and divides what it leaves in its
+/// output, each element once, so that all ranks get the same bits. Refused for
+/// integers.
+struct average {
+  static constexpr const char* name = "average";
+  static constexpr bool commutative = true;
+};
+
 /// A functor that combines two T into one, (a, b) → a ∘ b. Associative; where
 /// it is not commutative, `a` holds the contributions of lower ranks.
 template <class Op, class T>

@@ -14,7 +14,8 @@ namespace tutti {
 struct call_shape {
   collective what = collective::all_reduce;
   std::size_t count = 0;
-  std::size_t element = 1;  ///< bytes
+  std::size_t element = 1;  ///< bytes, as it travels
+  std::size_t staging = 0;  ///< bytes of the input as it travels, where that is not as it is given
   int root = -1;
   bool commutative = true;
   std::string_view type = {};
@@ -24,7 +25,7 @@ struct call_shape {
   /// Whether both name the same call: names are compared by where they stand,
   /// which may take equals for different, never the reverse.
   bool is(const call_shape& other) const {
-    return what == other.what && count == other.count && element == other.element && root == other.root &&
+    return what == other.what && count == other.count && element == other.element && staging == other.staging && root == other.root &&
            algorithm == other.algorithm && operation.data() == other.operation.data() &&
            type.data() == other.type.data() && commutative == other.commutative;
   }
@@ -36,6 +37,13 @@ struct call_memories {
   void* output = nullptr;
   std::size_t alignment = 1;
   fold_function fold{};
+  /// Both are called with the fold's operation. `before` makes what is reduced
+  /// instead of the input, in `staging` bytes of the operation's memory, of which
+  /// those from `staged_output` on take the result; `after` is called with the
+  /// result once all else is done.
+  void (*before)(void* staging, const void* op) = nullptr;
+  void (*after)(const void* result, const void* op) = nullptr;
+  std::size_t staged_output = 0;  ///< bytes
 };
 
 /// How a call will be done, for people who ask.

@@ -6,6 +6,7 @@
 #include <tutti/base/names.hpp>
 #include <tutti/base/operations.hpp>
 #include <tutti/base/span.hpp>
+#include <tutti/comm/conversion.hpp>
 #include <tutti/comm/request.hpp>
 #include <tutti/device/buffer.hpp>
 
@@ -41,7 +42,10 @@ constexpr void check_element() {
 template <class T, class Op>
 constexpr void check_operation() {
   check_element<T>();
-  static_assert(reduction<Op, T>,
+  check_travel<T, Op>();
+  using other = typename travel<T, Op>::type;
+  check_element<other>();
+  static_assert(reduction<typename travel<T, Op>::fold, other>,
                 "tutti: the operation must take two elements and return one, as in op(a, b) -> T, and be callable "
                 "when const");
 }
@@ -90,13 +94,6 @@ call_shape shape_of(collective what, std::size_t count, int root, const call_opt
   return c;
 }
 
-template <class T, class Op>
-call_memories memories_of(const T* in, T* out, const Op& op) {
-  return {.input = in, .output = out, .alignment = alignof(T), .fold = {apply_fold<T, Op>, &op}};
-}
-
-// `Keep`: whether the operation must hold a copy of the functor, since the call
-// returns before it is done.
 template <bool Keep, class T, class Op>
 operation& start_all_reduce(communicator& c, span<const T> in, span<T> out, const Op& op, const call_options& options) {
   check_operation<T, Op>();
@@ -104,8 +101,7 @@ operation& start_all_reduce(communicator& c, span<const T> in, span<T> out, cons
   need_memory(c, collective::all_reduce, in);
   need_memory(c, collective::all_reduce, out);
   need_apart(c, collective::all_reduce, in, out, in.data());
-  return c.issue(shape_of<T, Op>(collective::all_reduce, in.size(), -1, options), memories_of(in.data(), out.data(), op),
-                 Keep ? &keep_functor<Op> : nullptr);
+  return issue_reduction<Keep>(c, shape_of<T, Op>(collective::all_reduce, in.size(), -1, options), in, out, 0, op);
 }
 
 template <bool Keep, class T, class Op>
@@ -116,9 +112,9 @@ operation& start_reduce_scatter(communicator& c, span<const T> in, span<T> out, 
   need_memory(c, collective::reduce_scatter, in);
   need_memory(c, collective::reduce_scatter, out);
   // In place, the output is this rank's block of the input.
-  need_apart(c, collective::reduce_scatter, in, out, in.data() + static_cast<std::size_t>(c.rank()) * out.size());
-  return c.issue(shape_of<T, Op>(collective::reduce_scatter, out.size(), -1, options),
-                 memories_of(in.data(), out.data(), op), Keep ? &keep_functor<Op> : nullptr);
+  const std::size_t before = static_cast<std::size_t>(c.rank()) * out.size();
+  need_apart(c, collective::reduce_scatter, in, out, in.data() + before);
+  return issue_reduction<Keep>(c, shape_of<T, Op>(collective::reduce_scatter, out.size(), -1, options), in, out, before, op);
 }
 
 template <class T>
@@ -154,8 +150,8 @@ operation& start_reduce(communicator& c, span<const T> in, span<T> out, const Op
     need_memory(c, collective::reduce, out);
     need_apart(c, collective::reduce, in, out, in.data());
   }
-  return c.issue(shape_of<T, Op>(collective::reduce, in.size(), root, options), memories_of(in.data(), out.data(), op),
-                 Keep ? &keep_functor<Op> : nullptr);
+  if (c.rank() != root) out = {out.data(), 0};
+  return issue_reduction<Keep>(c, shape_of<T, Op>(collective::reduce, in.size(), root, options), in, out, 0, op);
 }
 
 inline operation& start_barrier(communicator& c, const call_options& options) {

@@ -61,7 +61,7 @@ struct communicator_core {
     const auto p = prepare(c, everyone(), {me});
     return {.what = c.what, .algorithm = c.algorithm,
             .seconds = predict(c.what, c.algorithm, everyone(), vector_bytes(c, everyone()), settings.model),
-            .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->body.scratch_bytes};
+            .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
 
   operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
@@ -70,8 +70,9 @@ struct communicator_core {
     operation& o = free_operation(p);
     // What may throw comes first: nothing has been issued then.
     try {
-      if (o.scratch.size() < p.body.scratch_bytes) o.scratch = scratch(p.body.scratch_bytes);
+      if (o.scratch.size() < p.scratch_bytes()) o.scratch = scratch(p.scratch_bytes());
       if (keep) keep(o.functor, m.fold.op);
+      if (m.before) m.before(o.scratch.data() + p.staging_begin(), m.fold.op);
     } catch (...) {
       give_back(o);
       throw;
@@ -83,6 +84,12 @@ struct communicator_core {
     o.data = {.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output),
               .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold};
     if (keep) o.data.fold.op = o.functor.kept();
+    o.after = m.after;
+    if (m.before) {
+      o.data.output = o.scratch.data() + p.staging_begin();
+      o.data.input = o.data.output;
+      o.data.output += m.staged_output;
+    }
     queue->push(o);
     runner->notice();
     return o;

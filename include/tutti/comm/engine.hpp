@@ -113,6 +113,7 @@ class engine {
       moved |= o.body.progress(q.channels());
       if (o.body.met().met) mismatch(q, o, o.body.met());
       if (!o.body.done()) return moved;
+      if (o.after) o.after(o.data.output, o.data.fold.op);
     } catch (const std::exception& e) {
       o.broken = true;
       detail::declare_throw({fabric_, q, o, world_rank_}, e.what());

@@ -15,8 +15,12 @@ namespace tutti {
 struct prepared_call {
   call what{};              ///< but for the number
   std::uint64_t shape = 0;  ///< fingerprint of `what`, and of the names in full
+  std::size_t staging = 0;  ///< bytes of memory besides the body's scratch
   bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
   program agreement, body;
+
+  std::size_t staging_begin() const { return (body.scratch_bytes + 63) / 64 * 64; }
+  std::size_t scratch_bytes() const { return staging > 0 ? staging_begin() + staging : body.scratch_bytes; }
 };
 
 /// One collective under way. Kept and used again by its communicator.
@@ -35,6 +39,7 @@ struct operation {
   call what{};
   envelope mark{};
   execution_data data{};
+  void (*after)(const void* result, const void* op) = nullptr;
   execution agreement, body;
   buffer<std::byte> scratch;
   kept_functor functor;
@@ -43,7 +48,7 @@ struct operation {
 
   /// Whether a call of this shape can begin without allocating.
   bool has_room_for(const prepared_call& p) const {
-    return scratch.size() >= p.body.scratch_bytes && body.has_room_for(p.body) &&
+    return scratch.size() >= p.scratch_bytes() && body.has_room_for(p.body) &&
            (!p.agree_first || agreement.has_room_for(p.agreement));
   }
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }

@@ -149,6 +149,7 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
   p->what.count = c.count;
   p->what.element = static_cast<std::uint32_t>(c.element);
   p->what.root = c.root;
+  p->staging = c.staging;
   detail::put_name(p->what.kind, name_of(c.what));
   detail::put_name(p->what.algorithm, name_of(c.algorithm));
   detail::put_name(p->what.type, c.type);

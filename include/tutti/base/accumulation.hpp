@@ -1,0 +1,70 @@
+#pragma once
+#include <concepts>
+#include <limits>
+#include <type_traits>
+
+#include <tutti/base/numbers.hpp>
+#include <tutti/base/operations.hpp>
+
+namespace tutti {
+
+/// An operation that is done, and whose operands travel, in another type than
+/// the elements of the call: see `accumulate_in` and `send_as`.
+template <class Other, class Op>
+struct accumulating {
+  using type = Other;
+  Op op;
+  static constexpr bool commutative = is_commutative<Op>;
+};
+template <class Other, class Op>
+struct sending {
+  using type = Other;
+  Op op;
+  static constexpr bool commutative = is_commutative<Op>;
+};
+
+namespace detail {
+template <class Op>
+inline constexpr bool is_converting = false;
+template <class Other, class Op>
+inline constexpr bool is_converting<accumulating<Other, Op>> = true;
+template <class Other, class Op>
+inline constexpr bool is_converting<sending<Other, Op>> = true;
+
+// A 16-bit number is made of a float; what is wider is rounded to that first.
+template <class To, class From>
+constexpr To converted(const From& x) {
+  if constexpr ((std::same_as<To, half> || std::same_as<To, bfloat16>) && std::is_arithmetic_v<From>)
+    return To(static_cast<float>(x));
+  else return static_cast<To>(x);
+}
+}  // namespace detail
+
+/// The operation done in a wider type: `accumulate_in<float>(plus{})` converts
+/// each rank's elements, `half` for example, to float, reduces those, and rounds
+/// the result once. `Wide`: any trivially copyable type with a `static_cast`
+/// from and to the element. Cost: as much as the call on `Wide`, whose bytes
+/// travel, and scratch memory for them.
+template <class Wide, class Op = plus>
+constexpr accumulating<Wide, Op> accumulate_in(Op op = {}) {
+  static_assert(!detail::is_converting<Op>,
+                "tutti: the type that is accumulated in is the type that travels, so accumulate_in and send_as cannot be "
+                "combined; name the one type");
+  return {op};
+}
+
+/// The operation done on narrower operands, to halve the bytes: by
+/// `send_as<bfloat16>(plus{})` each rank's elements, floats for example, are
+/// rounded to bfloat16, and so is every sum of two of them; the result, the same
+/// bits on all ranks, is converted back. So a sum over p ranks holds at most
+/// 2p − 1 roundings. Cost: as much as the call on `Narrow`, and scratch memory
+/// for it.
+template <class Narrow, class Op = plus>
+constexpr sending<Narrow, Op> send_as(Op op = {}) {
+  static_assert(!detail::is_converting<Op>,
+                "tutti: the type that is accumulated in is the type that travels, so accumulate_in and send_as cannot be "
+                "combined; name the one type");
+  return {op};
+}
+
+}  // namespace tutti

@@ -1,0 +1,125 @@
+#pragma once
+#include <cstddef>
+#include <limits>
+#include <new>
+#include <type_traits>
+
+#include <tutti/base/accumulation.hpp>
+#include <tutti/base/operations.hpp>
+#include <tutti/base/span.hpp>
+#include <tutti/comm/call_shape.hpp>
+#include <tutti/comm/communicator.hpp>
+#include <tutti/comm/kept_functor.hpp>
+
+namespace tutti::detail {
+
+/// How elements T are reduced by Op: what travels in their place, what folds
+/// that, and whether the result is divided by the number of ranks.
+template <class T, class Op>
+struct travel {
+  using type = T;
+  using fold = Op;
+  static constexpr bool averages = false;
+  static constexpr const fold& fold_of(const Op& op) { return op; }
+};
+template <class T>
+struct travel<T, average> {
+  using type = T;
+  using fold = plus;
+  static constexpr bool averages = true;
+  static constexpr fold fold_of(average) { return {}; }
+};
+template <class T, class Other, class Op>
+struct travel<T, accumulating<Other, Op>> : travel<Other, Op> {
+  static constexpr auto fold_of(const accumulating<Other, Op>& o) { return travel<Other, Op>::fold_of(o.op); }
+};
+template <class T, class Other, class Op>
+struct travel<T, sending<Other, Op>> : travel<Other, Op> {
+  static constexpr auto fold_of(const sending<Other, Op>& o) { return travel<Other, Op>::fold_of(o.op); }
+};
+
+template <class Op>
+inline constexpr bool is_accumulating = false;
+template <class Other, class Op>
+inline constexpr bool is_accumulating<accumulating<Other, Op>> = true;
+
+template <class T, class Op>
+constexpr void check_travel() {
+  using other = typename travel<T, Op>::type;
+  static_assert(!(travel<T, Op>::averages && std::numeric_limits<T>::is_integer),
+                "tutti: the average of integers is seldom an integer; reduce by plus and divide as you need it, or "
+                "convert to float or double first");
+  if constexpr (is_converting<Op>) {
+    static_assert(requires(const T& x, const other& y) { static_cast<other>(x); static_cast<T>(y); },
+                  "tutti: accumulate_in and send_as convert every element there and back, so the type that they name "
+                  "needs a static_cast from and to the element's");
+    constexpr int given = std::numeric_limits<T>::digits, used = std::numeric_limits<other>::digits;
+    static_assert(!is_accumulating<Op> || given == 0 || used == 0 || used >= given,
+                  "tutti: accumulate_in names a type that is narrower than the element; say send_as where the loss is "
+                  "meant");
+    static_assert(is_accumulating<Op> || sizeof(other) <= sizeof(T),
+                  "tutti: send_as names a type of more bytes than the element; say accumulate_in where that is meant");
+  }
+}
+
+/// What a call does to its elements besides folding them: the functor that is
+/// kept with the operation. Other elements than the caller's are folded in
+/// memory of the operation's.
+template <class T, class Op>
+struct travelling {
+  using other = typename travel<T, Op>::type;
+  static constexpr bool converts = is_converting<Op>;
+
+  typename travel<T, Op>::fold op;
+  span<const T> in;
+  span<T> out;
+  int ranks;
+
+  other operator()(const other& a, const other& b) const { return static_cast<other>(op(a, b)); }
+
+  static void before(void* staging, const void* self) {
+    const travelling& me = *static_cast<const travelling*>(self);
+    auto* to = static_cast<other*>(staging);
+    for (std::size_t i = 0; i < me.in.size(); ++i) new (to + i) other(converted<other>(me.in[i]));
+  }
+  static void after(const void* result, const void* self) {
+    const travelling& me = *static_cast<const travelling*>(self);
+    const auto* from = static_cast<const other*>(result);
+    for (std::size_t i = 0; i < me.out.size(); ++i) me.out[i] = me.finished(from[i]);
+  }
+  T finished(const other& sum) const {
+    // A division, not a product with 1/p, which has an error of its own.
+    if constexpr (!travel<T, Op>::averages) return converted<T>(sum);
+    else if constexpr (requires { sum / converted<other>(1.0f); })
+      return converted<T>(converted<other>(sum / converted<other>(static_cast<float>(ranks))));
+    else return converted<T>(converted<T>(sum) / converted<T>(static_cast<float>(ranks)));
+  }
+};
+
+/// Issues a reduction of `shape`, which is the caller's. `out` is what this rank
+/// gets of the result; where it converts, the result comes to lie `offset`
+/// elements behind the begin of what the input was converted to. `Keep`: whether
+/// the operation must hold a copy of the functor, since the call returns before
+/// it is done.
+template <bool Keep, class T, class Op>
+operation& issue_reduction(communicator& c, call_shape shape, span<const T> in, span<T> out, std::size_t offset, const Op& op) {
+  if constexpr (!is_converting<Op> && !travel<T, Op>::averages) {
+    return c.issue(shape, {.input = in.data(), .output = out.data(), .alignment = alignof(T), .fold = {apply_fold<T, Op>, &op}},
+                   Keep ? &keep_functor<Op> : nullptr);
+  } else {
+    using functor = travelling<T, Op>;
+    using other = typename functor::other;
+    const functor all{travel<T, Op>::fold_of(op), in, out, c.size()};
+    call_memories m{.input = in.data(), .output = out.data(), .alignment = alignof(other),
+                    .fold = {apply_fold<other, functor>, &all}, .after = functor::after};
+    if constexpr (functor::converts) {
+      shape.element = sizeof(other);
+      shape.staging = in.size() * sizeof(other);
+      m.before = functor::before;
+      m.staged_output = offset * sizeof(other);
+    }
+    return c.issue(shape, m, &keep_functor<functor>);
+  }
+}
+
+}  // namespace tutti::detail

@@ -1,0 +1,131 @@
+#include <tutti/comm/conversion.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+
+#include <tutti/comm/collectives.hpp>
+#include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
+
+#include "conversions.hpp"
+
+using namespace tutti;
+
+namespace {
+
+template <class Body>
+void on_ranks(int ranks, progress how, Body body) {
+  loopback_fabric::world shared;
+  CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
+    session s(b, shared);
+    communicator world(s, {.progress = how});
+    try {
+      body(world);
+    } catch (const std::logic_error& e) {
+      s.abandon(e.what());  // nobody need wait for the deadline
+      throw;
+    }
+  }));
+}
+
+}  // namespace
+
+TEST_CASE("averages, wider accumulators and narrower messages, in every form of every reduction") {
+  for (int ranks : {1, 2, 3, 5, 8})
+    for (std::size_t n : {0u, 1u, 3u, 700u, 9001u}) {
+      CAPTURE(ranks);
+      CAPTURE(n);
+      on_ranks(ranks, progress::caller, [&](communicator& c) { conversions::check_all(c, n); });
+    }
+}
+
+TEST_CASE("a progress thread converts and divides too, also where nobody waits") {
+  on_ranks(3, progress::thread, [](communicator& c) {
+    conversions::check_all(c, 500);
+    std::vector<float> given_up(5000, static_cast<float>(c.rank()));
+    { request r = all_reduce_async(c, given_up, average{}); }
+    std::vector<half> halves(5000, half(1.f));
+    { request r = all_reduce_async(c, halves, accumulate_in<float>(average{})); }
+    barrier(c);
+    conversions::need(given_up == std::vector<float>(5000, 1.f), "an average given up", 5000, c);
+    for (half h : halves) conversions::need(h == half(1.f), "halves given up", 5000, c);
+  });
+}
+
+TEST_CASE("the type that travels counts in a plan") {
+  on_ranks(2, progress::caller, [](communicator& c) {
+    const call_shape floats{.what = collective::all_reduce, .count = 1000, .element = 4, .algorithm = algorithm::ring};
+    call_shape staged = floats;
+    staged.staging = 4000;
+    const plan with = c.plan_for(staged), without = c.plan_for(floats);
+    conversions::need(with.scratch_bytes >= without.scratch_bytes + 4000, "scratch", 0, c);
+    conversions::need(with.bytes_sent == without.bytes_sent, "bytes", 0, c);
+  });
+}
+
+TEST_CASE("ranks that convert otherwise, or from something else, call different things") {
+  auto refused_by_all = [](auto call) {
+    loopback_fabric::world shared;
+    std::atomic<int> told{0};
+    try {
+      run_threads(2, [&](auto& b) {
+        session s(b, shared);
+        communicator c(s);
+        try {
+          call(c);
+        } catch (const error& e) {
+          if (e.code() == errc::mismatch) ++told;
+          throw;
+        }
+      });
+    } catch (const error&) {
+    }
+    return told == 2;
+  };
+  CHECK(refused_by_all([](communicator& c) {
+    std::vector<float> x(10);
+    if (c.rank() == 0) all_reduce(c, x, average{});
+    else all_reduce(c, x, plus{});
+  }));
+  CHECK(refused_by_all([](communicator& c) {
+    std::vector<half> x(10);
+    std::vector<bfloat16> y(10);
+    if (c.rank() == 0) all_reduce(c, x, accumulate_in<float>());
+    else all_reduce(c, y, accumulate_in<float>());
+  }));
+  CHECK(refused_by_all([](communicator& c) {
+    std::vector<half> x(10);
+    if (c.rank() == 0) all_reduce(c, x, accumulate_in<float>());
+    else all_reduce(c, x, accumulate_in<float>(average{}));
+  }));
+}
+
+TEST_CASE("a conversion that throws leaves nothing behind") {
+  struct angry {
+    float value = 0;
+    angry() = default;
+    explicit angry(int v) : value(static_cast<float>(v)) {
+      if (v == 13) throw std::runtime_error("not thirteen");
+    }
+    explicit operator int() const { return static_cast<int>(value); }
+    angry operator+(const angry& o) const {
+      angry sum;
+      sum.value = value + o.value;
+      return sum;
+    }
+  };
+  on_ranks(2, progress::caller, [](communicator& c) {
+    std::vector<int> x(10, 13);
+    bool thrown = false;
+    try {
+      all_reduce(c, x, accumulate_in<angry>());
+    } catch (const std::runtime_error& e) {
+      thrown = std::string(e.what()) == "not thirteen";
+    }
+    conversions::need(thrown, "an exception out of a conversion", 10, c);
+    x.assign(10, 4);
+    all_reduce(c, x, accumulate_in<angry>());
+    conversions::need(x == std::vector<int>(10, 8), "the call after it", 10, c);
+  });
+}
