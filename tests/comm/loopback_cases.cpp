@@ -3,7 +3,7 @@
 #include <tutti/launch/threads.hpp>
 #include <tutti/transport/loopback.hpp>
 
-#include "cases.hpp"
+#include "groups.hpp"
 
 using namespace tutti;
 
@@ -15,6 +15,19 @@ TEST_CASE("every call between threads of one process") {
       session s(b, shared);
       communicator world(s);
       cases::check_all(world, true);
+    }));
+  }
+}
+
+TEST_CASE("communicators of parts of the ranks, between threads of one process") {
+  for (int ranks : {1, 2, 3, 5, 8}) {
+    CAPTURE(ranks);
+    loopback_fabric::world shared;
+    CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
+      session s(b, shared);
+      communicator world(s);
+      groups::check_groups(world);
+      groups::check_refusals(world);
     }));
   }
 }

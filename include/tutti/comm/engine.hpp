@@ -122,7 +122,7 @@ class engine {
       detail::declare_throw({fabric_, q, o, world_rank_}, "something that is no std::exception");
       return false;
     }
-    fabric_.open_operation.store(o.what.number + 1, std::memory_order_relaxed);
+    fabric_.open_operation.store(q.id(o.what.number + 1), std::memory_order_relaxed);
     q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
     q.pop();
     finish(o, operation::stage::done);
@@ -134,7 +134,7 @@ class engine {
     o.begun_at = 0;
     q.channels().status().enter(o.plan->what, o.plan->shape);
     q.channels().status().entered.store(o.what.number, std::memory_order_release);
-    fabric_.open_operation.store(o.what.number, std::memory_order_relaxed);
+    fabric_.open_operation.store(q.id(o.what.number), std::memory_order_relaxed);
     o.agreed = !o.plan->agree_first;
     if (!o.agreed) o.agreement.start(o.plan->agreement, {}, o.mark);
     o.body.start(o.plan->body, o.data, o.mark);
@@ -214,12 +214,15 @@ class engine {
   }
 
   void examine() {
+    bool stuck = false;
     for (operation_queue* q : queues_) {
       operation* o = q->front();
       if (!o || !o->begun || o->broken) continue;
       const detail::waiting_operation waits{fabric_, *q, *o, world_rank_};
       detail::look_for_strangers(waits);
-      fabric_.examine(o->what.number, q->channels(), q->members());
+      if (!stuck) fabric_.open_operation.store(q->id(o->what.number), std::memory_order_relaxed);
+      stuck = true;
+      fabric_.examine(q->id(o->what.number), q->channels(), q->members());
       if (fabric_.board().any()) return;
       detail::look_for_missing(waits, deadline_);
     }

@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 
 #include <tutti/comm/operation.hpp>
 #include <tutti/transport/link.hpp>
+#include <tutti/transport/operation_id.hpp>
 
 namespace tutti {
 
@@ -15,10 +17,14 @@ namespace tutti {
 /// the first runs, the others wait. Filled by the caller, run by an engine.
 class operation_queue {
  public:
-  operation_queue(std::unique_ptr<link> l, std::vector<int> members) : link_(std::move(l)), members_(std::move(members)) {}
+  /// `members` by their ranks in the session.
+  operation_queue(std::unique_ptr<link> l, std::vector<int> members, communicator_key key = 0)
+      : link_(std::move(l)), members_(std::move(members)), key_(key) {}
 
   link& channels() { return *link_; }
   const std::vector<int>& members() const { return members_; }
+  communicator_key key() const { return key_; }
+  std::uint64_t id(std::uint64_t number) const { return operation_id(key_, number); }
 
   void push(operation& o) {
     o.next = nullptr;
@@ -54,6 +60,7 @@ class operation_queue {
 
   std::unique_ptr<link> link_;
   std::vector<int> members_;
+  communicator_key key_;
   operation* first_ = nullptr;
   operation* last_ = nullptr;
   std::atomic<bool> waiting_{false};

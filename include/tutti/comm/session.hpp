@@ -4,6 +4,7 @@
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/config.hpp>
 #include <tutti/comm/options.hpp>
+#include <tutti/transport/operation_id.hpp>
 
 namespace tutti {
 
@@ -41,6 +42,9 @@ class session {
   /// An engine with a thread of its own, not started yet.
   std::unique_ptr<engine> make_engine();
 
+  /// The key of the next communicator of all ranks: 0 for the first.
+  communicator_key name_communicator() { return static_cast<communicator_key>(communicators_++); }
+
   /// Tells the other ranks that this one gives up: they get an error that says
   /// `why` from what they wait in, or from their next call.
   void abandon(const char* why);
@@ -48,7 +52,7 @@ class session {
  private:
   session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world, session_options options);
 
-  int rank_, size_, neighbours_ = 1;
+  int rank_, size_, neighbours_ = 1, communicators_ = 0;
   session_options options_;
   waiting_policy waiting_{};
   std::unique_ptr<exchange> exchange_;

@@ -97,15 +97,16 @@ class fabric {
   virtual ~fabric() = default;
 
   /// The lowest operation that this rank has not completed, on the communicator
-  /// that it used last; for reports of what a failure cut short.
+  /// in which it waits or that it used last: an `operation_id`; for reports of
+  /// what a failure cut short.
   std::atomic<std::uint64_t> open_operation{1};
 
   virtual std::unique_ptr<engine_transport> make_engine() = 0;
   virtual verdict_board& board() = 0;
 
   /// Looks whether a peer has died or stopped, and declares it if so.
-  /// `stuck_on` is the operation in which this rank waits, over that link of
-  /// those members. Called from sleeps.
+  /// `stuck_on` is the operation (an `operation_id`) in which this rank waits,
+  /// over that link of those members. Called from sleeps.
   virtual void examine(std::uint64_t stuck_on, const link& over, const std::vector<int>& members) = 0;
 
   /// Makes a verdict known to all; the first one counts.
