@@ -1,13 +1,13 @@
 // Every case on whatever link the ranks have; exit code 0 where all is right.
-// Usage: cases_program [--ranks N] all|quick|mixed|groups|mixed-groups, where
-// `mixed` joins rank 1 to all others by messages, as if it could open no window.
+// Usage: cases_program [--ranks N] all|quick|mixed|groups|mixed-groups|bill|mixed-bill,
+// where `mixed` joins rank 1 to all others by messages, as if it could open no window.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include <tutti/launch/run.hpp>
 
-#include "groups.hpp"
+#include "bill.hpp"
 
 int main(int argc, char** argv) {
   return tutti::run_ranks(argc, argv, [&](tutti::any_bootstrap& ranks) {
@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
     if (how.find("groups") != std::string::npos) {
       groups::check_groups(world);
       groups::check_refusals(world);
+    } else if (how.find("bill") != std::string::npos) {
+      bill::check_bill(world);
     } else {
       cases::check_all(world, how != "all");
     }

@@ -38,7 +38,18 @@ TEST_CASE("communicators of parts of the ranks, on windows, on messages and on b
       if (ranks == 1 && *link) continue;
       const auto ended = ranks::start({CASES_PROGRAM, "--ranks", std::to_string(ranks), *link ? "groups" : "mixed-groups"},
                                       {{"TUTTI_LINK", link}, {"TUTTI_DEADLINE", "120"}});
-      INFO(link << ", " << ranks << " ranks: " << ended.output);
+      INFO(std::string(link) << ", " << ranks << " ranks: " << ended.output);
+      CHECK(ended.code == 0);
+      CHECK(ended.output.find(": right\n") != std::string::npos);
+    }
+}
+
+TEST_CASE("what a plan bills is what its links took, on windows, on messages and on both") {
+  for (const char* link : {"window", "message", ""})
+    for (int ranks : {2, 3, 5, 8}) {
+      const auto ended = ranks::start({CASES_PROGRAM, "--ranks", std::to_string(ranks), *link ? "bill" : "mixed-bill"},
+                                      {{"TUTTI_LINK", link}, {"TUTTI_DEADLINE", "120"}});
+      INFO(std::string(link) << ", " << ranks << " ranks: " << ended.output);
       CHECK(ended.code == 0);
       CHECK(ended.output.find(": right\n") != std::string::npos);
     }

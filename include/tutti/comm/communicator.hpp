@@ -62,6 +62,14 @@ class communicator {
   /// but for the bytes that it sends itself.
   plan plan_for(call_shape c);
 
+  /// What this rank has done on this communicator: see `home().counters()` for
+  /// all of them. Its waits are those of the thread that moves it, which
+  /// communicators without a thread of their own share.
+  statistics counters() const;
+
+  /// The session that it belongs to.
+  session& home() const;
+
   /// Which kind of link joins this rank to another.
   link_kind link_to(int peer) const;
 
@@ -143,6 +151,8 @@ TUTTI_BODY std::optional<communicator> communicator::with_core(std::unique_ptr<d
 }
 
 TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c); }
+TUTTI_BODY statistics communicator::counters() const { return core_->counters(); }
+TUTTI_BODY session& communicator::home() const { return core_->home; }
 TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
 TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m, functor_keeper keep) {
   return core_->issue(c, m, keep);

@@ -60,6 +60,16 @@ struct communicator_core {
             .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->body.scratch_bytes};
   }
 
+  statistics counters() const {
+    statistics s = counts.read().since(borrowed.at_first);
+    if (!own_engine) {
+      const statistics shared = home.waits();
+      s.waits = shared.waits;
+      s.seconds_slept = shared.seconds_slept;
+    }
+    return s;
+  }
+
   operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
     if (home.fabric().board().any()) home.fabric().board().read().raise();
     const prepared_call& p = prepared(c);
@@ -93,13 +103,17 @@ struct communicator_core {
   }
 
   void choose_runner(communicator_options options) {
-    if (options.progress == progress::thread) own_engine = home.make_engine();
+    if (options.progress == progress::thread) own_engine = home.make_engine(counts);
     runner = own_engine ? own_engine.get() : &home.main_engine();
   }
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {
     auto l = runner->transport().connect(members, me, with);
     queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
+    for (int peer = 0; peer < size(); ++peer)
+      if (const link_kind kind = queue->channels().kind(peer); kind != link_kind::self)
+        queue->channels().to(peer).counted = &counts.over(kind);
+    queue->counts = &counts;
     runner->add(*queue);
     settings.model.link = slowest_link();
     if (own_engine) own_engine->start_thread();
@@ -182,8 +196,21 @@ struct communicator_core {
     std::unique_ptr<prepared_call> how;
   };
 
+  // Counters of the session's, for as long as this communicator lives.
+  struct borrowed_counters {
+    explicit borrowed_counters(session& s) : home(s), block(s.take_counters()), at_first(block.read()) {}
+    borrowed_counters(const borrowed_counters&) = delete;
+    borrowed_counters& operator=(const borrowed_counters&) = delete;
+    ~borrowed_counters() { home.give_back(block); }
+    session& home;
+    detail::counter_block& block;
+    statistics at_first;
+  };
+
   session& home;
   int me;
+  borrowed_counters borrowed{home};
+  detail::counter_block& counts = borrowed.block;
   plan_settings settings;
   static constexpr std::size_t most_shapes = 1024, hint_count = 64;
   std::vector<known_shape> known;

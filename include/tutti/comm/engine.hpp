@@ -20,8 +20,10 @@ namespace tutti {
 /// it, or in one of its own.
 class engine {
  public:
-  engine(fabric& f, int world_rank, waiting_policy waiting, double deadline)
-      : fabric_(f), transport_(f.make_engine()), world_rank_(world_rank), waiting_(waiting), deadline_(deadline) {}
+  /// `counts`, where its waits are counted, must outlive it.
+  engine(fabric& f, int world_rank, waiting_policy waiting, double deadline, detail::counter_block& counts)
+      : fabric_(f), transport_(f.make_engine()), world_rank_(world_rank), waiting_(waiting), deadline_(deadline),
+        counts_(counts) {}
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
   ~engine() { stop(); }
@@ -63,8 +65,11 @@ class engine {
     if (threaded_) {
       while (o.current() == operation::stage::running) {
         o.sleepers.store(1, std::memory_order_seq_cst);
-        if (o.current() == operation::stage::running)
+        if (o.current() == operation::stage::running) {
+          const double since = now();
           futex_wait(o.state, static_cast<std::uint32_t>(operation::stage::running), waiting_.stretch);
+          counts_.calling.add(now() - since);
+        }
       }
     } else {
       drive([&] { return o.current() != operation::stage::running; });
@@ -124,6 +129,11 @@ class engine {
     }
     fabric_.open_operation.store(q.id(o.what.number + 1), std::memory_order_relaxed);
     q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
+    if (q.counts) {
+      traffic sent = o.body.sent();
+      if (o.plan->agree_first) sent += o.agreement.sent();
+      q.counts->completed(o.plan->kind, sent);
+    }
     q.pop();
     finish(o, operation::stage::done);
     return true;
@@ -202,6 +212,8 @@ class engine {
       engine* self;
       bool* moved;
     } context{this, &looked};
+    const double since = now();
+    const bool waits = busy();
     transport_->sleep(waiting_.stretch,
                       [](void* c) {
                         auto& look = *static_cast<look_context*>(c);
@@ -209,8 +221,15 @@ class engine {
                         return *look.moved = look.self->step();
                       },
                       &context);
+    if (waits) counts_.moving.add(now() - since);
     if (looked || step()) return;
     examine();
+  }
+
+  bool busy() const {
+    for (const operation_queue* q : queues_)
+      if (!q->empty()) return true;
+    return false;
   }
 
   void examine() {
@@ -239,9 +258,7 @@ class engine {
     if (threaded_ && !stopping_.load(std::memory_order_acquire)) transport_->sleep(waiting_.stretch, [](void* c) {
       auto& self = *static_cast<engine*>(c);
       if (self.stopping_.load(std::memory_order_acquire)) return true;
-      for (operation_queue* q : self.queues_)
-        if (!q->empty()) return true;
-      return false;
+      return self.busy();
     }, this);
   }
 
@@ -250,6 +267,7 @@ class engine {
   int world_rank_;
   waiting_policy waiting_;
   double deadline_;
+  detail::counter_block& counts_;
   std::vector<operation_queue*> queues_;
   double polled_idle_since_ = 0;
   bool threaded_ = false;

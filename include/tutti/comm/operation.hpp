@@ -5,6 +5,7 @@
 
 #include <tutti/comm/execution.hpp>
 #include <tutti/comm/kept_functor.hpp>
+#include <tutti/schedule/contract.hpp>
 #include <tutti/transport/call.hpp>
 #include <tutti/transport/verdict.hpp>
 
@@ -14,6 +15,7 @@ namespace tutti {
 /// each shape of a call.
 struct prepared_call {
   call what{};              ///< but for the number
+  collective kind = collective::all_reduce;
   std::uint64_t shape = 0;  ///< fingerprint of `what`, and of the names in full
   bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
   program agreement, body;

@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include <tutti/comm/operation.hpp>
+#include <tutti/comm/statistics.hpp>
 #include <tutti/transport/link.hpp>
 #include <tutti/transport/operation_id.hpp>
 
@@ -24,6 +25,8 @@ class operation_queue {
   link& channels() { return *link_; }
   const std::vector<int>& members() const { return members_; }
   communicator_key key() const { return key_; }
+  /// Where the engine counts; null for nowhere.
+  detail::counter_block* counts = nullptr;
   std::uint64_t id(std::uint64_t number) const { return operation_id(key_, number); }
 
   void push(operation& o) {

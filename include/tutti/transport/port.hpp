@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <tutti/base/tally.hpp>
 #include <tutti/transport/call.hpp>
 
 namespace tutti {
@@ -36,6 +37,9 @@ class send_port {
 
   /// Of all bytes taken, how many at the end must not change yet.
   std::size_t in_flight = 0;
+
+  /// Where the executor counts what the port takes; null for nowhere.
+  traffic_tally* counted = nullptr;
 };
 
 /// The end of a channel from one peer that receives.
