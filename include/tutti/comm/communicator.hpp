@@ -2,10 +2,12 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <tutti/base/config.hpp>
 #include <tutti/base/span.hpp>
 #include <tutti/comm/call_shape.hpp>
+#include <tutti/comm/flight_recorder.hpp>
 #include <tutti/comm/kept_functor.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/comm/session.hpp>
@@ -67,6 +69,9 @@ class communicator {
   /// communicators without a thread of their own share.
   statistics counters() const;
 
+  /// The last operations, at most 16, the oldest first: what error reports log.
+  std::vector<operation_record> recent() const;
+
   /// The session that it belongs to.
   session& home() const;
 
@@ -97,7 +102,6 @@ class communicator {
 #include <algorithm>
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include <tutti/comm/communicator_core.hpp>
 #include <tutti/comm/group.hpp>
@@ -152,6 +156,7 @@ TUTTI_BODY std::optional<communicator> communicator::with_core(std::unique_ptr<d
 
 TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c); }
 TUTTI_BODY statistics communicator::counters() const { return core_->counters(); }
+TUTTI_BODY std::vector<operation_record> communicator::recent() const { return core_->queue->recorder().read(); }
 TUTTI_BODY session& communicator::home() const { return core_->home; }
 TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
 TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m, functor_keeper keep) {

@@ -71,7 +71,10 @@ struct communicator_core {
   }
 
   operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
-    if (home.fabric().board().any()) home.fabric().board().read().raise();
+    if (home.fabric().board().any()) {
+      if (!runner->threaded()) runner->report();
+      home.fabric().board().read().raise();
+    }
     const prepared_call& p = prepared(c);
     operation& o = free_operation(p);
     // What may throw comes first: nothing has been issued then.

@@ -68,8 +68,8 @@ inline void look_for_strangers(const waiting_operation& w) {
 /// A peer that has left, or, once the deadline has passed, that has not come.
 inline void look_for_missing(const waiting_operation& w, double deadline) {
   const double t = now();
-  if (w.what.begun_at == 0) w.what.begun_at = t;
-  const bool late = t - w.what.begun_at > deadline;
+  if (w.what.waits_since == 0) w.what.waits_since = t;
+  const bool late = t - w.what.waits_since > deadline;
   std::string missing;
   int first_missing = -1;
   for (std::size_t p = 0; p < w.queue.members().size(); ++p) {

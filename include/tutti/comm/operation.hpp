@@ -40,7 +40,9 @@ struct operation {
   execution agreement, body;
   buffer<std::byte> scratch;
   kept_functor functor;
+  double waits_since = 0;  ///< when it was first seen to wait; 0 where it was not
   double begun_at = 0;
+  unsigned steps = 0;  ///< looks at it so far
   operation* next = nullptr;
 
   /// Whether a call of this shape can begin without allocating.

@@ -7,6 +7,7 @@
 
 #include <sched.h>
 
+#include <tutti/comm/flight_recorder.hpp>
 #include <tutti/comm/operation.hpp>
 #include <tutti/comm/statistics.hpp>
 #include <tutti/transport/link.hpp>
@@ -25,6 +26,18 @@ class operation_queue {
   link& channels() { return *link_; }
   const std::vector<int>& members() const { return members_; }
   communicator_key key() const { return key_; }
+  flight_recorder& recorder() { return recorder_; }
+  const flight_recorder& recorder() const { return recorder_; }
+
+  /// Operations that have not ended.
+  std::size_t length() {
+    lock();
+    std::size_t n = 0;
+    for (const operation* o = first_; o; o = o->next) ++n;
+    unlock();
+    return n;
+  }
+
   /// Where the engine counts; null for nowhere.
   detail::counter_block* counts = nullptr;
   std::uint64_t id(std::uint64_t number) const { return operation_id(key_, number); }
@@ -64,6 +77,7 @@ class operation_queue {
   std::unique_ptr<link> link_;
   std::vector<int> members_;
   communicator_key key_;
+  flight_recorder recorder_;
   operation* first_ = nullptr;
   operation* last_ = nullptr;
   std::atomic<bool> waiting_{false};

@@ -12,6 +12,7 @@ namespace tutti {
 
 class engine;
 class fabric;
+class trace_file;
 struct loopback_world;
 
 /// A rank's membership of a world: the transport, and the engine of the thread
@@ -74,6 +75,7 @@ class session {
   std::vector<detail::counter_block*> free_counters_;
   std::unique_ptr<exchange> exchange_;
   std::unique_ptr<loopback_world> own_world_;
+  std::unique_ptr<trace_file> trace_;
   std::unique_ptr<tutti::fabric> fabric_;
   std::unique_ptr<engine> engine_;
 };
@@ -83,6 +85,7 @@ class session {
 #if TUTTI_WITH_BODIES
 #include <cstring>
 
+#include <tutti/base/environment_names.hpp>
 #include <tutti/base/log.hpp>
 #include <tutti/comm/engine.hpp>
 #include <tutti/transport/loopback.hpp>
@@ -109,6 +112,8 @@ inline int count_neighbours(exchange& all, bool threads) {
 TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world,
                             session_options options)
     : rank_(rank), size_(size), options_(options), exchange_(std::move(all)) {
+  if (rank == 0) warn_of_unknown_names();
+  if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_unique<trace_file>(path, rank);
   neighbours_ = detail::count_neighbours(*exchange_, world != nullptr);
   waiting_ = default_waiting(neighbours_, usable_cores());
   if (world || size_ == 1) {
@@ -118,7 +123,7 @@ TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, l
     detail::log_rank = rank_;
     fabric_ = std::make_unique<ucx_fabric>(*exchange_, rank_, size_);
   }
-  engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline, counts_);
+  engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline, counts_, trace_.get());
   log(log_level::info, fabric_->describe());
 }
 
@@ -128,7 +133,7 @@ TUTTI_BODY std::unique_ptr<engine> session::make_engine(detail::counter_block& c
   // Whoever waits for a thread of its own has better use for the core.
   waiting_policy waiting = waiting_;
   if (waiting.yields > 50) waiting.yields = 50;
-  return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline, counts);
+  return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline, counts, trace_.get());
 }
 
 TUTTI_BODY statistics session::counters() const {
