@@ -56,9 +56,8 @@ inline void look_for_strangers(const waiting_operation& w) {
     const int peer = static_cast<int>(p);
     if (channels.kind(peer) == link_kind::self) continue;
     const rank_status* s = channels.status_of(peer);
-    if (s && s->entered.load(std::memory_order_acquire) == w.what.what.number &&
-        s->shape.load(std::memory_order_acquire) != w.what.plan->shape)
-      return declare_mismatch(w, peer, s->entered_call(w.what.what.number));
+    if (s)
+      if (const auto theirs = s->astray(w.what.what.number, w.what.plan->shape)) return declare_mismatch(w, peer, *theirs);
     const envelope* next = channels.from(peer).peek();
     if (next && next->fingerprint != w.what.mark.fingerprint && next->what->number <= w.what.what.number)
       return declare_mismatch(w, peer, *next->what);

@@ -170,8 +170,7 @@ class engine {
     o.steps = 1;
     o.begun_at = exact_ ? now() : coarse_now();
     q.recorder().begin(o.what.number, o.what, o.plan->shape, o.begun_at);
-    q.channels().status().enter(o.plan->what, o.plan->shape);
-    q.channels().status().entered.store(o.what.number, std::memory_order_release);
+    q.channels().status().enter(o.plan->what, o.plan->shape, o.what.number);
     fabric_.open_operation.store(q.id(o.what.number), std::memory_order_relaxed);
     o.agreed = !o.plan->agree_first;
     if (!o.agreed) o.agreement.start(o.plan->agreement, {}, o.mark);
