@@ -22,3 +22,12 @@ TEST_CASE("the clock never goes back") {
   }
   CHECK(back == 0);
 }
+
+TEST_CASE("the coarse clock is the same, a little behind") {
+  for (int i = 0; i < 1000; ++i) {
+    const double coarse = tutti::coarse_now(), fine = tutti::now();
+    CHECK(coarse <= fine);
+    // A tick is 10 ms at most; this thread may lose its core between the two.
+    CHECK(fine - coarse < 10);
+  }
+}

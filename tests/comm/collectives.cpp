@@ -32,6 +32,29 @@ TEST_CASE("every call between processes, of which one can open no window") {
   }
 }
 
+TEST_CASE("communicators of parts of the ranks, on windows, on messages and on both") {
+  for (const char* link : {"window", "message", ""})
+    for (int ranks : {1, 2, 3, 5, 8}) {
+      if (ranks == 1 && *link) continue;
+      const auto ended = ranks::start({CASES_PROGRAM, "--ranks", std::to_string(ranks), *link ? "groups" : "mixed-groups"},
+                                      {{"TUTTI_LINK", link}, {"TUTTI_DEADLINE", "120"}});
+      INFO(std::string(link) << ", " << ranks << " ranks: " << ended.output);
+      CHECK(ended.code == 0);
+      CHECK(ended.output.find(": right\n") != std::string::npos);
+    }
+}
+
+TEST_CASE("what a plan bills is what its links took, on windows, on messages and on both") {
+  for (const char* link : {"window", "message", ""})
+    for (int ranks : {2, 3, 5, 8}) {
+      const auto ended = ranks::start({CASES_PROGRAM, "--ranks", std::to_string(ranks), *link ? "bill" : "mixed-bill"},
+                                      {{"TUTTI_LINK", link}, {"TUTTI_DEADLINE", "120"}});
+      INFO(std::string(link) << ", " << ranks << " ranks: " << ended.output);
+      CHECK(ended.code == 0);
+      CHECK(ended.output.find(": right\n") != std::string::npos);
+    }
+}
+
 TEST_CASE("no call allocates after the first of its shape, between threads and between processes") {
   for (const char* where : {"threads", "processes"})
     for (const char* ranks : {"1", "2", "3", "5"}) {

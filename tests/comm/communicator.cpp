@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
@@ -114,6 +115,28 @@ TEST_CASE("every rank plans the same, but for the bytes that it sends itself, an
       if (ranks == 1) CHECK(sent == 0);
     }
   }
+}
+
+TEST_CASE("the last operations of each communicator can be asked for at any time") {
+  CHECK_NOTHROW(on_ranks(3, [](communicator& world, session&) {
+    std::optional<communicator> part = world.split(world.rank() / 2, 0, {.progress = progress::thread});
+    const std::size_t before = world.recent().size();
+    std::vector<long> x(3);
+    for (int i = 0; i < 2; ++i) broadcast(world, x, 1);
+    for (int i = 0; i < 40; ++i) all_reduce(*part, x);
+    need(part->recent().size() == 16, "how many");
+    const auto mine = world.recent();
+    need(mine.size() == before + 2, "the world's own");
+    need(describe(mine.back().what).find("broadcast of 3 ") == 0 && mine.back().what.root == 1, "what it was");
+    need(mine.back().is == operation_record::state::done && mine.back().number == mine.size(), "how it was");
+    for (std::size_t i = 0; i < 16; ++i) {
+      const operation_record last = part->recent()[i];
+      need(last.number == 25 + i && last.is == operation_record::state::done, "the order");
+      need(last.begun <= last.ended && last.ended <= now(), "the times");
+      need(std::string(last.what.kind) == "all_reduce", "of another communicator");
+    }
+    barrier(world);
+  }));
 }
 
 TEST_CASE("after a verdict every call says the same, on every communicator of the session") {

@@ -30,6 +30,51 @@ TEST_CASE("ranks that call different things are told what both called, and no re
         }
 }
 
+TEST_CASE("in a part of the ranks, errors name ranks of the session and the part's operation") {
+  struct expected {
+    const char *fault, *begin, *end;
+  };
+  // Ranks 3 and 1 are a part, in this order; its first operation went well.
+  const expected all[] = {
+      {"part-count", "ranks called different things: rank ", " as operation 2 of communicator "},
+      {"part-operation", "rank 3: operation 2 of communicator ", " (ranks 3, 1) (all_reduce of 1000 float, "},
+      {"part-late", "operation 2 of communicator ", " was not joined within 1 s by rank 3, which lives"},
+      {"part-leave", "rank 3 left the communicator before operation 2 of communicator ", " (ranks 3, 1) (all_reduce of "},
+      {"part-kill", "rank 3 (", " could not be completed"},
+  };
+  for (const char* link : {"window", "message"})
+    for (const expected& e : all) {
+      const bool late = std::string(e.fault) == "part-late";
+      const report r = with_fault(e.fault, 5, 3, link, "1000", late ? "1" : "60");
+      INFO(std::string(e.fault) << ", " << std::string(link) << ":\n" << r.ended.output);
+      CHECK(r.ended.code != 0);
+      CHECK(r.ended.left_behind == "");
+      std::set<std::string> named;
+      int found = 0;
+      for (const std::string& s : r.sentences)
+        if (s.find(e.begin) == 0) {
+          found += s.find(e.end) != std::string::npos;
+          named.insert(s);
+        }
+      CHECK(found == 1);
+      CHECK(named.size() == 1);
+      std::set<int> told = r.told;
+      told.insert(3);  // late, or dead
+      CHECK(told == all_but(5, -1));
+      if (std::string(e.fault) == "part-count") {
+        const std::string& s = *named.begin();
+        CHECK(s.find("rank 1 called all_reduce of 1000 float") != std::string::npos);
+        CHECK(s.find("rank 3 called all_reduce of 999 float") != std::string::npos);
+        CHECK(s.find(" (ranks 3, 1)") != std::string::npos);
+        CHECK(r.ended.output.find("error of rank ") != std::string::npos);
+      } else if (std::string(e.fault) != "part-kill") {
+        CHECK(r.ended.output.find("error of rank 3, operation 2\n") != std::string::npos);
+      }
+      CHECK(r.ended.output.find("was changed") == std::string::npos);
+      CHECK(r.ended.output.find("nothing was noticed") == std::string::npos);
+    }
+}
+
 TEST_CASE("a rank that lives but does not come is named at the deadline, and one that left at once") {
   for (const char* link : {"window", "message"}) {
     report r = with_fault("late", 3, 1, link, "1000", "1");

@@ -26,6 +26,50 @@ TEST_CASE("a rank that throws is named with what it threw, everywhere") {
   }
 }
 
+TEST_CASE("every rank logs the last operations that led to the verdict") {
+  for (const char* link : {"window", "message"}) {
+    const report r = with_fault("throwing-operation", 3, 2, link);
+    INFO(std::string(link) << ":\n" << r.ended.output);
+    const std::string& all = r.ended.output;
+    REQUIRE(r.sentences.size() == 1);
+    for (int rank = 0; rank < 3; ++rank) {
+      const std::size_t at = all.find(format("tutti error, rank %d: %s\n  the last 6 operations:\n    operation 1: all_reduce of 1000 float, sum, ",
+                                             rank, r.sentences.begin()->c_str()));
+      REQUIRE(at != std::string::npos);
+      const std::size_t last = all.find("    operation 6: all_reduce of 1000 float, ", at);
+      REQUIRE(last != std::string::npos);
+      const std::size_t line_end = all.find('\n', last);
+      CHECK(all.substr(last, line_end - last).find("picky, ring: under way, begun ") != std::string::npos);
+      CHECK(all.find(format("tutti error, rank %d: ", rank), line_end) == std::string::npos);  // once
+    }
+  }
+}
+
+TEST_CASE("TUTTI_LOG=trace prints each operation as it ends, and off nothing; a name that is none is told by rank 0") {
+  auto output = [](const char* level) {
+    const auto ended = ranks::start({FAULTS_PROGRAM, "--ranks", "2", "nothing"}, {{"TUTTI_LOG", level}, {"TUTTI_LNIK", "window"}}, 60);
+    CHECK(ended.code == 0);
+    return ended.output;
+  };
+  auto times = [](const std::string& text, const char* what) {
+    int n = 0;
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+    return n;
+  };
+  const std::string all = output("trace");
+  INFO(all);
+  CHECK(times(all, "tutti trace, rank 0: operation ") == 7);
+  CHECK(times(all, "tutti trace, rank 1: operation 5: all_reduce of 1000 float, sum, ") == 1);
+  CHECK(times(all, "tutti trace, rank 1: operation 7: barrier: done after ") == 1);
+  CHECK(times(all, " us\n") == 14);
+  const std::string usual = output("warn");
+  INFO(usual);
+  CHECK(times(usual, "trace") == 0);
+  CHECK(times(usual, "tutti warn, rank 0: TUTTI_LNIK in the environment is no name that Tutti knows; the nearest is TUTTI_LINK\n") == 1);
+  CHECK(times(usual, "TUTTI_LNIK") == 1);
+  CHECK(times(output("error"), "TUTTI_LNIK") == 0);
+}
+
 TEST_CASE("a rank that is killed, or stopped, is named by every other") {
   for (const char* link : {"window", "message"})
     for (const char* fault : {"kill", "stop", "kill-tested", "kill-root"})

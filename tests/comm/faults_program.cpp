@@ -1,6 +1,7 @@
 // Ranks that do something wrong, as the first argument says.
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -42,6 +43,34 @@ struct ends {
 };
 }  // namespace
 
+namespace {
+// The same within a part of the ranks, whose numbers there are others than in
+// the session. The other part goes on for as long as it may.
+void in_a_part(communicator& world, const std::string& fault, int culprit, std::vector<float>& x, std::vector<float>& untouched) {
+  std::optional<communicator> part = world.split(world.rank() % 2, -world.rank());
+  const bool me = world.rank() == culprit;
+  all_reduce(*part, x);
+  if (world.rank() % 2 != culprit % 2)
+    for (;;) all_reduce(*part, x);
+  if (fault == "part-count") {
+    const std::size_t n = x.size() - me;
+    all_reduce(*part, span<float>(x).subspan(0, n), span<float>(untouched).subspan(0, n));
+  } else if (fault == "part-operation") {
+    all_reduce(*part, x, picky{me}, {.algorithm = algorithm::ring});
+  } else if (fault == "part-kill") {
+    all_reduce(*part, x, ends{me ? SIGKILL : 0, x.size() / 4}, {.algorithm = algorithm::ring});
+    for (;;) all_reduce(*part, x);
+  } else if (fault == "part-late") {
+    if (me) ::sleep(100);
+    all_reduce(*part, x, untouched);
+  } else if (fault == "part-leave") {
+    if (me) part.reset();
+    else all_reduce(*part, x, untouched);
+    barrier(world);
+  }
+}
+}  // namespace
+
 int main(int argc, char** argv) {
   return run(argc, argv, [&](communicator& world) {
     const std::string fault = argc > 1 ? argv[1] : "";
@@ -52,7 +81,9 @@ int main(int argc, char** argv) {
     std::vector<int> y(n, 1);
     for (int i = 0; i < 5; ++i) all_reduce(world, x);
     try {
-      if (fault == "count") {
+      if (fault.find("part-") == 0) {
+        in_a_part(world, fault, culprit, x, untouched);
+      } else if (fault == "count") {
         me ? all_reduce(world, span<float>(x).subspan(0, n - 1), span<float>(untouched).subspan(0, n - 1)) : all_reduce(world, x, untouched);
       } else if (fault == "type") {
         me ? all_reduce(world, y) : all_reduce(world, x, untouched);
@@ -105,7 +136,9 @@ int main(int argc, char** argv) {
       }
       barrier(world);
       barrier(world);
-    } catch (const error&) {
+    } catch (const error& e) {
+      if (fault.find("part-") == 0)
+        std::fprintf(stderr, "error of rank %d, operation %llu\n", e.rank(), static_cast<unsigned long long>(e.operation()));
       for (float v : untouched)
         if (v != 7) std::fprintf(stderr, "rank %d: a receive buffer was changed\n", world.rank());
       throw;

@@ -3,7 +3,7 @@
 #include <tutti/launch/threads.hpp>
 #include <tutti/transport/loopback.hpp>
 
-#include "cases.hpp"
+#include "bill.hpp"
 
 using namespace tutti;
 
@@ -16,6 +16,65 @@ TEST_CASE("every call between threads of one process") {
       communicator world(s);
       cases::check_all(world, true);
     }));
+  }
+}
+
+TEST_CASE("communicators of parts of the ranks, between threads of one process") {
+  for (int ranks : {1, 2, 3, 5, 8}) {
+    CAPTURE(ranks);
+    loopback_fabric::world shared;
+    CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
+      session s(b, shared);
+      communicator world(s);
+      groups::check_groups(world);
+      groups::check_refusals(world);
+    }));
+  }
+}
+
+TEST_CASE("what a plan bills is what its links took, between threads of one process") {
+  for (int ranks : {1, 2, 3, 5, 8}) {
+    CAPTURE(ranks);
+    loopback_fabric::world shared;
+    CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
+      session s(b, shared);
+      communicator world(s);
+      bill::check_bill(world);
+    }));
+  }
+}
+
+TEST_CASE("whoever waits for a late rank counts that it slept, and whoever has nothing to wait for does not") {
+  for (progress how : {progress::caller, progress::thread}) {
+    loopback_fabric::world shared;
+    std::atomic<std::uint64_t> slept{0}, earlier{0};
+    std::atomic<communicator*> waiting{nullptr};
+    CHECK_NOTHROW(run_threads(2, [&](auto& b) {
+      session s(b, shared);
+      communicator world(s, {.progress = how});
+      barrier(world);
+      const statistics before = world.counters();
+      const double since = now();
+      // Rank 1 comes once rank 0 has slept, which it sees in rank 0's counters.
+      if (world.rank() == 0) {
+        earlier = before.waits;
+        waiting.store(&world);
+        barrier(world);
+        const statistics mine = world.counters().since(before);
+        slept = mine.waits;
+        if (mine.seconds_slept <= 0 || mine.seconds_slept > 2 * (now() - since)) throw std::logic_error("slept otherwise");
+        if (s.counters().waits < mine.waits) throw std::logic_error("the session slept less");
+      } else {
+        communicator* its;
+        while (!(its = waiting.load())) ::sched_yield();
+        while (its->counters().waits == earlier) ::sched_yield();
+        const std::uint64_t mine = world.counters().since(before).waits;
+        if (how == progress::caller && mine != 0) throw std::logic_error("slept with nothing to wait for");
+        barrier(world);
+      }
+      barrier(world);
+    }));
+    CHECK(slept > 0);
   }
 }
 

@@ -161,9 +161,27 @@ def readme_is_cut_from_examples(root):
     return wrong
 
 
+def environment_names_are_known(root):
+    """Whoever misspells a name is warned, and whoever looks for one finds it in
+    the README's table: so a name that is read stands in both."""
+    names = root / "include" / "tutti" / "base" / "environment_names.hpp"
+    known = names.read_text(encoding="utf-8") if names.exists() else ""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    wrong = []
+    for path in headers(root):
+        for number, line in enumerate(code(path), 1):
+            for name in re.findall(r'environment(?:_number)?\("(TUTTI_\w+)"', line):
+                if f'"{name}"' not in known:
+                    wrong.append(f"{path}:{number}: {name} is not in base/environment_names.hpp")
+                if f"| `{name}` |" not in readme:
+                    wrong.append(f"{path}:{number}: {name} is not in the README's table")
+    return wrong
+
+
 RULES = {rule.__name__: rule for rule in (
     includes_run_down, every_header_has_a_test, names_stay_in_their_rooms, features_are_read_in_one_place,
-    headers_are_guarded, headers_are_short, umbrella_needs_only_ucx, readme_is_cut_from_examples)}
+    headers_are_guarded, headers_are_short, umbrella_needs_only_ucx, readme_is_cut_from_examples,
+    environment_names_are_known)}
 
 if __name__ == "__main__":
     broken = RULES[sys.argv[1]](pathlib.Path(sys.argv[2]))

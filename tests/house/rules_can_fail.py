@@ -8,17 +8,20 @@ import rules
 
 SOUND = {
     "include/tutti/base/a.hpp": "#pragma once\n#include <vector>\n// as ucp_mem_map does; cudaMalloc is elsewhere\n",
-    "include/tutti/comm/b.hpp": "#pragma once\n#include <tutti/base/a.hpp>\n#if TUTTI_ON_X86_64\n#endif\n",
+    "include/tutti/base/environment_names.hpp": "#pragma once\n// \"TUTTI_A\"\n",
+    "include/tutti/comm/b.hpp": "#pragma once\n#include <tutti/base/a.hpp>\n#if TUTTI_ON_X86_64\n#endif\n"
+                                "auto a() { return environment_number(\"TUTTI_A\", 1, 0, 2); }\n",
     "include/tutti/transport/c.hpp": "#pragma once\n#include <ucp/api/ucp.h>\ninline void f(ucp_ep_h);\n",
     "include/tutti/kernel/d.hpp": "#pragma once\n#include <oneapi/dnnl/dnnl.hpp>\n#if DNNL_VERSION_MAJOR < 3\n#endif\n",
     "include/tutti/tutti.hpp": "#pragma once\n#include <tutti/comm/b.hpp>\n",
     "tests/base/a.cpp": "#include <tutti/base/a.hpp>\n",
+    "tests/base/environment_names.cpp": "#include <tutti/base/environment_names.hpp>\n",
     "tests/comm/b.cpp": "#include <tutti/comm/b.hpp>\n",
     "tests/transport/c.cpp": "// a comment\n#include <tutti/transport/c.hpp>\n",
     "tests/kernel/d.cpp": "#include <tutti/kernel/d.hpp>\n",
     "tests/tutti.cpp": "#include <tutti/tutti.hpp>\n",
     "examples/e.cpp": "int main() {\n  return 0;\n}\n",
-    "README.md": "<!-- cut from examples/e.cpp -->\n```cpp\n  return 0;\n```\n```\nwhat it prints\n```\n",
+    "README.md": "<!-- cut from examples/e.cpp -->\n```cpp\n  return 0;\n```\n```\nwhat it prints\n```\n| `TUTTI_A` | what it does |\n",
 }
 
 # A file's new text, or None where it goes, and the one rule that must then speak.
@@ -41,6 +44,9 @@ BREAKS = [
     ("umbrella_needs_only_ucx", "include/tutti/comm/b.hpp", "#pragma once\n#include <zlib.h>\n"),
     ("umbrella_needs_only_ucx", "include/tutti/tutti.hpp", "#pragma once\n#include <tutti/kernel/d.hpp>\n"),
     ("readme_is_cut_from_examples", "examples/e.cpp", "int main() {\n  return 1;\n}\n"),
+    ("environment_names_are_known", "include/tutti/comm/b.hpp", "#pragma once\nauto f() { return environment(\"TUTTI_B\"); }\n"),
+    ("environment_names_are_known", "README.md", "no table\n"),
+    ("environment_names_are_known", "include/tutti/base/environment_names.hpp", "#pragma once\n"),
     ("readme_is_cut_from_examples", "README.md", "```cpp\n  return 0;\n```\n"),
 ]
 

@@ -159,6 +159,18 @@ TEST_CASE("who comes to its operation only when it is asked is heard as well") {
   CHECK(s.said(0).operation == 11);
 }
 
+TEST_CASE("operations of several communicators are not compared, and the sentence says whose it names") {
+  session s(4);
+  s.stuck(0, tutti::operation_id(7, 30));
+  s.stuck(1, tutti::operation_id(9, 2));
+  verdict v = sentence("rank 3 died", errc::rank_died);
+  v.operation = tutti::operation_id(7, 40);
+  s.propose(2, v);
+  REQUIRE(s.all_know(1));
+  CHECK(s.said(1).operation == tutti::operation_id(7, 30));
+  CHECK(std::string(s.said(1).text).find("operation 30 of communicator 0007 could not be completed") != std::string::npos);
+}
+
 TEST_CASE("a mismatch keeps the operation that it names") {
   session s(3);
   s.stuck(0, 2);

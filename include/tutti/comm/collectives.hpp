@@ -52,8 +52,8 @@ constexpr void check_operation() {
 
 inline void need(bool holds, const communicator& c, collective what, const char* rule, std::size_t one, std::size_t other) {
   if (!holds)
-    throw error(errc::invalid_argument, format("rank %d: %s: %s (%zu and %zu)", c.rank(), name_of(what), rule, one, other),
-                c.rank());
+    throw error(errc::invalid_argument, format("rank %d: %s: %s (%zu and %zu)", c.world_rank(), name_of(what), rule, one, other),
+                c.world_rank());
 }
 
 // `in_place`: where the output may begin as well, though the two overlap.
@@ -63,21 +63,21 @@ void need_apart(const communicator& c, collective what, In in, Out out, const vo
   const std::uintptr_t in_end = in_begin + in.size() * sizeof(*in.data()), out_end = out_begin + out.size() * sizeof(*out.data());
   if (in.empty() || out.empty() || in_end <= out_begin || out_end <= in_begin || out.data() == in_place) return;
   throw error(errc::invalid_argument,
-              format("rank %d: %s: input and output overlap, but are not in place", c.rank(), name_of(what)), c.rank());
+              format("rank %d: %s: input and output overlap, but are not in place", c.world_rank(), name_of(what)), c.world_rank());
 }
 
 inline void need_root(const communicator& c, collective what, int root) {
   if (root < 0 || root >= c.size())
     throw error(errc::invalid_argument,
-                format("rank %d: %s: root %d is not a rank from 0 to %d", c.rank(), name_of(what), root, c.size() - 1),
-                c.rank());
+                format("rank %d: %s: root %d is not a rank from 0 to %d", c.world_rank(), name_of(what), root, c.size() - 1),
+                c.world_rank());
 }
 
 template <class T>
 void need_memory(const communicator& c, collective what, span<T> s) {
   if (s.data() == nullptr && s.size() > 0)
     throw error(errc::invalid_argument,
-                format("rank %d: %s: a null pointer with %zu elements", c.rank(), name_of(what), s.size()), c.rank());
+                format("rank %d: %s: a null pointer with %zu elements", c.world_rank(), name_of(what), s.size()), c.world_rank());
 }
 
 template <class T>

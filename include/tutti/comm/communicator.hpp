@@ -1,8 +1,13 @@
 #pragma once
+#include <initializer_list>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include <tutti/base/config.hpp>
+#include <tutti/base/span.hpp>
 #include <tutti/comm/call_shape.hpp>
+#include <tutti/comm/flight_recorder.hpp>
 #include <tutti/comm/kept_functor.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/comm/session.hpp>
@@ -29,10 +34,31 @@ class communicator {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
+  /// The rank in the session, which errors name, of this rank or of a member.
+  int world_rank() const { return world_rank_; }
+  int world_rank(int member) const;
+
   /// Another communicator of the same ranks; what is issued on it is not ordered
-  /// with what is issued here. Collective. Cost: three all-gathers of a few
-  /// hundred bytes, and memory for its channels.
+  /// with what is issued here. Collective, and so are the next two. Throws
+  /// `mismatch`, on every rank, where ranks call different ones of the three;
+  /// what fails on one rank fails on all. Cost of each: four or five all-gathers
+  /// of a few hundred bytes, and memory for its channels.
   communicator duplicate(communicator_options options = {});
+
+  /// One communicator for each colour, of the ranks that give it, ordered by key
+  /// and, where keys are equal, by their rank here. Nothing for a rank whose
+  /// colour is negative, which takes part all the same.
+  std::optional<communicator> split(int colour, int key = 0, communicator_options options = {});
+
+  /// A communicator of `members`, ranks of this one, in that order; all ranks
+  /// name the same, and those that are not among them take part and get
+  /// nothing. Throws `invalid_argument`, on every rank, where lists differ, or
+  /// name a rank twice or one that is not here; this communicator stays as good
+  /// as it was.
+  std::optional<communicator> subset(span<const int> members, communicator_options options = {});
+  std::optional<communicator> subset(std::initializer_list<int> members, communicator_options options = {}) {
+    return subset(span<const int>(members.begin(), members.size()), options);
+  }
 
   /// How a call of this shape would be done. Every rank gets the same answer,
   /// but for the bytes that it sends itself.
@@ -40,6 +66,17 @@ class communicator {
 
   /// Where `buffer<T>(communicator, n)` lies: neighbours read it in place.
   std::shared_ptr<memory_source> memory();
+
+  /// What this rank has done on this communicator: see `home().counters()` for
+  /// all of them. Its waits are those of the thread that moves it, which
+  /// communicators without a thread of their own share.
+  statistics counters() const;
+
+  /// The last operations, at most 16, the oldest first: what error reports log.
+  std::vector<operation_record> recent() const;
+
+  /// The session that it belongs to.
+  session& home() const;
 
   /// Which kind of link joins this rank to another.
   link_kind link_to(int peer) const;
@@ -56,34 +93,75 @@ class communicator {
 
  private:
   explicit communicator(std::unique_ptr<detail::communicator_core> core);
+  static std::optional<communicator> with_core(std::unique_ptr<detail::communicator_core> core);
 
-  int rank_, size_;
+  int rank_, size_, world_rank_;
   std::unique_ptr<detail::communicator_core> core_;
 };
 
 }  // namespace tutti
 
 #if TUTTI_WITH_BODIES
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
 #include <tutti/comm/communicator_core.hpp>
+#include <tutti/comm/group.hpp>
+#include <tutti/comm/parent_exchange.hpp>
 
 namespace tutti {
 
 TUTTI_BODY communicator::communicator(session& s, communicator_options options)
     : communicator(std::make_unique<detail::communicator_core>(s, options)) {}
 TUTTI_BODY communicator::communicator(std::unique_ptr<detail::communicator_core> core)
-    : rank_(core->me), size_(core->size()), core_(std::move(core)) {}
+    : rank_(core->me), size_(core->size()), world_rank_(core->world_rank()), core_(std::move(core)) {}
 TUTTI_BODY communicator::communicator(communicator&&) noexcept = default;
 TUTTI_BODY communicator& communicator::operator=(communicator&&) noexcept = default;
 TUTTI_BODY communicator::~communicator() = default;
 
+TUTTI_BODY int communicator::world_rank(int member) const {
+  return core_->queue->members()[static_cast<std::size_t>(member)];
+}
+
 TUTTI_BODY communicator communicator::duplicate(communicator_options options) {
-  detail::parent_exchange with(*core_);
-  return communicator(
-      std::make_unique<detail::communicator_core>(core_->home, core_->queue->members(), core_->me, with, options));
+  detail::parent_exchange with(*core_, detail::making::duplicate);
+  return communicator(detail::make_core(*core_, with, detail::everyone(size_), options));
+}
+
+TUTTI_BODY std::optional<communicator> communicator::split(int colour, int key, communicator_options options) {
+  detail::parent_exchange with(*core_, detail::making::split);
+  const detail::colour_and_key mine{colour, key};
+  std::vector<detail::colour_and_key> said;
+  for (const auto& bytes : with.all_gather(bytes_of(mine))) {
+    said.emplace_back();
+    std::memcpy(&said.back(), bytes.data(), sizeof mine);
+  }
+  return with_core(detail::make_core(*core_, with, detail::group_of_colour(said, colour), options));
+}
+
+TUTTI_BODY std::optional<communicator> communicator::subset(span<const int> members, communicator_options options) {
+  detail::parent_exchange with(*core_, detail::making::subset);
+  std::vector<std::vector<int>> lists;
+  for (const auto& bytes : with.all_gather({reinterpret_cast<const std::byte*>(members.data()), members.size() * sizeof(int)})) {
+    lists.emplace_back(bytes.size() / sizeof(int));
+    if (!bytes.empty()) std::memcpy(lists.back().data(), bytes.data(), bytes.size());
+  }
+  std::vector<int> group = detail::group_of_lists(lists, core_->queue->members());
+  const bool among = std::find(group.begin(), group.end(), rank_) != group.end();
+  return with_core(detail::make_core(*core_, with, among ? std::move(group) : std::vector<int>{}, options));
+}
+
+TUTTI_BODY std::optional<communicator> communicator::with_core(std::unique_ptr<detail::communicator_core> core) {
+  if (!core) return std::nullopt;
+  return communicator(std::move(core));
 }
 
 TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c); }
 TUTTI_BODY std::shared_ptr<memory_source> communicator::memory() { return core_->home.memory(); }
+TUTTI_BODY statistics communicator::counters() const { return core_->counters(); }
+TUTTI_BODY std::vector<operation_record> communicator::recent() const { return core_->queue->recorder().read(); }
+TUTTI_BODY session& communicator::home() const { return core_->home; }
 TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
 TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m, functor_keeper keep) {
   return core_->issue(c, m, keep);

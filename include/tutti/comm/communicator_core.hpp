@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <numeric>
 #include <utility>
 #include <vector>
 
 #include <tutti/comm/engine.hpp>
+#include <tutti/comm/group.hpp>
 #include <tutti/comm/plan.hpp>
 #include <tutti/comm/session.hpp>
 #include <tutti/transport/loan.hpp>
@@ -24,26 +24,22 @@ inline void give_back(operation& o) {
 /// What stands behind a communicator: its queue of operations, the shapes of
 /// calls that it has prepared, and the engine that runs them.
 struct communicator_core {
-  /// Of all ranks of the session. Collective.
-  communicator_core(session& s, communicator_options options)
-      : communicator_core(s, everyone_of(s), s.rank(), s.world(), options) {}
+  /// Of all ranks of the session, whose rank 0 decides how they plan. Collective.
+  communicator_core(session& s, communicator_options options) : home(s), me(s.rank()) {
+    choose_runner(options);
+    const std::vector<int> members = detail::everyone(s.size());
+    agree_on_settings(members, s.world());
+    connect(members, s.name_communicator(), s.world());
+  }
 
-  /// Of `members`, of which this rank is number `rank`; they exchange addresses
-  /// over `with`. Collective.
-  communicator_core(session& s, std::vector<int> members, int rank, exchange& with, communicator_options options)
-      : home(s), me(rank) {
-    if (options.progress == progress::thread) {
-      own_engine = s.make_engine();
-      runner = own_engine.get();
-    } else {
-      runner = &s.main_engine();
-    }
-    agree_on_settings(members, with);
-    auto l = runner->transport().connect(members, me, with);
-    queue = std::make_unique<operation_queue>(std::move(l), std::move(members));
-    runner->add(*queue);
-    settings.model.link = slowest_link();
-    if (own_engine) own_engine->start_thread();
+  /// Of `members`, ranks of the session, of which this rank is number `rank`;
+  /// they plan as the parent does, and exchange addresses over `with`. `key` is
+  /// what they agree to call it. Collective.
+  communicator_core(communicator_core& parent, std::vector<int> members, int rank, communicator_key key, exchange& with,
+                    communicator_options options)
+      : home(parent.home), me(rank), settings(parent.settings) {
+    choose_runner(options);
+    connect(std::move(members), key, with);
   }
   communicator_core(const communicator_core&) = delete;
   communicator_core& operator=(const communicator_core&) = delete;
@@ -54,6 +50,7 @@ struct communicator_core {
   }
 
   int size() const { return static_cast<int>(queue->members().size()); }
+  int world_rank() const { return queue->members()[static_cast<std::size_t>(me)]; }
   team everyone() const { return {size()}; }
 
   plan plan_for(call_shape c) {
@@ -64,8 +61,21 @@ struct communicator_core {
             .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
 
+  statistics counters() const {
+    statistics s = counts.read().since(borrowed.at_first);
+    if (!own_engine) {
+      const statistics shared = home.waits();
+      s.waits = shared.waits;
+      s.seconds_slept = shared.seconds_slept;
+    }
+    return s;
+  }
+
   operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
-    if (home.fabric().board().any()) home.fabric().board().read().raise();
+    if (home.fabric().board().any()) {
+      if (!runner->threaded()) runner->report();
+      home.fabric().board().read().raise();
+    }
     const prepared_call& p = prepared(c);
     operation& o = free_operation(p);
     // What may throw comes first: nothing has been issued then.
@@ -106,6 +116,23 @@ struct communicator_core {
       ~at_end() { give_back(o); }
     } then{o};
     runner->wait(o);
+  }
+
+  void choose_runner(communicator_options options) {
+    if (options.progress == progress::thread) own_engine = home.make_engine(counts);
+    runner = own_engine ? own_engine.get() : &home.main_engine();
+  }
+
+  void connect(std::vector<int> members, communicator_key key, exchange& with) {
+    auto l = runner->transport().connect(members, me, with);
+    queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
+    for (int peer = 0; peer < size(); ++peer)
+      if (const link_kind kind = queue->channels().kind(peer); kind != link_kind::self)
+        queue->channels().to(peer).counted = &counts.over(kind);
+    queue->counts = &counts;
+    runner->add(*queue);
+    settings.model.link = slowest_link();
+    if (own_engine) own_engine->start_thread();
   }
 
   // Rank 0's environment and cores decide, so that everybody plans alike.
@@ -180,19 +207,26 @@ struct communicator_core {
     return *found;
   }
 
-  static std::vector<int> everyone_of(const session& s) {
-    std::vector<int> members(static_cast<std::size_t>(s.size()));
-    std::iota(members.begin(), members.end(), 0);
-    return members;
-  }
-
   struct known_shape {
     call_shape asked;
     std::unique_ptr<prepared_call> how;
   };
 
+  // Counters of the session's, for as long as this communicator lives.
+  struct borrowed_counters {
+    explicit borrowed_counters(session& s) : home(s), block(s.take_counters()), at_first(block.read()) {}
+    borrowed_counters(const borrowed_counters&) = delete;
+    borrowed_counters& operator=(const borrowed_counters&) = delete;
+    ~borrowed_counters() { home.give_back(block); }
+    session& home;
+    detail::counter_block& block;
+    statistics at_first;
+  };
+
   session& home;
   int me;
+  borrowed_counters borrowed{home};
+  detail::counter_block& counts = borrowed.block;
   plan_settings settings;
   static constexpr std::size_t most_shapes = 1024, hint_count = 64;
   std::vector<known_shape> known;
@@ -202,37 +236,6 @@ struct communicator_core {
   std::unique_ptr<engine> own_engine;
   engine* runner = nullptr;
   std::unique_ptr<operation_queue> queue;
-};
-
-/// The all-gather of bytes that a new communicator needs, by an old one.
-class parent_exchange final : public exchange {
- public:
-  explicit parent_exchange(communicator_core& parent) : parent_(parent) {}
-
-  contributions all_gather(bytes_view mine) override {
-    const auto n = static_cast<std::size_t>(parent_.size());
-    const std::uint64_t length = mine.size();
-    std::vector<std::uint64_t> lengths(n);
-    gather(&length, lengths.data(), sizeof length);
-    std::size_t longest = 0;
-    for (std::uint64_t l : lengths) longest = l > longest ? l : longest;
-    std::vector<std::byte> padded(longest), all(longest * n);
-    if (!mine.empty()) std::memcpy(padded.data(), mine.data(), mine.size());
-    gather(padded.data(), all.data(), longest);
-    contributions result;
-    for (std::size_t r = 0; r < n; ++r) {
-      const std::byte* begin = all.data() + r * longest;
-      result.emplace_back(begin, begin + lengths[r]);
-    }
-    return result;
-  }
-
- private:
-  void gather(const void* mine, void* all, std::size_t bytes) {
-    const call_shape c{.what = collective::all_gather, .count = bytes, .type = "byte"};
-    parent_.wait(parent_.issue(c, {.input = mine, .output = all}));
-  }
-  communicator_core& parent_;
 };
 
 }  // namespace tutti::detail

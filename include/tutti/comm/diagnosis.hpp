@@ -18,6 +18,8 @@ struct waiting_operation {
   int world_rank = 0;
 
   unsigned long long number() const { return what.what.number; }
+  std::uint64_t id() const { return queue.id(what.what.number); }
+  std::string among() const { return of_communicator(queue.key(), queue.members()); }
   int member(std::size_t peer) const { return queue.members()[peer]; }
 };
 
@@ -26,17 +28,18 @@ inline void declare_mismatch(const waiting_operation& w, int peer, const call& t
   const call& mine = w.what.what;
   const int member = w.member(static_cast<std::size_t>(peer));
   verdict v{.code = errc::mismatch, .rank = member,
-            .operation = mine.number < theirs.number ? mine.number : theirs.number};
-  v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu",
+            .operation = w.queue.id(mine.number < theirs.number ? mine.number : theirs.number)};
+  v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu%s",
                w.world_rank, describe(mine).c_str(), w.number(), member, describe(theirs).c_str(),
-               static_cast<unsigned long long>(theirs.number)));
+               static_cast<unsigned long long>(theirs.number), w.among().c_str()));
   w.joined.declare(v);
 }
 
 /// The operation's functor threw.
 inline void declare_throw(const waiting_operation& w, const char* why) {
-  verdict v{.code = errc::rank_failed, .rank = w.world_rank, .operation = w.what.what.number};
-  v.say(format("rank %d: operation %llu (%s) threw: %s", w.world_rank, w.number(), describe(w.what.what).c_str(), why));
+  verdict v{.code = errc::rank_failed, .rank = w.world_rank, .operation = w.id()};
+  v.say(format("rank %d: operation %llu%s (%s) threw: %s", w.world_rank, w.number(), w.among().c_str(),
+               describe(w.what.what).c_str(), why));
   w.joined.declare(v);
 }
 
@@ -53,9 +56,8 @@ inline void look_for_strangers(const waiting_operation& w) {
     const int peer = static_cast<int>(p);
     if (channels.kind(peer) == link_kind::self) continue;
     const rank_status* s = channels.status_of(peer);
-    if (s && s->entered.load(std::memory_order_acquire) == w.what.what.number &&
-        s->shape.load(std::memory_order_acquire) != w.what.plan->shape)
-      return declare_mismatch(w, peer, s->entered_call(w.what.what.number));
+    if (s)
+      if (const auto theirs = s->astray(w.what.what.number, w.what.plan->shape)) return declare_mismatch(w, peer, *theirs);
     const envelope* next = channels.from(peer).peek();
     if (next && next->fingerprint != w.what.mark.fingerprint && next->what->number <= w.what.what.number)
       return declare_mismatch(w, peer, *next->what);
@@ -65,17 +67,17 @@ inline void look_for_strangers(const waiting_operation& w) {
 /// A peer that has left, or, once the deadline has passed, that has not come.
 inline void look_for_missing(const waiting_operation& w, double deadline) {
   const double t = now();
-  if (w.what.begun_at == 0) w.what.begun_at = t;
-  const bool late = t - w.what.begun_at > deadline;
+  if (w.what.waits_since == 0) w.what.waits_since = t;
+  const bool late = t - w.what.waits_since > deadline;
   std::string missing;
   int first_missing = -1;
   for (std::size_t p = 0; p < w.queue.members().size(); ++p) {
     const rank_status* s = w.queue.channels().status_of(static_cast<int>(p));
     if (!s) continue;
     if (s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) < w.what.what.number) {
-      verdict v{.code = errc::rank_failed, .rank = w.member(p), .operation = w.what.what.number};
-      v.say(format("rank %d left the communicator before operation %llu (%s)", w.member(p), w.number(),
-                   describe(w.what.what).c_str()));
+      verdict v{.code = errc::rank_failed, .rank = w.member(p), .operation = w.id()};
+      v.say(format("rank %d left the communicator before operation %llu%s (%s)", w.member(p), w.number(),
+                   w.among().c_str(), describe(w.what.what).c_str()));
       return w.joined.declare(v);
     }
     if (late && s->entered.load(std::memory_order_relaxed) < w.what.what.number) {
@@ -88,13 +90,13 @@ inline void look_for_missing(const waiting_operation& w, double deadline) {
     // All have come, and still it does not end.
     const int peer = w.what.agreed ? w.what.body.waits_for() : w.what.agreement.waits_for();
     first_missing = peer < 0 ? w.world_rank : w.member(static_cast<std::size_t>(peer));
-    verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.what.what.number};
-    v.say(format("operation %llu (%s) did not end within %g s, though every rank has joined it; it waits for rank %d",
-                 w.number(), describe(w.what.what).c_str(), deadline, first_missing));
+    verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.id()};
+    v.say(format("operation %llu%s (%s) did not end within %g s, though every rank has joined it; it waits for rank %d",
+                 w.number(), w.among().c_str(), describe(w.what.what).c_str(), deadline, first_missing));
     return w.joined.declare(v);
   }
-  verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.what.what.number};
-  v.say(format("operation %llu (%s) was not joined within %g s by rank %s, which lives", w.number(),
+  verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.id()};
+  v.say(format("operation %llu%s (%s) was not joined within %g s by rank %s, which lives", w.number(), w.among().c_str(),
                describe(w.what.what).c_str(), deadline, missing.c_str()));
   w.joined.declare(v);
 }

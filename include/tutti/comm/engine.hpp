@@ -9,9 +9,11 @@
 #include <sched.h>
 
 #include <tutti/base/clock.hpp>
+#include <tutti/base/log.hpp>
 #include <tutti/comm/diagnosis.hpp>
 #include <tutti/comm/operation_queue.hpp>
 #include <tutti/comm/options.hpp>
+#include <tutti/comm/trace_file.hpp>
 #include <tutti/transport/link.hpp>
 
 namespace tutti {
@@ -20,8 +22,11 @@ namespace tutti {
 /// it, or in one of its own.
 class engine {
  public:
-  engine(fabric& f, int world_rank, waiting_policy waiting, double deadline)
-      : fabric_(f), transport_(f.make_engine()), world_rank_(world_rank), waiting_(waiting), deadline_(deadline) {}
+  /// `counts`, where its waits are counted, must outlive it.
+  engine(fabric& f, int world_rank, waiting_policy waiting, double deadline, detail::counter_block& counts,
+         trace_file* trace = nullptr)
+      : fabric_(f), transport_(f.make_engine()), world_rank_(world_rank), waiting_(waiting), deadline_(deadline),
+        counts_(counts), trace_(trace), exact_(trace || current_log_level() >= log_level::trace) {}
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
   ~engine() { stop(); }
@@ -63,8 +68,11 @@ class engine {
     if (threaded_) {
       while (o.current() == operation::stage::running) {
         o.sleepers.store(1, std::memory_order_seq_cst);
-        if (o.current() == operation::stage::running)
+        if (o.current() == operation::stage::running) {
+          const double since = now();
           futex_wait(o.state, static_cast<std::uint32_t>(operation::stage::running), waiting_.stretch);
+          counts_.calling.add(now() - since);
+        }
       }
     } else {
       drive([&] { return o.current() != operation::stage::running; });
@@ -88,6 +96,26 @@ class engine {
     }
   }
 
+  /// Logs the session's verdict and what led to it here, the first time only. To
+  /// be called once there is a verdict, in the thread that moves things.
+  void report() {
+    if (reported_.exchange(true)) return;
+    std::string text;
+    const double t = now();
+    for (operation_queue* q : queues_) {
+      const auto records = q->recorder().read();
+      if (records.empty()) continue;
+      text += format("\n  the last %zu operations%s:", records.size(), of_communicator(q->key(), q->members()).c_str());
+      std::size_t unfinished = 0;
+      for (const operation_record& r : records) {
+        text += "\n    " + describe(r, t);
+        unfinished += r.is == operation_record::state::running;
+      }
+      if (const std::size_t all = q->length(); all > unfinished) text += format("\n    and %zu that had not begun", all - unfinished);
+    }
+    if (!text.empty()) log(log_level::error, fabric_.board().read().text + text);
+  }
+
   /// One look at everything; true where something moved.
   bool step() {
     bool moved = transport_->progress();
@@ -101,6 +129,7 @@ class engine {
   // leave the others waiting.
   bool step(operation_queue& q, operation& o) {
     if (o.broken) return false;
+    ++o.steps;
     try {
       if (!o.begun) begin(q, o);
       bool moved = false;
@@ -123,8 +152,14 @@ class engine {
       detail::declare_throw({fabric_, q, o, world_rank_}, "something that is no std::exception");
       return false;
     }
-    fabric_.open_operation.store(o.what.number + 1, std::memory_order_relaxed);
+    fabric_.open_operation.store(q.id(o.what.number + 1), std::memory_order_relaxed);
     q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
+    if (q.counts) {
+      traffic sent = o.body.sent();
+      if (o.plan->agree_first) sent += o.agreement.sent();
+      q.counts->completed(o.plan->kind, sent);
+    }
+    record_end(q, o, operation_record::state::done);
     q.pop();
     finish(o, operation::stage::done);
     return true;
@@ -132,13 +167,32 @@ class engine {
 
   void begin(operation_queue& q, operation& o) {
     o.begun = true;
-    o.begun_at = 0;
-    q.channels().status().enter(o.plan->what, o.plan->shape);
-    q.channels().status().entered.store(o.what.number, std::memory_order_release);
-    fabric_.open_operation.store(o.what.number, std::memory_order_relaxed);
+    o.waits_since = 0;
+    o.steps = 1;
+    o.begun_at = exact_ ? now() : coarse_now();
+    q.recorder().begin(o.what.number, o.what, o.plan->shape, o.begun_at);
+    q.channels().status().enter(o.plan->what, o.plan->shape, o.what.number);
+    fabric_.open_operation.store(q.id(o.what.number), std::memory_order_relaxed);
     o.agreed = !o.plan->agree_first;
     if (!o.agreed) o.agreement.start(o.plan->agreement, {}, o.mark);
     o.body.start(o.plan->body, o.data, o.mark);
+  }
+
+  void record_end(operation_queue& q, const operation& o, operation_record::state how) {
+    // Few looks take less time than the coarse clock can tell.
+    const double ended = exact_ ? now() : o.steps > few_steps ? coarse_now() : o.begun_at;
+    q.recorder().end(o.what.number, how, ended);
+    if (exact_) tell(q, {.number = o.what.number, .what = o.what, .is = how, .begun = o.begun_at, .ended = ended});
+  }
+
+  void tell(const operation_queue& q, const operation_record& r) {
+    const std::string of = of_communicator(q.key(), q.members());
+    if (trace_) trace_->add(r, q.key(), of.empty() ? "the first communicator" : of.substr(sizeof " of " - 1));
+    if (current_log_level() < log_level::trace) return;
+    const bool done = r.is == operation_record::state::done;
+    log(log_level::trace, format("operation %llu%s: %s: %s after %.1f us", static_cast<unsigned long long>(r.number),
+                                 of.c_str(), describe(r.what).c_str(),
+                                 done ? "done" : "failed", 1e6 * (r.ended - r.begun)));
   }
 
   void mismatch(operation_queue& q, operation& o, const execution::stranger& s) {
@@ -155,6 +209,7 @@ class engine {
     if (o.sleepers.load(std::memory_order_seq_cst)) futex_wake(o.state);
   }
 
+  static constexpr unsigned few_steps = 16;
   static constexpr double longest_yielding = 0.02;  // seconds
 
   template <class Done>
@@ -203,6 +258,8 @@ class engine {
       engine* self;
       bool* moved;
     } context{this, &looked};
+    const double since = now();
+    const bool waits = busy();
     transport_->sleep(waiting_.stretch,
                       [](void* c) {
                         auto& look = *static_cast<look_context*>(c);
@@ -210,17 +267,27 @@ class engine {
                         return *look.moved = look.self->step();
                       },
                       &context);
+    if (waits) counts_.moving.add(now() - since);
     if (looked || step()) return;
     examine();
   }
 
+  bool busy() const {
+    for (const operation_queue* q : queues_)
+      if (!q->empty()) return true;
+    return false;
+  }
+
   void examine() {
+    bool stuck = false;
     for (operation_queue* q : queues_) {
       operation* o = q->front();
       if (!o || !o->begun || o->broken) continue;
       const detail::waiting_operation waits{fabric_, *q, *o, world_rank_};
       detail::look_for_strangers(waits);
-      fabric_.examine(o->what.number, q->channels(), q->members());
+      if (!stuck) fabric_.open_operation.store(q->id(o->what.number), std::memory_order_relaxed);
+      stuck = true;
+      fabric_.examine(q->id(o->what.number), q->channels(), q->members());
       if (fabric_.board().any()) return;
       detail::look_for_missing(waits, deadline_);
     }
@@ -228,8 +295,10 @@ class engine {
 
   void fail_all() {
     transport_->abandon();
+    report();
     for (operation_queue* q : queues_)
       while (operation* o = q->front()) {
+        if (o->begun) record_end(*q, *o, operation_record::state::failed);
         q->pop();
         finish(*o, operation::stage::failed);
       }
@@ -237,9 +306,7 @@ class engine {
     if (threaded_ && !stopping_.load(std::memory_order_acquire)) transport_->sleep(waiting_.stretch, [](void* c) {
       auto& self = *static_cast<engine*>(c);
       if (self.stopping_.load(std::memory_order_acquire)) return true;
-      for (operation_queue* q : self.queues_)
-        if (!q->empty()) return true;
-      return false;
+      return self.busy();
     }, this);
   }
 
@@ -248,6 +315,10 @@ class engine {
   int world_rank_;
   waiting_policy waiting_;
   double deadline_;
+  detail::counter_block& counts_;
+  trace_file* trace_;
+  bool exact_;  // operations are traced, and timed for it
+  std::atomic<bool> reported_{false};
   std::vector<operation_queue*> queues_;
   double polled_idle_since_ = 0;
   bool threaded_ = false;

@@ -45,6 +45,7 @@ class execution {
     if (assemblies_.size() < p.queues.size()) assemblies_.resize(p.queues.size());
     for (assembly& a : assemblies_) a.filled = 0;
     stranger_ = {};
+    sent_ = {};
     if (open_queues_ == 0) finish();
   }
 
@@ -55,6 +56,9 @@ class execution {
   }
 
   bool done() const { return open_queues_ == 0; }
+
+  /// What links have taken of it so far.
+  const traffic& sent() const { return sent_; }
 
   /// True where anything moved. Does nothing once a stranger was met.
   template <port_source Link>
@@ -161,7 +165,11 @@ class execution {
       const std::ptrdiff_t taken = port.send(from, until - s.offered, envelope_);
       if (taken == send_port::full && r.token) return false;
       moved = taken != send_port::full;
-      if (moved) s.offered += static_cast<std::size_t>(taken);
+      if (moved) {
+        s.offered += static_cast<std::size_t>(taken);
+        sent_.add(static_cast<std::size_t>(taken));
+        if (port.counted) port.counted->add(static_cast<std::size_t>(taken));
+      }
     }
     const std::size_t before = s.done;
     if (port.in_flight > 0) port.settle();
@@ -242,6 +250,7 @@ class execution {
   std::vector<std::uint32_t> heads_;
   std::size_t open_queues_ = 0;
   stranger stranger_{};
+  traffic sent_{};
   std::vector<assembly> assemblies_;
 };
 

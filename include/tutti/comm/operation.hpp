@@ -5,6 +5,7 @@
 
 #include <tutti/comm/execution.hpp>
 #include <tutti/comm/kept_functor.hpp>
+#include <tutti/schedule/contract.hpp>
 #include <tutti/transport/call.hpp>
 #include <tutti/transport/verdict.hpp>
 
@@ -14,6 +15,7 @@ namespace tutti {
 /// each shape of a call.
 struct prepared_call {
   call what{};              ///< but for the number
+  collective kind = collective::all_reduce;
   std::uint64_t shape = 0;  ///< fingerprint of `what`, and of the names in full
   std::size_t staging = 0;  ///< bytes of memory besides the body's scratch
   bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
@@ -43,7 +45,9 @@ struct operation {
   execution agreement, body;
   buffer<std::byte> scratch;
   kept_functor functor;
+  double waits_since = 0;  ///< when it was first seen to wait; 0 where it was not
   double begun_at = 0;
+  unsigned steps = 0;  ///< looks at it so far
   operation* next = nullptr;
 
   /// Whether a call of this shape can begin without allocating.

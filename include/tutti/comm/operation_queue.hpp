@@ -1,13 +1,17 @@
 #pragma once
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include <sched.h>
 
+#include <tutti/comm/flight_recorder.hpp>
 #include <tutti/comm/operation.hpp>
+#include <tutti/comm/statistics.hpp>
 #include <tutti/transport/link.hpp>
+#include <tutti/transport/operation_id.hpp>
 
 namespace tutti {
 
@@ -15,10 +19,28 @@ namespace tutti {
 /// the first runs, the others wait. Filled by the caller, run by an engine.
 class operation_queue {
  public:
-  operation_queue(std::unique_ptr<link> l, std::vector<int> members) : link_(std::move(l)), members_(std::move(members)) {}
+  /// `members` by their ranks in the session.
+  operation_queue(std::unique_ptr<link> l, std::vector<int> members, communicator_key key = 0)
+      : link_(std::move(l)), members_(std::move(members)), key_(key) {}
 
   link& channels() { return *link_; }
   const std::vector<int>& members() const { return members_; }
+  communicator_key key() const { return key_; }
+  flight_recorder& recorder() { return recorder_; }
+  const flight_recorder& recorder() const { return recorder_; }
+
+  /// Operations that have not ended.
+  std::size_t length() {
+    lock();
+    std::size_t n = 0;
+    for (const operation* o = first_; o; o = o->next) ++n;
+    unlock();
+    return n;
+  }
+
+  /// Where the engine counts; null for nowhere.
+  detail::counter_block* counts = nullptr;
+  std::uint64_t id(std::uint64_t number) const { return operation_id(key_, number); }
 
   void push(operation& o) {
     o.next = nullptr;
@@ -54,6 +76,8 @@ class operation_queue {
 
   std::unique_ptr<link> link_;
   std::vector<int> members_;
+  communicator_key key_;
+  flight_recorder recorder_;
   operation* first_ = nullptr;
   operation* last_ = nullptr;
   std::atomic<bool> waiting_{false};

@@ -146,6 +146,7 @@ inline void prove(const call_shape& c, team all) {
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
 inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me) {
   auto p = std::make_unique<prepared_call>();
+  p->kind = c.what;
   p->what.count = c.count;
   p->what.element = static_cast<std::uint32_t>(c.element);
   p->what.root = c.root;

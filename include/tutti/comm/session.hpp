@@ -1,15 +1,19 @@
 #pragma once
 #include <memory>
+#include <vector>
 
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/config.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/device/buffer.hpp>
+#include <tutti/comm/statistics.hpp>
+#include <tutti/transport/operation_id.hpp>
 
 namespace tutti {
 
 class engine;
 class fabric;
+class trace_file;
 struct loopback_world;
 
 /// A rank's membership of a world: the transport, and the engine of the thread
@@ -41,8 +45,23 @@ class session {
   engine& main_engine() { return *engine_; }
   exchange& world() { return *exchange_; }
 
-  /// An engine with a thread of its own, not started yet.
-  std::unique_ptr<engine> make_engine();
+  /// An engine with a thread of its own, not started yet; its waits are counted
+  /// in `counts`.
+  std::unique_ptr<engine> make_engine(detail::counter_block& counts);
+
+  /// What this rank has done so far, on all communicators, those that are gone
+  /// included.
+  statistics counters() const;
+
+  /// Of these, the waits of the thread that made the session.
+  statistics waits() const { return counts_.read(); }
+
+  /// A communicator's own counters, and back: what they hold is not forgotten.
+  detail::counter_block& take_counters();
+  void give_back(detail::counter_block& counts) { free_counters_.push_back(&counts); }
+
+  /// The key of the next communicator of all ranks: 0 for the first.
+  communicator_key name_communicator() { return static_cast<communicator_key>(communicators_++); }
 
   /// Tells the other ranks that this one gives up: they get an error that says
   /// `why` from what they wait in, or from their next call.
@@ -51,11 +70,15 @@ class session {
  private:
   session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world, session_options options);
 
-  int rank_, size_, neighbours_ = 1;
+  int rank_, size_, neighbours_ = 1, communicators_ = 0;
   session_options options_;
   waiting_policy waiting_{};
+  detail::counter_block counts_;  // the main engine's
+  std::vector<std::unique_ptr<detail::counter_block>> counters_;
+  std::vector<detail::counter_block*> free_counters_;
   std::unique_ptr<exchange> exchange_;
   std::unique_ptr<loopback_world> own_world_;
+  std::unique_ptr<trace_file> trace_;
   std::unique_ptr<tutti::fabric> fabric_;
   std::unique_ptr<engine> engine_;
 };
@@ -65,6 +88,7 @@ class session {
 #if TUTTI_WITH_BODIES
 #include <cstring>
 
+#include <tutti/base/environment_names.hpp>
 #include <tutti/base/log.hpp>
 #include <tutti/comm/engine.hpp>
 #include <tutti/transport/loopback.hpp>
@@ -91,6 +115,8 @@ inline int count_neighbours(exchange& all, bool threads) {
 TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world,
                             session_options options)
     : rank_(rank), size_(size), options_(options), exchange_(std::move(all)) {
+  if (rank == 0) warn_of_unknown_names();
+  if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_unique<trace_file>(path, rank);
   neighbours_ = detail::count_neighbours(*exchange_, world != nullptr);
   waiting_ = default_waiting(neighbours_, usable_cores());
   if (world || size_ == 1) {
@@ -100,7 +126,7 @@ TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, l
     detail::log_rank = rank_;
     fabric_ = std::make_unique<ucx_fabric>(*exchange_, rank_, size_);
   }
-  engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline);
+  engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline, counts_, trace_.get());
   log(log_level::info, fabric_->describe());
 }
 
@@ -108,11 +134,28 @@ TUTTI_BODY session::~session() = default;
 
 TUTTI_BODY std::shared_ptr<memory_source> session::memory() { return fabric_->memory(); }
 
-TUTTI_BODY std::unique_ptr<engine> session::make_engine() {
+TUTTI_BODY std::unique_ptr<engine> session::make_engine(detail::counter_block& counts) {
   // Whoever waits for a thread of its own has better use for the core.
   waiting_policy waiting = waiting_;
   if (waiting.yields > 50) waiting.yields = 50;
-  return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline);
+  return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline, counts, trace_.get());
+}
+
+TUTTI_BODY statistics session::counters() const {
+  statistics all = counts_.read();
+  for (const auto& counts : counters_) all += counts->read();
+  return all;
+}
+
+TUTTI_BODY detail::counter_block& session::take_counters() {
+  if (free_counters_.empty()) {
+    counters_.push_back(std::make_unique<detail::counter_block>());
+    free_counters_.reserve(counters_.size());
+    return *counters_.back();
+  }
+  detail::counter_block& found = *free_counters_.back();
+  free_counters_.pop_back();
+  return found;
 }
 
 TUTTI_BODY void session::abandon(const char* why) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,18 +25,31 @@ struct alignas(64) rank_status {
   std::atomic<std::uint32_t> left{0};       ///< 1 once it will begin no more
   std::atomic<std::uint64_t> shape{0};      ///< fingerprint of the call it has entered last, but for the number
 
-  /// To be called before `entered` is stored.
-  void enter(const call& what, std::uint64_t its_shape) {
-    if (shape.load(std::memory_order_relaxed) == its_shape) return;
-    std::uint64_t bytes[words];
-    std::memcpy(bytes, &what, sizeof what);
-    for (std::size_t i = 0; i < words; ++i) what_[i].store(bytes[i], std::memory_order_relaxed);
-    shape.store(its_shape, std::memory_order_release);
+  /// From here on it is in operation `number`, a call of that shape.
+  void enter(const call& what, std::uint64_t its_shape, std::uint64_t number) {
+    approach(what, its_shape, number);
+    entered.store(number, std::memory_order_release);
   }
-  /// What it has entered, as number `number`.
-  call entered_call(std::uint64_t number) const {
+
+  /// The first half of that: others may look in between.
+  void approach(const call& what, std::uint64_t its_shape, std::uint64_t number) {
+    entering_.store(number, std::memory_order_relaxed);
+    if (shape.load(std::memory_order_relaxed) != its_shape) {
+      std::uint64_t bytes[words];
+      std::memcpy(bytes, &what, sizeof what);
+      for (std::size_t i = 0; i < words; ++i) what_[i].store(bytes[i], std::memory_order_release);
+      shape.store(its_shape, std::memory_order_release);
+    }
+  }
+
+  /// What the rank called as operation `number`, where it is in that one and
+  /// called something else than `expected`.
+  std::optional<call> astray(std::uint64_t number, std::uint64_t expected) const {
+    if (entered.load(std::memory_order_acquire) != number || shape.load(std::memory_order_acquire) == expected) return {};
     std::uint64_t bytes[words];
-    for (std::size_t i = 0; i < words; ++i) bytes[i] = what_[i].load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < words; ++i) bytes[i] = what_[i].load(std::memory_order_acquire);
+    // On its way into the next one, it has that one's shape already.
+    if (entering_.load(std::memory_order_relaxed) != number) return {};
     call what;
     std::memcpy(&what, bytes, sizeof what);
     what.number = number;
@@ -45,6 +59,7 @@ struct alignas(64) rank_status {
  private:
   static constexpr std::size_t words = sizeof(call) / 8;
   std::atomic<std::uint64_t> what_[words] = {};
+  std::atomic<std::uint64_t> entering_{0};  // ahead of what it then writes, as `entered` is behind
 };
 
 /// The channels of one communicator: a sending and a receiving port for each
@@ -98,15 +113,16 @@ class fabric {
   virtual ~fabric() = default;
 
   /// The lowest operation that this rank has not completed, on the communicator
-  /// that it used last; for reports of what a failure cut short.
+  /// in which it waits or that it used last: an `operation_id`; for reports of
+  /// what a failure cut short.
   std::atomic<std::uint64_t> open_operation{1};
 
   virtual std::unique_ptr<engine_transport> make_engine() = 0;
   virtual verdict_board& board() = 0;
 
   /// Looks whether a peer has died or stopped, and declares it if so.
-  /// `stuck_on` is the operation in which this rank waits, over that link of
-  /// those members. Called from sleeps.
+  /// `stuck_on` is the operation (an `operation_id`) in which this rank waits,
+  /// over that link of those members. Called from sleeps.
   virtual void examine(std::uint64_t stuck_on, const link& over, const std::vector<int>& members) = 0;
 
   /// Makes a verdict known to all; the first one counts.

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <tutti/base/tally.hpp>
 #include <tutti/transport/call.hpp>
 
 namespace tutti {
@@ -38,6 +39,9 @@ class send_port {
   /// learn only in `settle` that there are fewer.
   std::size_t in_flight = 0;
   virtual void settle() {}
+
+  /// Where the executor counts what the port takes; null for nowhere.
+  traffic_tally* counted = nullptr;
 };
 
 /// The end of a channel from one peer that receives.

@@ -60,7 +60,7 @@ class succession {
     if (heartbeat_line* l = lines_.to(rank)) ask(*l);
     if (coordinator_ != rank_) say_to_coordinator(heartbeat_kind::suspect, rank);
   }
-  /// The operation that this rank waits in, 0 for none.
+  /// The operation (an `operation_id`) that this rank waits in, 0 for none.
   void stuck(std::uint64_t operation) { stuck_on_ = operation; }
   void leave(double t) {
     if (leaving_since_ == 0) leaving_since_ = t;
@@ -106,7 +106,7 @@ class succession {
         if (stuck_on_ == 0) answer_until_ = t_ + first_hearing;
         break;
       case heartbeat_kind::stuck:
-        if (f.operation > 0 && (lowest_ == 0 || f.operation < lowest_)) lowest_ = f.operation;
+        open_.note(f.operation);
         break;
       case heartbeat_kind::suspect: suspect(f.rank, t_); break;
       case heartbeat_kind::report:
@@ -229,11 +229,13 @@ class succession {
 
   verdict judgement() {
     verdict v = cause_;
-    if (stuck_on_ > 0 && (lowest_ == 0 || stuck_on_ < lowest_)) lowest_ = stuck_on_;
+    open_.note(stuck_on_);
     const bool loss = v.code == errc::rank_died || v.code == errc::rank_stopped;
-    if (lowest_ > 0 && (v.operation == 0 || (loss && lowest_ < v.operation))) v.operation = lowest_;
+    if (v.operation == 0 || loss) v.operation = open_.lowest(v.operation);
     if (loss && v.operation > 0)
-      v.say(format("%s; operation %llu could not be completed", v.text, static_cast<unsigned long long>(v.operation)));
+      v.say(format("%s; operation %llu%s could not be completed", v.text,
+                   static_cast<unsigned long long>(operation_number(v.operation)),
+                   of_communicator(communicator_of(v.operation)).c_str()));
     return v;
   }
 
@@ -376,7 +378,8 @@ class succession {
   verdict cause_{}, verdict_{};
   double blamed_at_ = 0, reported_at_ = 0, decide_at_ = 0;
 
-  std::uint64_t stuck_on_ = 0, lowest_ = 0;
+  std::uint64_t stuck_on_ = 0;
+  lowest_operations open_;
   double answer_until_ = 0;
 
   bool goodbye_said_ = false;

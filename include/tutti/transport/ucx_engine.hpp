@@ -211,8 +211,8 @@ class ucx_fabric::engine final : public engine_transport {
       if (header.sequence == message_header::goodbye || header.sequence == message_header::status) {
         if (rank_status* s = l->remembered_[header.source].get()) {
           const bool goodbye = header.sequence == message_header::goodbye;
-          if (!goodbye) s->enter(header.what, header.fingerprint);
-          s->entered = header.what.number;
+          if (goodbye) s->entered = header.what.number;
+          else s->enter(header.what, header.fingerprint, header.what.number);
           s->completed = goodbye ? header.what.number : header.what.number - 1;
           s->left = goodbye;
         }

@@ -76,12 +76,13 @@ class ucx_fabric final : public fabric {
       if (dead && controls_[r] && controls_[r]->left.load(std::memory_order_acquire)) return;
       verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
                 .operation = lowest_open(stuck_on, over, members, f.rank)};
-      v.say(format("rank %d (process %d on %s) %s; operation %llu could not be completed", f.rank, f.pid,
+      v.say(format("rank %d (process %d on %s) %s; operation %llu%s could not be completed", f.rank, f.pid,
                    homes_[r].host, dead ? "died" : "is stopped and does not run",
-                   static_cast<unsigned long long>(v.operation)));
+                   static_cast<unsigned long long>(operation_number(v.operation)),
+                   of_communicator(communicator_of(v.operation), members).c_str()));
       declare(v);
     });
-    for (std::size_t p = 0; p < members.size(); ++p) report_broken(stuck_on, over, static_cast<int>(p), members[p]);
+    for (std::size_t p = 0; p < members.size(); ++p) report_broken(stuck_on, over, static_cast<int>(p), members);
     examining_.clear(std::memory_order_release);
   }
 
@@ -122,15 +123,18 @@ class ucx_fabric final : public fabric {
 
   // A connection that ended though its rank neither died nor left. What happened
   // to a rank is heard sooner than this waits.
-  void report_broken(std::uint64_t stuck_on, const link& over, int peer, int member) {
+  void report_broken(std::uint64_t stuck_on, const link& over, int peer, const std::vector<int>& members) {
     constexpr double patience = 1.5;
+    const int member = members[static_cast<std::size_t>(peer)];
+    const std::uint64_t number = operation_number(stuck_on);
     const double since = broken_since_[static_cast<std::size_t>(member)].load(std::memory_order_relaxed);
     if (over.kind(peer) != link_kind::message || since == 0 || now() - since < patience) return;
     const rank_status* s = over.status_of(peer);
-    if (s && s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) >= stuck_on) return;
+    if (s && s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) >= number) return;
     verdict v{.code = errc::link, .rank = member, .operation = stuck_on};
-    v.say(format("the connection between rank %d and rank %d on %s has ended; operation %llu could not be completed", rank_,
-                 member, homes_[static_cast<std::size_t>(member)].host, static_cast<unsigned long long>(stuck_on)));
+    v.say(format("the connection between rank %d and rank %d on %s has ended; operation %llu%s could not be completed", rank_,
+                 member, homes_[static_cast<std::size_t>(member)].host, static_cast<unsigned long long>(number),
+                 of_communicator(communicator_of(stuck_on), members).c_str()));
     declare(v);
   }
 
@@ -140,7 +144,7 @@ class ucx_fabric final : public fabric {
     for (std::size_t p = 0; p < members.size(); ++p) {
       const rank_status* s = members[p] == gone ? nullptr : over.status_of(static_cast<int>(p));
       if (!s || over.kind(static_cast<int>(p)) == link_kind::message) continue;
-      const std::uint64_t next = s->completed.load(std::memory_order_relaxed) + 1;
+      const std::uint64_t next = operation_id(communicator_of(mine), s->completed.load(std::memory_order_relaxed) + 1);
       mine = next < mine ? next : mine;
     }
     return mine;

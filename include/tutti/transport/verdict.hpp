@@ -8,6 +8,7 @@
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/transport/operation_id.hpp>
 
 namespace tutti {
 
@@ -15,7 +16,7 @@ namespace tutti {
 struct verdict {
   errc code = errc::link;
   std::int32_t rank = -1;       ///< at fault, in the world
-  std::uint64_t operation = 0;  ///< the lowest that some survivor could not complete
+  std::uint64_t operation = 0;  ///< the lowest that some survivor could not complete: an `operation_id`
   char text[496] = {};
 
   void say(const std::string& sentence) {
@@ -23,7 +24,7 @@ struct verdict {
     std::memcpy(text, sentence.data(), n);
     text[n] = '\0';
   }
-  [[noreturn]] void raise() const { throw error(code, text, rank, operation); }
+  [[noreturn]] void raise() const { throw error(code, text, rank, operation_number(operation)); }
 };
 
 /// The one place where a session's verdict is written, by whoever is first; in

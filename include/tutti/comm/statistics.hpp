@@ -1,0 +1,101 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+
+#include <tutti/base/tally.hpp>
+#include <tutti/schedule/contract.hpp>
+#include <tutti/transport/link_kind.hpp>
+
+namespace tutti {
+
+/// What a rank has done so far. A message is a piece that a link took, be it
+/// empty; bytes are payload, so that those of a call are its plan's
+/// `bytes_sent`.
+struct statistics {
+  /// Of one collective: calls that are done, and what they sent.
+  struct calls {
+    std::uint64_t done = 0;
+    traffic sent{};
+    friend bool operator==(const calls&, const calls&) = default;
+  };
+
+  std::array<traffic, std::size(every_link_kind)> links{};
+  std::array<calls, std::size(every_collective)> collectives{};
+  std::uint64_t waits = 0;   ///< times that it slept, because spinning had brought nothing
+  double seconds_slept = 0;  ///< in these
+
+  const traffic& over(link_kind kind) const { return links[static_cast<std::size_t>(kind)]; }
+  const calls& of(collective what) const { return collectives[static_cast<std::size_t>(what)]; }
+  traffic sent() const {
+    traffic all;
+    for (const traffic& one : links) all += one;
+    return all;
+  }
+
+  statistics& operator+=(const statistics& other) {
+    for (std::size_t i = 0; i < links.size(); ++i) links[i] += other.links[i];
+    for (std::size_t i = 0; i < collectives.size(); ++i) {
+      collectives[i].done += other.collectives[i].done;
+      collectives[i].sent += other.collectives[i].sent;
+    }
+    waits += other.waits;
+    seconds_slept += other.seconds_slept;
+    return *this;
+  }
+  /// What came after `earlier`.
+  statistics since(const statistics& earlier) const {
+    statistics s = *this;
+    for (std::size_t i = 0; i < links.size(); ++i) s.links[i] -= earlier.links[i];
+    for (std::size_t i = 0; i < collectives.size(); ++i) {
+      s.collectives[i].done -= earlier.collectives[i].done;
+      s.collectives[i].sent -= earlier.collectives[i].sent;
+    }
+    s.waits -= earlier.waits;
+    s.seconds_slept -= earlier.seconds_slept;
+    return s;
+  }
+};
+
+namespace detail {
+
+/// What one communicator, or one thread that waits, counts. Each number is
+/// written by one thread.
+struct counter_block {
+  struct wait_tally {
+    tally times, nanoseconds;
+    void add(double seconds) {
+      times.add(1);
+      nanoseconds.add(seconds > 0 ? static_cast<std::uint64_t>(seconds * 1e9) : 0);
+    }
+  };
+  struct call_tally {
+    tally done;
+    traffic_tally sent;
+  };
+
+  traffic_tally links[std::size(every_link_kind)];
+  call_tally collectives[std::size(every_collective)];
+  wait_tally moving, calling;  ///< of the thread that moves operations, and of one that waits for that thread
+
+  traffic_tally& over(link_kind kind) { return links[static_cast<std::size_t>(kind)]; }
+  void completed(collective what, const traffic& sent) {
+    call_tally& c = collectives[static_cast<std::size_t>(what)];
+    c.done.add(1);
+    c.sent.add(sent);
+  }
+
+  statistics read() const {
+    statistics s;
+    for (std::size_t i = 0; i < s.links.size(); ++i) s.links[i] = links[i].read();
+    for (std::size_t i = 0; i < s.collectives.size(); ++i)
+      s.collectives[i] = {collectives[i].done.read(), collectives[i].sent.read()};
+    s.waits = moving.times.read() + calling.times.read();
+    s.seconds_slept = 1e-9 * static_cast<double>(moving.nanoseconds.read() + calling.nanoseconds.read());
+    return s;
+  }
+};
+
+}  // namespace detail
+}  // namespace tutti

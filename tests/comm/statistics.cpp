@@ -1,0 +1,35 @@
+#include <tutti/comm/statistics.hpp>
+
+#include <doctest/doctest.h>
+
+using namespace tutti;
+
+TEST_CASE("what is counted is read by link, by collective and as a whole") {
+  detail::counter_block block;
+  block.over(link_kind::window).add(100);
+  block.over(link_kind::window).add(0);
+  block.over(link_kind::message).add(7);
+  const statistics before = block.read();
+  CHECK(before.over(link_kind::window) == traffic{2, 100});
+  CHECK(before.over(link_kind::message) == traffic{1, 7});
+  CHECK(before.over(link_kind::self) == traffic{});
+  CHECK(before.sent() == traffic{3, 107});
+  CHECK(before.of(collective::barrier) == statistics::calls{});
+
+  block.completed(collective::all_reduce, {3, 107});
+  block.over(link_kind::loopback).add(1);
+  block.moving.add(0.25);
+  block.calling.add(0.5);
+  block.calling.add(-1);  // a clock that was read too early
+  const statistics after = block.read().since(before);
+  CHECK(after.sent() == traffic{1, 1});
+  CHECK(after.of(collective::all_reduce) == statistics::calls{1, {3, 107}});
+  CHECK(after.waits == 3);
+  CHECK(after.seconds_slept == 0.75);
+
+  statistics both = before;
+  both += after;
+  CHECK(both.links == block.read().links);
+  CHECK(both.collectives == block.read().collectives);
+  CHECK(both.waits == 3);
+}
