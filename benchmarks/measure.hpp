@@ -36,7 +36,8 @@ class workload {
   /// New operands, and no trace of an earlier result.
   void arrange(std::uint64_t seed) {
     values_ = make_(of_.ranks, seed);
-    values_.fill(in_, values_.of[rank_], of_.what == collective::all_gather ? rank_ * of_.block() : 0);
+    const bool own_block = of_.what == collective::all_gather || of_.what == collective::gather;
+    values_.fill(in_, values_.of[rank_], own_block ? rank_ * of_.block() : 0);
     // This pattern occurs in no result.
     if (!out_.empty()) std::memset(static_cast<void*>(out_.data()), 0xa5, out_.size() * sizeof(T));
     if (of_.what == collective::broadcast && rank_ == 0) values_.fill(out_, values_.of[0]);
@@ -50,6 +51,10 @@ class workload {
       case collective::reduce: return rank_ == 0 ? values_.count_wrong(out, values_.folded) : 0;
       case collective::reduce_scatter: return values_.count_wrong(out, values_.folded, rank_ * of_.block());
       case collective::broadcast: return values_.count_wrong(out, values_.of[0]);
+      case collective::scatter: return values_.count_wrong(out, values_.of[0], rank_ * of_.block());
+      case collective::gather:
+        if (rank_ != 0) return 0;
+        [[fallthrough]];
       case collective::all_gather: {
         std::size_t wrong = 0, at = 0;
         for (const auto& theirs : values_.of) {

@@ -54,6 +54,8 @@ struct library_calls {
       case collective::broadcast: return tutti::broadcast(world, out, 0, how);
       case collective::reduce: return tutti::reduce(world, in, out, op, 0, how);
       case collective::barrier: return tutti::barrier(world, how);
+      case collective::gather: return tutti::gather(world, in, out, 0, how);
+      case collective::scatter: return tutti::scatter(world, in, out, 0, how);
     }
   }
 };

@@ -70,6 +70,8 @@ void call(const problem& p, tutti::span<const T> in, tutti::span<T> out, MPI_Dat
     case collective::broadcast: ::MPI_Bcast(out.data(), count, type, 0, MPI_COMM_WORLD); break;
     case collective::reduce: ::MPI_Reduce(in.data(), out.data(), count, type, op, 0, MPI_COMM_WORLD); break;
     case collective::barrier: ::MPI_Barrier(MPI_COMM_WORLD); break;
+    case collective::gather: ::MPI_Gather(in.data(), block, type, out.data(), block, type, 0, MPI_COMM_WORLD); break;
+    case collective::scatter: ::MPI_Scatter(in.data(), block, type, out.data(), block, type, 0, MPI_COMM_WORLD); break;
   }
 }
 

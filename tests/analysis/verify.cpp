@@ -159,6 +159,59 @@ TEST_CASE("outputs hold what they should") {
   CHECK(verify(collective::reduce, {1}, order::any, idle) == at_end(flaw::incomplete, 1, 0));
 }
 
+/// Two ranks that each bring one block and end with both, through chunks of one
+/// length, to be spoilt by a test.
+constexpr team_of trade() {
+  team_of team(2, schedule{.parts = 2, .scratch = 1, .equal_chunks = true});
+  for (int r = 0; r < 2; ++r) {
+    auto& mine = team[static_cast<std::size_t>(r)];
+    mine.send({1 - r}, chunk{r});
+    mine.recv({1 - r}, chunk{2});
+    mine.copy(chunk{2}, chunk{1 - r});
+  }
+  return team;
+}
+
+constexpr proof all_gather_of(const team_of& team) { return verify(collective::all_gather, {0}, order::any, team); }
+
+static_assert(all_gather_of(trade()).ok);
+
+TEST_CASE("chunks of one length may stand in any place, and must end in the right one") {
+  team_of team = trade();
+  team[0].steps[2].where = chunk{0};  // rank 1's block over rank 0's own
+  CHECK(all_gather_of(team) == at_end(flaw::misplaced, 0, 0));
+  team = trade();
+  team[1].copy(chunk{1}, chunk{0});  // its own block instead of the other's
+  CHECK(all_gather_of(team) == at_end(flaw::misplaced, 1, 0));
+  team = trade();
+  team[0].steps[0].where = chunk{1};  // which holds nothing
+  CHECK(all_gather_of(team) == at_step(flaw::nothing_held, 0, 0, 1));
+  team = trade();
+  team[1].steps[1] = {.what = verb::recv_reduce, .peer = {0}, .where = chunk{2}, .with = chunk{1}};
+  CHECK(all_gather_of(team) == at_step(flaw::folded, 1, 1, 1));
+}
+
+TEST_CASE("only whole blocks are of one length, and all ranks must take them so") {
+  team_of team = trade();
+  team[1].equal_chunks = false;
+  CHECK(all_gather_of(team) == at_end(flaw::parts, 1));
+  team[0].equal_chunks = false;
+  CHECK(all_gather_of(team) == at_step(flaw::chunks, 0, 2, 2));
+  team_of finer = trade();  // two chunks a block: one may be longer than the other
+  for (schedule& s : finer) s.parts = 4, s.scratch = 4;
+  CHECK(all_gather_of(finer).found == flaw::parts);
+  team_of whole = trade();
+  CHECK(verify(collective::broadcast, {0}, order::any, whole).found == flaw::parts);
+}
+
+TEST_CASE("gather asks something of the root only, scatter of everyone their block") {
+  const team_of idle(2, schedule{.parts = 2});
+  CHECK(verify(collective::gather, {0}, order::any, idle) == at_end(flaw::missing, 0, 1));
+  CHECK(verify(collective::gather, {1}, order::any, idle) == at_end(flaw::missing, 1, 0));
+  CHECK(verify(collective::scatter, {0}, order::any, idle) == at_end(flaw::missing, 1, 1));
+  CHECK(verify(collective::scatter, {0}, order::any, team_of(2, schedule{.parts = 1})).found == flaw::parts);
+}
+
 TEST_CASE("a barrier hears from everyone") {
   team_of team;
   for (int r = 0; r < 4; ++r) team.push_back(dissemination_barrier({4}, {r}));

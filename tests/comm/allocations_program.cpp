@@ -43,6 +43,8 @@ int every_call(communicator& c, buffers& b, bool async) {
         case collective::all_gather: async ? done(all_gather_async(c, in, wide, how)) : all_gather(c, in, wide, how); break;
         case collective::broadcast: async ? done(broadcast_async(c, in, c.size() - 1, how)) : broadcast(c, in, c.size() - 1, how); break;
         case collective::reduce: async ? done(reduce_async(c, in, out, plus{}, 0, how)) : reduce(c, in, out, plus{}, 0, how); break;
+        case collective::gather: async ? done(gather_async(c, in, wide, 0, how)) : gather(c, in, wide, 0, how); break;
+        case collective::scatter: async ? done(scatter_async(c, wide, out, 0, how)) : scatter(c, wide, out, 0, how); break;
         case collective::barrier: async ? done(barrier_async(c, how)) : barrier(c, how); break;
       }
       calls += !async;

@@ -57,6 +57,53 @@ std::vector<T> operands(int rank, std::size_t n) {
   return v;
 }
 
+/// What the root has of all ranks: the blocks of each, in their order.
+template <class T>
+std::vector<T> gathered(int ranks, std::size_t n) {
+  std::vector<T> all;
+  for (int r = 0; r < ranks; ++r)
+    for (T v : operands<T>(r, n)) all.push_back(v);
+  return all;
+}
+
+template <class T>
+void check_gather(communicator& c, std::size_t n, int root, const call_options& how, const std::string& name) {
+  const int p = c.size(), me = c.rank();
+  const std::size_t mine = n * static_cast<std::size_t>(me);
+  const std::vector<T> in = operands<T>(me, n), want = gathered<T>(p, n), untouched(want.size(), T(99));
+  std::vector<T> out = untouched;
+  gather(c, in, out, root, how);
+  need(in == operands<T>(me, n) && out == (me == root ? want : untouched), name, n, c);
+  out = untouched;
+  for (std::size_t i = 0; i < n; ++i) out[mine + i] = in[i];
+  const std::vector<T> before = out;
+  gather(c, span<T>(out).subspan(mine, n), out, root, how);  // in place at the root, and of any memory elsewhere
+  need(out == (me == root ? want : before), name + ", in place", n, c);
+  std::vector<T> nothing;
+  gather(c, in, me == root ? out : nothing, root, how);
+  need(me != root || out == want, name + ", nothing to write to but at the root", n, c);
+}
+
+template <class T>
+void check_scatter(communicator& c, std::size_t n, int root, const call_options& how, const std::string& name) {
+  const int p = c.size(), me = c.rank();
+  const std::size_t wide = n * static_cast<std::size_t>(p), mine = n * static_cast<std::size_t>(me);
+  const std::vector<T> all = operands<T>(root, wide);
+  const auto at = static_cast<std::ptrdiff_t>(mine), end = static_cast<std::ptrdiff_t>(mine + n);
+  const std::vector<T> want(all.begin() + at, all.begin() + end);
+  std::vector<T> in = operands<T>(me, wide), out(n, T(99)), nothing;
+  scatter(c, in, out, root, how);
+  need(in == operands<T>(me, wide) && out == want, name, n, c);
+  out.assign(n, T(99));
+  scatter(c, me == root ? in : nothing, out, root, how);
+  need(out == want, name + ", nothing to read but at the root", n, c);
+  if (me != root) in.assign(wide, T(99));
+  scatter(c, in, span<T>(in).subspan(mine, n), root, how);
+  std::vector<T> left(wide, T(99));
+  for (std::size_t i = 0; i < n; ++i) left[mine + i] = want[i];
+  need(in == (me == root ? all : left), name + ", in place", n, c);
+}
+
 /// Every algorithm of every collective at one count; T holds small sums exactly.
 template <class T>
 void check_count(communicator& c, std::size_t n) {
@@ -117,6 +164,12 @@ void check_count(communicator& c, std::size_t n) {
         }
         break;
       case collective::barrier: barrier(c, how); break;
+      case collective::gather:
+        for (int root = 0; root < p; root += 1 + p / 3) check_gather<T>(c, n, root, how, name);
+        break;
+      case collective::scatter:
+        for (int root = 0; root < p; root += 1 + p / 3) check_scatter<T>(c, n, root, how, name);
+        break;
     }
   }
 }

@@ -52,8 +52,10 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
   const auto p = static_cast<std::size_t>(ranks);
   const bool blocks = blocked(c.what);
   c.element = sizeof(T);
-  const std::size_t in_count = c.what == collective::reduce_scatter ? c.count * p : c.count;
-  const std::size_t out_count = c.what == collective::all_gather ? c.count * p : c.count;
+  const bool splits = c.what == collective::reduce_scatter || c.what == collective::scatter;
+  const bool collects = c.what == collective::all_gather || c.what == collective::gather;
+  const std::size_t in_count = splits ? c.count * p : c.count;
+  const std::size_t out_count = collects ? c.count * p : c.count;
   static const Op op{};
   T poison;
   std::memset(static_cast<void*>(&poison), 0x5a, sizeof poison);
@@ -116,8 +118,10 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
       T want = poison;
       if (c.what == collective::broadcast) {
         want = operand<T>(c.root, i);
-      } else if (c.what == collective::all_gather) {
-        want = operand<T>(static_cast<int>(i / c.count), i % c.count);
+      } else if (c.what == collective::scatter) {
+        want = operand<T>(c.root, r * c.count + i);
+      } else if (collects) {
+        if (c.what == collective::all_gather || me == c.root) want = operand<T>(static_cast<int>(i / c.count), i % c.count);
       } else if (c.what != collective::reduce || me == c.root) {
         const std::size_t at = blocks ? r * c.count + i : i;
         want = operand<T>(0, at);

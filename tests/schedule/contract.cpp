@@ -31,18 +31,26 @@ TEST_CASE("what every collective promises") {
   CHECK(promise(collective::reduce, 3, 2, {1}, {1}) == "01|01");
   CHECK(promise(collective::reduce, 3, 2, {2}, {1}) == "01|");
   CHECK(promise(collective::barrier, 3, 1, {2}) == "0|");
+  CHECK(promise(collective::gather, 3, 3, {1}, {1}) == "1|012");
+  CHECK(promise(collective::gather, 3, 3, {2}, {1}) == "2|");
+  CHECK(promise(collective::scatter, 2, 4, {1}, {1}) == "0123|23");
+  CHECK(promise(collective::scatter, 2, 4, {0}, {1}) == "|01");
 }
 
 TEST_CASE("whose values come out") {
-  CHECK(contract{.what = collective::all_gather, .all = {3}, .parts = 6}.source_of({5}) == rank{2});
-  CHECK(contract{.what = collective::broadcast, .all = {3}, .root = {1}, .parts = 6}.source_of({5}) == rank{1});
+  auto source = [](collective what, rank at, chunk c) {
+    return contract{.what = what, .all = {3}, .root = {1}, .parts = 6}.source_of(at, c);
+  };
+  for (collective what : {collective::all_gather, collective::gather}) CHECK(source(what, {0}, {5}) == origin{{2}, {5}});
+  for (collective what : {collective::broadcast, collective::scatter}) CHECK(source(what, {0}, {5}) == origin{{1}, {5}});
+  CHECK(contract{.what = collective::all_reduce, .all = {3}}.folded_at({1}) == operands{0, 3});
   CHECK(owner_of({4}, {4}, 8) == rank{2});
 }
 
 TEST_CASE("collectives have different names") {
   std::set<std::string> names;
   for (collective what : every_collective) names.insert(name_of(what));
-  CHECK(names.size() == 6);
+  CHECK(names.size() == std::size(every_collective));
   CHECK(names.count("unknown") == 0);
 }
 

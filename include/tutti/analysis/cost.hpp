@@ -12,7 +12,7 @@ namespace tutti {
 inline constexpr int simulated_whole = 40;
 
 /// Seconds that a collective takes. `bytes` are those of the whole vector: of
-/// all_gather and reduce_scatter, everyone's blocks together. Deterministic;
+/// what is cut by ranks, everyone's blocks together. Deterministic;
 /// 0 where the algorithm is not available.
 ///
 /// One slice is simulated through all dependencies; the slices after it follow

@@ -10,7 +10,7 @@ namespace tutti {
 
 /// The shape of a call: all that decides how it is done. `count` is what the
 /// call's definition counts: of the whole vector for all_reduce, broadcast and
-/// reduce, of one rank's block for reduce_scatter and all_gather.
+/// reduce, of one rank's block for what is cut by ranks (`blocked`).
 struct call_shape {
   collective what = collective::all_reduce;
   std::size_t count = 0;

@@ -67,7 +67,7 @@ namespace detail {
 inline constexpr std::size_t staged_bytes = 16384;
 
 inline chunking cut(const call_shape& c, team all, int parts) {
-  if (blocked(c.what)) return block_chunking(c.count, all.size, parts);
+  if (blocked(c.what)) return block_chunking(c.count, blocks_of(c.what, all), parts);
   // Chunks begin on a cache line where there is enough to go round.
   const std::size_t line = 64 / c.element;
   const bool large = c.element <= 64 && 64 % c.element == 0 && c.count >= line * 64 * static_cast<std::size_t>(parts);

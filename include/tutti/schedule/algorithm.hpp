@@ -16,11 +16,13 @@ enum class algorithm : std::uint8_t {
   rabenseifner,
   pairwise,
   dissemination,
+  linear,
 };
 
 inline constexpr algorithm every_algorithm[] = {
     algorithm::ring,    algorithm::tree,         algorithm::double_tree, algorithm::doubling,
-    algorithm::halving, algorithm::rabenseifner, algorithm::pairwise,    algorithm::dissemination};
+    algorithm::halving, algorithm::rabenseifner, algorithm::pairwise,    algorithm::dissemination,
+    algorithm::linear};
 
 constexpr const char* name_of(algorithm how) {
   switch (how) {
@@ -33,6 +35,7 @@ constexpr const char* name_of(algorithm how) {
     case algorithm::rabenseifner: return "rabenseifner";
     case algorithm::pairwise: return "pairwise";
     case algorithm::dissemination: return "dissemination";
+    case algorithm::linear: return "linear";
   }
   return "unknown";
 }

@@ -1,10 +1,12 @@
 #pragma once
 #include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/binomial.hpp>
 #include <tutti/schedule/contract.hpp>
 #include <tutti/schedule/dissemination.hpp>
 #include <tutti/schedule/double_tree.hpp>
 #include <tutti/schedule/doubling.hpp>
 #include <tutti/schedule/halving.hpp>
+#include <tutti/schedule/linear.hpp>
 #include <tutti/schedule/pairwise.hpp>
 #include <tutti/schedule/rabenseifner.hpp>
 #include <tutti/schedule/ring.hpp>
@@ -57,6 +59,12 @@ inline constexpr repertoire_entry repertoire[] = {
 
     {collective::barrier, algorithm::dissemination, any_size,
      [](team t, rank r, rank) { return dissemination_barrier(t, r); }},
+
+    {collective::gather, algorithm::tree, any_size, tree_gather},
+    {collective::gather, algorithm::linear, any_size, linear_gather},
+
+    {collective::scatter, algorithm::tree, any_size, tree_scatter},
+    {collective::scatter, algorithm::linear, any_size, linear_scatter},
 };
 
 /// The table's line for a collective and an algorithm; null where there is none.

@@ -1,0 +1,47 @@
+#include <tutti/schedule/linear.hpp>
+
+#include <doctest/doctest.h>
+
+#include <tutti/analysis/draw.hpp>
+
+#include "proofs.hpp"
+
+namespace {
+
+using namespace tutti;
+using proofs::proved_up_to_8;
+
+static_assert(proved_up_to_8<collective::gather, algorithm::linear>);
+static_assert(proved_up_to_8<collective::scatter, algorithm::linear>);
+
+TEST_CASE("straight to and from the root is proved for 1 to 33 ranks and some more, any root") {
+  for (collective what : {collective::gather, collective::scatter}) proofs::prove_at_run_time(what, algorithm::linear);
+}
+
+TEST_CASE("straight to and from the root of 4, as drawn") {
+  CHECK(draw_text(collective::gather, algorithm::linear, {4}, {1}) == R"(     │ rank 0    │ rank 1    │ rank 2    │ rank 3
+─────┼───────────┼───────────┼───────────┼───────────
+   1 │ c0→1      │      c0←0 │ c2→1      │ c3→1
+     │           │      c2←2 │           │
+     │           │      c3←3 │           │
+)");
+  CHECK(draw_text(collective::scatter, algorithm::linear, {4}, {2}) == R"(     │ rank 0    │ rank 1    │ rank 2    │ rank 3
+─────┼───────────┼───────────┼───────────┼───────────
+   1 │      c0←2 │      c1←2 │ c0→0      │      c3←2
+     │           │           │ c1→1      │
+     │           │           │ c3→3      │
+)");
+}
+
+TEST_CASE("every block but the root's travels once, in a message of its own") {
+  for (int p = 1; p <= 33; ++p)
+    for (int root = 0; root < p; ++root)
+      for (int r = 0; r < p; ++r) {
+        const auto block = std::size_t{12}, n = block * static_cast<std::size_t>(p);
+        CHECK(proofs::sent(linear_gather({p}, {r}, {root}), n) == (r == root ? 0 : block));
+        CHECK(proofs::sent(linear_scatter({p}, {r}, {root}), n) == (r == root ? n - block : 0));
+        CHECK(linear_scatter({p}, {r}, {root}).steps.size() == static_cast<std::size_t>(r == root ? p - 1 : 1));
+      }
+}
+
+}  // namespace
