@@ -52,6 +52,14 @@ class workload {
       case collective::reduce_scatter: return values_.count_wrong(out, values_.folded, rank_ * of_.block());
       case collective::broadcast: return values_.count_wrong(out, values_.of[0]);
       case collective::scatter: return values_.count_wrong(out, values_.of[0], rank_ * of_.block());
+      case collective::all_to_all: {
+        std::size_t wrong = 0, at = 0;
+        for (const auto& theirs : values_.of) {
+          wrong += values_.count_wrong(out.subspan(at, of_.block()), theirs, rank_ * of_.block());
+          at += of_.block();
+        }
+        return wrong;
+      }
       case collective::gather:
         if (rank_ != 0) return 0;
         [[fallthrough]];

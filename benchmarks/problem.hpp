@@ -12,7 +12,7 @@ using tutti::collective;
 
 /// What is measured, one line of the table. `bytes` as nccl-tests count them:
 /// of the whole vector; where it is cut by ranks, of the buffer that holds all
-/// blocks. The root, where there is one, is 0.
+/// blocks (of all_to_all, of either). The root, where there is one, is 0.
 struct problem {
   collective what = collective::all_reduce;
   int ranks = 1;
@@ -33,6 +33,7 @@ struct problem {
       case collective::reduce_scatter:
       case collective::all_gather:
       case collective::gather:
+      case collective::all_to_all:
       case collective::scatter: return (p - 1) / p;
       default: return 1;
     }

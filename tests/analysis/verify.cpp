@@ -212,6 +212,27 @@ TEST_CASE("gather asks something of the root only, scatter of everyone their blo
   CHECK(verify(collective::scatter, {0}, order::any, team_of(2, schedule{.parts = 1})).found == flaw::parts);
 }
 
+TEST_CASE("an all_to_all's blocks end where they belong, each in its place") {
+  auto spoilt = [](auto spoil) {
+    team_of team;
+    for (int r = 0; r < 3; ++r) team.push_back(pairwise_all_to_all({3}, {r}));
+    spoil(team);
+    return verify(collective::all_to_all, {0}, order::any, team);
+  };
+  // Of rank r: own copy, send to r + 1, receive from r − 1, send to r + 2, receive from r − 2.
+  CHECK(spoilt([](team_of&) {}).ok);
+  CHECK(spoilt([](team_of& t) { std::swap(t[0].steps[1].where, t[0].steps[3].where); }) == at_end(flaw::misplaced, 1, 3));  // two blocks swapped by who sends
+  CHECK(spoilt([](team_of& t) { std::swap(t[1].steps[2].where, t[1].steps[4].where); }) == at_end(flaw::misplaced, 1, 3));  // and by who receives
+  CHECK(spoilt([](team_of& t) { t[2].steps[0].with = chunk{0}; }) == at_end(flaw::misplaced, 2, 5));  // another's instead of its own
+  CHECK(spoilt([](team_of& t) { t[2].steps.erase(t[2].steps.begin()); }) == at_end(flaw::missing, 2, 5));
+  CHECK(spoilt([](team_of& t) {  // both swaps at once, so that every rank has some block of every other
+          for (schedule& s : t) std::swap(s.steps[1].where, s.steps[3].where);
+        }) == at_end(flaw::misplaced, 0, 4));
+  CHECK(spoilt([](team_of& t) {
+          for (schedule& s : t) s.parts = 9;
+        }).found == flaw::parts);
+}
+
 TEST_CASE("a barrier hears from everyone") {
   team_of team;
   for (int r = 0; r < 4; ++r) team.push_back(dissemination_barrier({4}, {r}));

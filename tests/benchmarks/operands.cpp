@@ -60,7 +60,7 @@ TEST_CASE("one wrong element is counted, wherever it is, and so is a piece in th
 
 TEST_CASE("what a call leaves undone is wrong") {
   for (collective what : {collective::all_reduce, collective::reduce_scatter, collective::all_gather, collective::reduce,
-                          collective::gather, collective::scatter}) {
+                          collective::gather, collective::scatter, collective::all_to_all}) {
     CAPTURE(tutti::name_of(what));
     const problem p{.what = what, .ranks = 2, .element = 1, .bytes = 1000};
     workload<std::int8_t> work(p, 0, make_operands<std::int8_t, tutti::plus>);

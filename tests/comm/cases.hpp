@@ -104,6 +104,21 @@ void check_scatter(communicator& c, std::size_t n, int root, const call_options&
   need(in == (me == root ? all : left), name + ", in place", n, c);
 }
 
+template <class T>
+void check_all_to_all(communicator& c, std::size_t n, const call_options& how, const std::string& name) {
+  const int p = c.size(), me = c.rank();
+  const std::size_t wide = n * static_cast<std::size_t>(p), mine = n * static_cast<std::size_t>(me);
+  std::vector<T> in = operands<T>(me, wide), out(wide, T(99)), want;
+  for (int r = 0; r < p; ++r)
+    for (std::size_t i = 0; i < n; ++i) want.push_back(value<T>(r, mine + i));
+  all_to_all(c, in, out, how);
+  need(out == want && in == operands<T>(me, wide), name, n, c);
+  // Each rank as it likes: in place or not is nobody else's business.
+  if (me % 2 == 0) all_to_all(c, in, how);
+  else all_to_all(c, in, out, how);
+  need((me % 2 == 0 ? in : out) == want, name + ", in place on every second rank", n, c);
+}
+
 /// Every algorithm of every collective at one count; T holds small sums exactly.
 template <class T>
 void check_count(communicator& c, std::size_t n) {
@@ -170,6 +185,7 @@ void check_count(communicator& c, std::size_t n) {
       case collective::scatter:
         for (int root = 0; root < p; root += 1 + p / 3) check_scatter<T>(c, n, root, how, name);
         break;
+      case collective::all_to_all: check_all_to_all<T>(c, n, how, name); break;
     }
   }
 }

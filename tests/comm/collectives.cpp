@@ -102,6 +102,10 @@ TEST_CASE("calls that cannot be are refused before anything is sent, and say why
                    "gather: the root's output must hold as many elements as the inputs of all ranks together (3 and 4)");
     all &= refused([&] { scatter(c, four, three, c.rank()); },
                    "scatter: the root's input must hold as many elements as the outputs of all ranks together (4 and 3)");
+    all &= refused([&] { all_to_all(c, six, four); }, "all_to_all: input and output must hold as many elements (6 and 4)");
+    all &= refused([&] { all_to_all(c, three); }, "all_to_all: there must be as many elements for each rank (3 and 2)");
+    all &= refused([&] { all_to_all(c, span<int>(six).subspan(0, 4), span<int>(six).subspan(2, 4)); },
+                   "all_to_all: input and output overlap, but are not in place");
     all &= refused([&] { gather(c, span<int>(nullptr, 5), six, 0); }, "gather: a null pointer with 5 elements");
     all &= refused([&] { scatter(c, six, span<int>(nullptr, 5), 0); }, "scatter: a null pointer with 5 elements");
     all &= refused([&] { broadcast(c, span<int>(nullptr, 5), 0); }, "broadcast: a null pointer with 5 elements");

@@ -17,6 +17,7 @@ struct call_shape {
   std::size_t element = 1;  ///< bytes
   int root = -1;
   bool commutative = true;
+  bool in_place = false;  ///< of all_to_all, on this rank: the output is the input
   std::string_view type = {};
   std::string_view operation = {};
   tutti::algorithm algorithm = tutti::algorithm::automatic;
@@ -26,7 +27,7 @@ struct call_shape {
   bool is(const call_shape& other) const {
     return what == other.what && count == other.count && element == other.element && root == other.root &&
            algorithm == other.algorithm && operation.data() == other.operation.data() &&
-           type.data() == other.type.data() && commutative == other.commutative;
+           type.data() == other.type.data() && commutative == other.commutative && in_place == other.in_place;
   }
 };
 

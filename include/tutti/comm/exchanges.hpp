@@ -45,6 +45,20 @@ operation& start_scatter(communicator& c, span<const T> in, span<T> out, int roo
                  {.input = here ? in.data() : nullptr, .output = out.data()});
 }
 
+template <class T>
+operation& start_all_to_all(communicator& c, span<const T> in, span<T> out, const call_options& options) {
+  check_element<T>();
+  const auto ranks = static_cast<std::size_t>(c.size());
+  need(in.size() == out.size(), c, collective::all_to_all, "input and output must hold as many elements", in.size(), out.size());
+  need(in.size() % ranks == 0, c, collective::all_to_all, "there must be as many elements for each rank", in.size(), ranks);
+  need_memory(c, collective::all_to_all, in);
+  need_memory(c, collective::all_to_all, out);
+  need_apart(c, collective::all_to_all, in, out, in.data());
+  call_shape shape = shape_of<T>(collective::all_to_all, in.size() / ranks, -1, options);
+  shape.in_place = in.data() == out.data();
+  return c.issue(shape, {.input = in.data(), .output = out.data()});
+}
+
 }  // namespace detail
 
 /// Leaves every rank's block with the root: `in` (n), `out` (p·n) at the root,
@@ -83,6 +97,39 @@ template <class In, class Out>
 request scatter_async(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
   using T = detail::value_of<Out>;
   return {c, detail::start_scatter<T>(c, detail::input_of<T>(in), span<T>(out), root, options)};
+}
+
+/// Leaves block d of rank s's elements as block s with rank d: `in` and `out`
+/// (p·n). In place where they are the same memory, for p·n words of scratch.
+/// Cost, pairwise: (p−1) n words a rank in p−1 messages; by bruck, about
+/// ½ p n log2 p words in ⌈log2 p⌉ messages.
+template <class In, class Out>
+  requires requires(Out& out) { out.data(); }
+void all_to_all(communicator& c, const In& in, Out&& out, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  c.wait(detail::start_all_to_all<T>(c, detail::input_of<T>(in), span<T>(out), options));
+}
+
+/// In place: `inout` (p·n) is both.
+template <class InOut>
+void all_to_all(communicator& c, InOut&& inout, call_options options = {}) {
+  all_to_all(c, inout, inout, options);
+}
+
+/// `all_to_all` under way: until the request is through, `in` must stay as it is
+/// and `out` must not be looked at. Errors after the start are thrown by the
+/// request's `wait` and `test`.
+template <class In, class Out>
+  requires requires(Out& out) { out.data(); }
+request all_to_all_async(communicator& c, const In& in, Out&& out, call_options options = {}) {
+  using T = detail::value_of<Out>;
+  return {c, detail::start_all_to_all<T>(c, detail::input_of<T>(in), span<T>(out), options)};
+}
+
+/// In place: until the request is through, `inout` (p·n) is the library's; else as above.
+template <class InOut>
+request all_to_all_async(communicator& c, InOut&& inout, call_options options = {}) {
+  return all_to_all_async(c, inout, inout, options);
 }
 
 }  // namespace tutti

@@ -136,6 +136,11 @@ inline void prove(const call_shape& c, team all) {
 
 }  // namespace detail
 
+/// Bytes of the whole vector; of an all_to_all, of the input.
+inline std::size_t vector_bytes(const call_shape& c, team all) {
+  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
+}
+
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
 inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me) {
   auto p = std::make_unique<prepared_call>();
@@ -151,22 +156,18 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
 
   const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
   if (all.size > detail::proved_by_tests && all.size <= detail::proved_when_made) detail::prove(c, all);
-  const std::size_t blocks = blocked(c.what) ? static_cast<std::size_t>(all.size) : 1;
   const bool writes = c.what != collective::barrier && all.size > 2;
-  const bool staged = writes && c.count * c.element * blocks <= detail::staged_bytes;
+  const bool small = vector_bytes(c, all) <= detail::staged_bytes;
+  // In place, an output that is no part of the input's chunks would overwrite it.
+  const bool staged = (writes && small) || c.in_place;
   p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
-  p->agree_first = writes && !staged;
+  p->agree_first = writes && !small;
   if (p->agree_first) {
     const schedule barrier = make_schedule(collective::barrier, algorithm::dissemination, all, me);
     const call_shape nothing{.what = collective::barrier};
     p->agreement = lower(barrier, detail::map_chunks(nothing, all, me, barrier.parts, false));
   }
   return p;
-}
-
-/// Bytes of the whole vector.
-inline std::size_t vector_bytes(const call_shape& c, team all) {
-  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
 }
 
 /// The algorithm for a call: the caller's, else what `TUTTI_ALGORITHM` says for

@@ -17,12 +17,13 @@ enum class algorithm : std::uint8_t {
   pairwise,
   dissemination,
   linear,
+  bruck,
 };
 
 inline constexpr algorithm every_algorithm[] = {
     algorithm::ring,    algorithm::tree,         algorithm::double_tree, algorithm::doubling,
     algorithm::halving, algorithm::rabenseifner, algorithm::pairwise,    algorithm::dissemination,
-    algorithm::linear};
+    algorithm::linear,  algorithm::bruck};
 
 constexpr const char* name_of(algorithm how) {
   switch (how) {
@@ -36,6 +37,7 @@ constexpr const char* name_of(algorithm how) {
     case algorithm::pairwise: return "pairwise";
     case algorithm::dissemination: return "dissemination";
     case algorithm::linear: return "linear";
+    case algorithm::bruck: return "bruck";
   }
   return "unknown";
 }

@@ -15,12 +15,14 @@ enum class collective : std::uint8_t {
   barrier,
   gather,
   scatter,
+  all_to_all,
 };
 
 inline constexpr collective every_collective[] = {collective::all_reduce, collective::reduce_scatter,
                                                   collective::all_gather, collective::broadcast,
                                                   collective::reduce,     collective::barrier,
-                                                  collective::gather,     collective::scatter};
+                                                  collective::gather,     collective::scatter,
+                                                  collective::all_to_all};
 
 constexpr const char* name_of(collective what) {
   switch (what) {
@@ -32,6 +34,7 @@ constexpr const char* name_of(collective what) {
     case collective::barrier: return "barrier";
     case collective::gather: return "gather";
     case collective::scatter: return "scatter";
+    case collective::all_to_all: return "all_to_all";
   }
   return "unknown";
 }
@@ -50,12 +53,16 @@ constexpr bool rooted(collective what) {
 /// Whether the vector falls into a block for each rank.
 constexpr bool blocked(collective what) {
   return what == collective::reduce_scatter || what == collective::all_gather || what == collective::gather ||
-         what == collective::scatter;
+         what == collective::scatter || what == collective::all_to_all;
 }
+
+/// Of how many vectors the chunks are numbered: an all_to_all has those of its
+/// input, then those of its output. The others' output takes the input's place.
+constexpr int vectors_of(collective what) { return what == collective::all_to_all ? 2 : 1; }
 
 /// Into how many blocks of equal length the chunks of a schedule fall, as many
 /// chunks each: `parts` is a multiple.
-constexpr int blocks_of(collective what, team all) { return blocked(what) ? all.size : 1; }
+constexpr int blocks_of(collective what, team all) { return (blocked(what) ? all.size : 1) * vectors_of(what); }
 
 /// What one rank brought along in one of its chunks.
 struct origin {
@@ -86,6 +93,7 @@ constexpr rank owner_of(chunk c, team all, int parts) { return {c.value / (parts
 /// | barrier        | a token | nothing, but everyone was heard from |
 /// | gather         | own block | root, all: each block its owner's |
 /// | scatter        | root: all | own block: the root's |
+/// | all_to_all     | the first half | the second half: block s of it is rank s's block for this rank |
 ///
 /// A chunk that need not be held after may have been overwritten. A barrier
 /// moves a token of one element and folds tokens with any operation: what they
@@ -99,15 +107,21 @@ struct contract {
   constexpr bool holds_before(rank r, chunk c) const {
     if (what == collective::broadcast || what == collective::scatter) return r == root;
     if (what == collective::all_gather || what == collective::gather) return r == owner_of(c, all, parts);
+    if (what == collective::all_to_all) return c.value < parts / 2;
     return true;
   }
   constexpr bool holds_after(rank r, chunk c) const {
     if (what == collective::reduce || what == collective::gather) return r == root;
     if (what == collective::reduce_scatter || what == collective::scatter) return r == owner_of(c, all, parts);
+    if (what == collective::all_to_all) return c.value >= parts / 2;
     return what != collective::barrier;
   }
   /// What chunk c of rank r must hold afterwards, where nothing is reduced.
-  constexpr origin source_of(rank, chunk c) const {
+  constexpr origin source_of(rank r, chunk c) const {
+    if (what == collective::all_to_all) {
+      const int in_block = parts / blocks_of(what, all), received = c.value - parts / 2;
+      return {.from = {received / in_block}, .part = {r.value * in_block + received % in_block}};
+    }
     const bool owners = what == collective::all_gather || what == collective::gather;
     return {.from = owners ? owner_of(c, all, parts) : root, .part = c};
   }

@@ -1,6 +1,7 @@
 #pragma once
 #include <tutti/schedule/algorithm.hpp>
 #include <tutti/schedule/binomial.hpp>
+#include <tutti/schedule/bruck.hpp>
 #include <tutti/schedule/contract.hpp>
 #include <tutti/schedule/dissemination.hpp>
 #include <tutti/schedule/double_tree.hpp>
@@ -65,6 +66,10 @@ inline constexpr repertoire_entry repertoire[] = {
 
     {collective::scatter, algorithm::tree, any_size, tree_scatter},
     {collective::scatter, algorithm::linear, any_size, linear_scatter},
+
+    {collective::all_to_all, algorithm::pairwise, any_size,
+     [](team t, rank r, rank) { return pairwise_all_to_all(t, r); }},
+    {collective::all_to_all, algorithm::bruck, any_size, [](team t, rank r, rank) { return bruck_all_to_all(t, r); }},
 };
 
 /// The table's line for a collective and an algorithm; null where there is none.
