@@ -71,6 +71,8 @@ void call(const problem& p, tutti::span<const T> in, tutti::span<T> out, MPI_Dat
     case collective::reduce: ::MPI_Reduce(in.data(), out.data(), count, type, op, 0, MPI_COMM_WORLD); break;
     case collective::barrier: ::MPI_Barrier(MPI_COMM_WORLD); break;
     case collective::gather: ::MPI_Gather(in.data(), block, type, out.data(), block, type, 0, MPI_COMM_WORLD); break;
+    case collective::scan: ::MPI_Scan(in.data(), out.data(), count, type, op, MPI_COMM_WORLD); break;
+    case collective::exclusive_scan: ::MPI_Exscan(in.data(), out.data(), count, type, op, MPI_COMM_WORLD); break;
     case collective::all_to_all: ::MPI_Alltoall(in.data(), block, type, out.data(), block, type, MPI_COMM_WORLD); break;
     case collective::scatter: ::MPI_Scatter(in.data(), block, type, out.data(), block, type, 0, MPI_COMM_WORLD); break;
   }

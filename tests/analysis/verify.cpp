@@ -233,6 +233,29 @@ TEST_CASE("an all_to_all's blocks end where they belong, each in its place") {
         }).found == flaw::parts);
 }
 
+TEST_CASE("a scan folds the ranks up to each, an exclusive one those before, and neither any other") {
+  auto proved = [](collective what, order needed, auto spoil) {
+    team_of team;
+    for (int r = 0; r < 3; ++r)
+      team.push_back(make_schedule(what, algorithm::linear, {3}, {r}));
+    spoil(team);
+    return verify(what, {0}, needed, team);
+  };
+  for (order needed : {order::any, order::kept}) {
+    CHECK(proved(collective::scan, needed, [](team_of&) {}).ok);
+    CHECK(proved(collective::exclusive_scan, needed, [](team_of&) {}).ok);
+    // Rank 1 ends with everyone's operands, which is too many.
+    CHECK(proved(collective::scan, needed, [](team_of& t) {
+            t[2].send({1}, chunk{0});
+            t[1].recv({2}, chunk{0});
+          }) == at_end(flaw::incomplete, 1, 0));
+    // Rank 2 keeps what rank 1 has brought along alone.
+    CHECK(proved(collective::exclusive_scan, needed, [](team_of& t) { t[2].copy(chunk{1}, chunk{0}); }) ==
+          at_end(flaw::incomplete, 2, 0));
+  }
+  CHECK(proved(collective::scan, order::kept, [](team_of& t) { t[1].steps[0].incoming = side::right; }).found == flaw::out_of_order);
+}
+
 TEST_CASE("a barrier hears from everyone") {
   team_of team;
   for (int r = 0; r < 4; ++r) team.push_back(dissemination_barrier({4}, {r}));

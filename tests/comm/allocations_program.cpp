@@ -46,6 +46,8 @@ int every_call(communicator& c, buffers& b, bool async) {
         case collective::gather: async ? done(gather_async(c, in, wide, 0, how)) : gather(c, in, wide, 0, how); break;
         case collective::scatter: async ? done(scatter_async(c, wide, out, 0, how)) : scatter(c, wide, out, 0, how); break;
         case collective::all_to_all: async ? done(all_to_all_async(c, wide, wider, how)) : all_to_all(c, wide, wider, how); break;
+        case collective::scan: async ? done(scan_async(c, in, out, plus{}, how)) : scan(c, in, out, plus{}, how); break;
+        case collective::exclusive_scan: async ? done(exclusive_scan_async(c, in, out, plus{}, how)) : exclusive_scan(c, in, out, plus{}, how); break;
         case collective::barrier: async ? done(barrier_async(c, how)) : barrier(c, how); break;
       }
       calls += !async;

@@ -119,6 +119,22 @@ void check_all_to_all(communicator& c, std::size_t n, const call_options& how, c
   need((me % 2 == 0 ? in : out) == want, name + ", in place on every second rank", n, c);
 }
 
+template <class T>
+void check_scan(communicator& c, std::size_t n, bool exclusive, const call_options& how, const std::string& name) {
+  const int me = c.rank();
+  auto call = [&](const auto& in, auto& out) {
+    if (exclusive) exclusive_scan(c, in, out, plus{}, how);
+    else scan(c, in, out, plus{}, how);
+  };
+  std::vector<T> in = operands<T>(me, n), out(n, T(99)), want;
+  for (std::size_t i = 0; i < n; ++i) want.push_back(total<T>(exclusive ? me : me + 1, i));
+  call(in, out);
+  const bool none = exclusive && me == 0;
+  need(in == operands<T>(me, n) && out == (none ? std::vector<T>(n, T(99)) : want), name, n, c);
+  call(in, in);
+  need(in == (none ? operands<T>(me, n) : want), name + ", in place", n, c);
+}
+
 /// Every algorithm of every collective at one count; T holds small sums exactly.
 template <class T>
 void check_count(communicator& c, std::size_t n) {
@@ -185,6 +201,8 @@ void check_count(communicator& c, std::size_t n) {
       case collective::scatter:
         for (int root = 0; root < p; root += 1 + p / 3) check_scatter<T>(c, n, root, how, name);
         break;
+      case collective::scan: check_scan<T>(c, n, false, how, name); break;
+      case collective::exclusive_scan: check_scan<T>(c, n, true, how, name); break;
       case collective::all_to_all: check_all_to_all<T>(c, n, how, name); break;
     }
   }
@@ -199,6 +217,20 @@ inline void check_order(communicator& c, std::size_t n) {
     for (int r = 1; r < c.size(); ++r) want[i] = compose{}(want[i], map_of(r, i));
   }
   std::vector<affine> out(n);
+  for (bool exclusive : {false, true}) {
+    std::vector<affine> before = in, wanted(n, affine{7, 7});
+    for (std::size_t i = 0; i < n; ++i) {
+      const int last = exclusive ? c.rank() : c.rank() + 1;
+      if (last > 0) wanted[i] = map_of(0, i);
+      for (int r = 1; r < last; ++r) wanted[i] = compose{}(wanted[i], map_of(r, i));
+    }
+    for (algorithm how : {algorithm::automatic, algorithm::linear, algorithm::doubling}) {
+      out.assign(n, affine{7, 7});
+      if (exclusive) exclusive_scan(c, in, out, compose{}, {.algorithm = how});
+      else scan(c, in, out, compose{}, {.algorithm = how});
+      need(out == wanted && in == before, "order kept by scans", n, c);
+    }
+  }
   all_reduce(c, in, out, compose{});
   need(out == want, "order kept by the plan's own choice", n, c);
   for (algorithm how : every_algorithm) {

@@ -102,6 +102,9 @@ TEST_CASE("calls that cannot be are refused before anything is sent, and say why
                    "gather: the root's output must hold as many elements as the inputs of all ranks together (3 and 4)");
     all &= refused([&] { scatter(c, four, three, c.rank()); },
                    "scatter: the root's input must hold as many elements as the outputs of all ranks together (4 and 3)");
+    all &= refused([&] { scan(c, three, four); }, "scan: input and output must hold as many elements (3 and 4)");
+    all &= refused([&] { exclusive_scan(c, span<int>(six).subspan(0, 4), span<int>(six).subspan(2, 4)); },
+                   "exclusive_scan: input and output overlap, but are not in place");
     all &= refused([&] { all_to_all(c, six, four); }, "all_to_all: input and output must hold as many elements (6 and 4)");
     all &= refused([&] { all_to_all(c, three); }, "all_to_all: there must be as many elements for each rank (3 and 2)");
     all &= refused([&] { all_to_all(c, span<int>(six).subspan(0, 4), span<int>(six).subspan(2, 4)); },

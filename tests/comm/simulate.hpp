@@ -126,10 +126,13 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
         want = operand<T>(static_cast<int>(i / c.count), r * c.count + i % c.count);
       } else if (collects) {
         if (c.what == collective::all_gather || me == c.root) want = operand<T>(static_cast<int>(i / c.count), i % c.count);
+      } else if (c.what == collective::exclusive_scan && me == 0) {
+        // stays as it was
       } else if (c.what != collective::reduce || me == c.root) {
         const std::size_t at = blocks ? r * c.count + i : i;
         want = operand<T>(0, at);
-        for (int q = 1; q < ranks; ++q) want = op(want, operand<T>(q, at));
+        const int last = c.what == collective::scan ? me + 1 : c.what == collective::exclusive_scan ? me : ranks;
+        for (int q = 1; q < last; ++q) want = op(want, operand<T>(q, at));
       }
       if (!(outputs[r][i] == want)) result.wrong = "rank " + std::to_string(r) + ", element " + std::to_string(i);
     }

@@ -36,6 +36,9 @@ TEST_CASE("what every collective promises") {
   CHECK(promise(collective::scatter, 2, 4, {1}, {1}) == "0123|23");
   CHECK(promise(collective::scatter, 2, 4, {0}, {1}) == "|01");
   CHECK(promise(collective::all_to_all, 3, 6, {1}) == "012|345");
+  CHECK(promise(collective::scan, 3, 2, {0}) == "01|01");
+  CHECK(promise(collective::exclusive_scan, 3, 2, {0}) == "01|");
+  CHECK(promise(collective::exclusive_scan, 3, 2, {2}) == "01|01");
 }
 
 TEST_CASE("whose values come out") {
@@ -48,6 +51,8 @@ TEST_CASE("whose values come out") {
   CHECK(source(collective::all_to_all, {1}, {5}) == origin{{2}, {1}});
   CHECK(contract{.what = collective::all_to_all, .all = {3}, .parts = 12}.source_of({2}, {9}) == origin{{1}, {5}});
   CHECK(contract{.what = collective::all_reduce, .all = {3}}.folded_at({1}) == operands{0, 3});
+  CHECK(contract{.what = collective::scan, .all = {3}}.folded_at({1}) == operands{0, 2});
+  CHECK(contract{.what = collective::exclusive_scan, .all = {3}}.folded_at({1}) == operands{0, 1});
   CHECK(owner_of({4}, {4}, 8) == rank{2});
 }
 

@@ -2,6 +2,7 @@
 #include <tutti/comm/call_checks.hpp>
 #include <tutti/comm/exchanges.hpp>
 #include <tutti/comm/request.hpp>
+#include <tutti/comm/scans.hpp>
 
 namespace tutti {
 

@@ -16,13 +16,16 @@ enum class collective : std::uint8_t {
   gather,
   scatter,
   all_to_all,
+  scan,
+  exclusive_scan,
 };
 
 inline constexpr collective every_collective[] = {collective::all_reduce, collective::reduce_scatter,
                                                   collective::all_gather, collective::broadcast,
                                                   collective::reduce,     collective::barrier,
                                                   collective::gather,     collective::scatter,
-                                                  collective::all_to_all};
+                                                  collective::all_to_all, collective::scan,
+                                                  collective::exclusive_scan};
 
 constexpr const char* name_of(collective what) {
   switch (what) {
@@ -35,13 +38,16 @@ constexpr const char* name_of(collective what) {
     case collective::gather: return "gather";
     case collective::scatter: return "scatter";
     case collective::all_to_all: return "all_to_all";
+    case collective::scan: return "scan";
+    case collective::exclusive_scan: return "exclusive_scan";
   }
   return "unknown";
 }
 
 /// Whether operands of several ranks are combined.
 constexpr bool reduces(collective what) {
-  return what == collective::all_reduce || what == collective::reduce_scatter || what == collective::reduce;
+  return what == collective::all_reduce || what == collective::reduce_scatter || what == collective::reduce ||
+         what == collective::scan || what == collective::exclusive_scan;
 }
 
 /// Whether one rank differs from the others.
@@ -94,6 +100,8 @@ constexpr rank owner_of(chunk c, team all, int parts) { return {c.value / (parts
 /// | gather         | own block | root, all: each block its owner's |
 /// | scatter        | root: all | own block: the root's |
 /// | all_to_all     | the first half | the second half: block s of it is rank s's block for this rank |
+/// | scan           | all    | all: operands of the ranks up to this one, folded in rank order |
+/// | exclusive_scan | all    | all but rank 0: operands of the ranks before this one, the same |
 ///
 /// A chunk that need not be held after may have been overwritten. A barrier
 /// moves a token of one element and folds tokens with any operation: what they
@@ -114,6 +122,7 @@ struct contract {
     if (what == collective::reduce || what == collective::gather) return r == root;
     if (what == collective::reduce_scatter || what == collective::scatter) return r == owner_of(c, all, parts);
     if (what == collective::all_to_all) return c.value >= parts / 2;
+    if (what == collective::exclusive_scan) return r.value > 0;
     return what != collective::barrier;
   }
   /// What chunk c of rank r must hold afterwards, where nothing is reduced.
@@ -126,7 +135,11 @@ struct contract {
     return {.from = owners ? owner_of(c, all, parts) : root, .part = c};
   }
   /// Whose operands rank r's chunks must hold afterwards, where they are reduced.
-  constexpr operands folded_at(rank) const { return {.first = 0, .last = all.size}; }
+  constexpr operands folded_at(rank r) const {
+    if (what == collective::scan) return {.first = 0, .last = r.value + 1};
+    if (what == collective::exclusive_scan) return {.first = 0, .last = r.value};
+    return {.first = 0, .last = all.size};
+  }
 };
 
 }  // namespace tutti

@@ -70,6 +70,14 @@ inline constexpr repertoire_entry repertoire[] = {
     {collective::all_to_all, algorithm::pairwise, any_size,
      [](team t, rank r, rank) { return pairwise_all_to_all(t, r); }},
     {collective::all_to_all, algorithm::bruck, any_size, [](team t, rank r, rank) { return bruck_all_to_all(t, r); }},
+
+    {collective::scan, algorithm::linear, any_size, [](team t, rank r, rank) { return linear_scan(t, r); }},
+    {collective::scan, algorithm::doubling, any_size, [](team t, rank r, rank) { return doubling_scan(t, r); }},
+
+    {collective::exclusive_scan, algorithm::linear, any_size,
+     [](team t, rank r, rank) { return linear_exclusive_scan(t, r); }},
+    {collective::exclusive_scan, algorithm::doubling, any_size,
+     [](team t, rank r, rank) { return doubling_exclusive_scan(t, r); }},
 };
 
 /// The table's line for a collective and an algorithm; null where there is none.
