@@ -20,7 +20,7 @@ TEST_CASE("ranks number what they have with an exclusive scan, and a functor wit
     std::vector<long> first{0};
     exclusive_scan(c, mine, first);
     request later = [&] {
-      const long most = 25;  // gone before the call is done
+      long most = 25;  // gone before the call is done
       return scan_async(c, mine, first, [most](long a, long x) { return a + x < most ? a + x : most; });
     }();
     const long before[3] = {0, 10, 30}, clipped[3] = {10, 25, 25};
