@@ -38,9 +38,10 @@ class workload {
   /// New operands, and no trace of an earlier result.
   void arrange(std::uint64_t seed) {
     values_ = make_(of_.ranks, seed);
-    values_.fill(in_, values_.of[rank_], of_.what == collective::all_gather ? rank_ * of_.block() : 0);
+    const bool own_block = of_.what == collective::all_gather || of_.what == collective::gather;
+    values_.fill(in_, values_.of[rank_], own_block ? rank_ * of_.block() : 0);
     // This pattern occurs in no result.
-    if (!out_.empty()) std::memset(static_cast<void*>(out_.data()), 0xa5, out_.size() * sizeof(T));
+    if (!out_.empty()) std::memset(static_cast<void*>(out_.data()), untouched, out_.size() * sizeof(T));
     if (of_.what == collective::broadcast && rank_ == 0) values_.fill(out_, values_.of[0]);
   }
 
@@ -52,6 +53,20 @@ class workload {
       case collective::reduce: return rank_ == 0 ? values_.count_wrong(out, values_.folded) : 0;
       case collective::reduce_scatter: return values_.count_wrong(out, values_.folded, rank_ * of_.block());
       case collective::broadcast: return values_.count_wrong(out, values_.of[0]);
+      case collective::scan: return values_.count_wrong(out, values_.folded_to[rank_]);
+      case collective::exclusive_scan: return rank_ > 0 ? values_.count_wrong(out, values_.folded_to[rank_ - 1]) : count_changed();
+      case collective::scatter: return values_.count_wrong(out, values_.of[0], rank_ * of_.block());
+      case collective::all_to_all: {
+        std::size_t wrong = 0, at = 0;
+        for (const auto& theirs : values_.of) {
+          wrong += values_.count_wrong(out.subspan(at, of_.block()), theirs, rank_ * of_.block());
+          at += of_.block();
+        }
+        return wrong;
+      }
+      case collective::gather:
+        if (rank_ != 0) return 0;
+        [[fallthrough]];
       case collective::all_gather: {
         std::size_t wrong = 0, at = 0;
         for (const auto& theirs : values_.of) {
@@ -66,6 +81,17 @@ class workload {
   }
 
  private:
+  static constexpr int untouched = 0xa5;
+
+  /// Elements of the output that are not as they were.
+  std::size_t count_changed() const {
+    T was;
+    std::memset(static_cast<void*>(&was), untouched, sizeof was);
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < out_.size(); ++i) changed += std::memcmp(&out_.data()[i], &was, sizeof was) != 0;
+    return changed;
+  }
+
   problem of_;
   std::size_t rank_;
   maker make_;

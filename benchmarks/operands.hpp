@@ -86,8 +86,9 @@ template <class T>
 struct operands {
   using table = std::array<T, 4096>;
 
-  std::vector<table> of;  ///< by rank
-  table folded{};         ///< of all ranks
+  std::vector<table> of;         ///< by rank
+  std::vector<table> folded_to;  ///< of the ranks up to each
+  table folded{};                ///< of all ranks
 
   static std::size_t place_of(std::size_t element) {
     return static_cast<std::size_t>((element + 1) * 0x9e3779b97f4a7c15u >> 52);
@@ -114,6 +115,7 @@ operands<T> make_operands(int ranks, std::uint64_t seed) {
       mine[place] = operand<T>(Op{}, ranks, r, place, seed);
       made.folded[place] = r == 0 ? mine[place] : Op{}(made.folded[place], mine[place]);
     }
+    made.folded_to.push_back(made.folded);
   }
   return made;
 }

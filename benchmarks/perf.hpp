@@ -57,6 +57,11 @@ struct library_calls {
       case collective::broadcast: return tutti::broadcast(world, out, 0, how);
       case collective::reduce: return tutti::reduce(world, in, out, op, 0, how);
       case collective::barrier: return tutti::barrier(world, how);
+      case collective::gather: return tutti::gather(world, in, out, 0, how);
+      case collective::scan: return tutti::scan(world, in, out, op, how);
+      case collective::exclusive_scan: return tutti::exclusive_scan(world, in, out, op, how);
+      case collective::all_to_all: return tutti::all_to_all(world, in, out, how);
+      case collective::scatter: return tutti::scatter(world, in, out, 0, how);
     }
   }
 };

@@ -12,8 +12,8 @@ namespace benchmarks {
 using tutti::collective;
 
 /// What is measured, one line of the table. `bytes` as nccl-tests count them:
-/// of the whole vector; of all_gather the whole receive buffer, of
-/// reduce_scatter the whole send buffer. The root, where there is one, is 0.
+/// of the whole vector; where it is cut by ranks, of the buffer that holds all
+/// blocks (of all_to_all, of either). The root, where there is one, is 0.
 struct problem {
   collective what = collective::all_reduce;
   int ranks = 1;
@@ -23,8 +23,8 @@ struct problem {
   std::size_t count() const { return bytes / element; }
   /// Of one rank's part, where the vector is cut by ranks.
   std::size_t block() const { return count() / static_cast<std::size_t>(ranks); }
-  std::size_t input_count() const { return what == collective::all_gather ? block() : count(); }
-  std::size_t output_count() const { return what == collective::reduce_scatter ? block() : count(); }
+  std::size_t input_count() const { return what == collective::all_gather || what == collective::gather ? block() : count(); }
+  std::size_t output_count() const { return what == collective::reduce_scatter || what == collective::scatter ? block() : count(); }
 
   /// Bytes that a link must carry for each byte of the vector, at best.
   double bus_factor() const {
@@ -32,7 +32,10 @@ struct problem {
     switch (what) {
       case collective::all_reduce: return 2 * (p - 1) / p;
       case collective::reduce_scatter:
-      case collective::all_gather: return (p - 1) / p;
+      case collective::all_gather:
+      case collective::gather:
+      case collective::all_to_all:
+      case collective::scatter: return (p - 1) / p;
       default: return 1;
     }
   }

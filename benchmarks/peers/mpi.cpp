@@ -74,7 +74,12 @@ void call(const problem& p, tutti::span<const T> in, tutti::span<T> out, MPI_Dat
     case collective::all_gather: ::MPI_Allgather(in.data(), block, type, out.data(), block, type, MPI_COMM_WORLD); break;
     case collective::broadcast: ::MPI_Bcast(out.data(), count, type, 0, MPI_COMM_WORLD); break;
     case collective::reduce: ::MPI_Reduce(in.data(), out.data(), count, type, op, 0, MPI_COMM_WORLD); break;
-    default: break;  // `has` says no
+    case collective::gather: ::MPI_Gather(in.data(), block, type, out.data(), block, type, 0, MPI_COMM_WORLD); break;
+    case collective::scan: ::MPI_Scan(in.data(), out.data(), count, type, op, MPI_COMM_WORLD); break;
+    case collective::exclusive_scan: ::MPI_Exscan(in.data(), out.data(), count, type, op, MPI_COMM_WORLD); break;
+    case collective::all_to_all: ::MPI_Alltoall(in.data(), block, type, out.data(), block, type, MPI_COMM_WORLD); break;
+    case collective::scatter: ::MPI_Scatter(in.data(), block, type, out.data(), block, type, 0, MPI_COMM_WORLD); break;
+    default: break;  // the barrier has no memory
   }
 }
 

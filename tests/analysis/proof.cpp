@@ -15,6 +15,8 @@ TEST_CASE("a flaw in a sentence names rank, step and chunk") {
         "rank 2, step 5, chunk 1: this step can never complete");
   CHECK(explain({.ok = false, .found = flaw::incomplete, .who = {1}, .where = {3}}) ==
         "rank 1 ends with chunk 3 lacking contributions");
+  CHECK(explain({.ok = false, .found = flaw::misplaced, .who = {1}, .where = {3}}) ==
+        "rank 1 ends with chunk 3 holding what belongs elsewhere");
   CHECK(explain({.ok = false, .found = flaw::unheard, .who = {1}}) ==
         "rank 1 may leave the barrier before everyone has come");
   CHECK(explain({.ok = false, .found = flaw::parts, .who = {1}}) ==

@@ -106,7 +106,8 @@ inline bool works(collective what, rank root, order needed, const std::vector<sc
           if (theirs.where.count != mine.where.count) return false;
           for (std::size_t k = 0; k < count; ++k) {
             const auto into = static_cast<std::size_t>(theirs.where.first.value) + k;
-            if ((first + k) % static_cast<std::size_t>(parts) != into % static_cast<std::size_t>(parts)) return false;
+            const bool same = (first + k) % static_cast<std::size_t>(parts) == into % static_cast<std::size_t>(parts);
+            if (!same && !team.front().equal_chunks) return false;
             const auto& incoming = held[r][first + k];
             if (!incoming) return false;
             for (const operand& o : *incoming) heard[peer].push_back(o);
@@ -139,10 +140,12 @@ inline bool works(collective what, rank root, order needed, const std::vector<sc
       const auto& result = held[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)];
       if (!result) return false;
       value wanted, found = *result;
+      const operands every = terms.folded_at({r});
+      const origin source = terms.source_of({r}, {c});
       if (reduces(what))
-        for (int other = 0; other < p; ++other) wanted.push_back({other, c});
+        for (int other = every.first; other < every.last; ++other) wanted.push_back({other, c});
       else
-        wanted.push_back({terms.source_of({c}).value, c});
+        wanted.push_back({source.from.value, source.part.value});
       if (needed == order::any) std::sort(found.begin(), found.end());
       if (found != wanted) return false;
     }

@@ -159,6 +159,103 @@ TEST_CASE("outputs hold what they should") {
   CHECK(verify(collective::reduce, {1}, order::any, idle) == at_end(flaw::incomplete, 1, 0));
 }
 
+/// Two ranks that each bring one block and end with both, through chunks of one
+/// length, to be spoilt by a test.
+constexpr team_of trade() {
+  team_of team(2, schedule{.parts = 2, .scratch = 1, .equal_chunks = true});
+  for (int r = 0; r < 2; ++r) {
+    auto& mine = team[static_cast<std::size_t>(r)];
+    mine.send({1 - r}, chunk{r});
+    mine.recv({1 - r}, chunk{2});
+    mine.copy(chunk{2}, chunk{1 - r});
+  }
+  return team;
+}
+
+constexpr proof all_gather_of(const team_of& team) { return verify(collective::all_gather, {0}, order::any, team); }
+
+static_assert(all_gather_of(trade()).ok);
+
+TEST_CASE("chunks of one length may stand in any place, and must end in the right one") {
+  team_of team = trade();
+  team[0].steps[2].where = chunk{0};  // rank 1's block over rank 0's own
+  CHECK(all_gather_of(team) == at_end(flaw::misplaced, 0, 0));
+  team = trade();
+  team[1].copy(chunk{1}, chunk{0});  // its own block instead of the other's
+  CHECK(all_gather_of(team) == at_end(flaw::misplaced, 1, 0));
+  team = trade();
+  team[0].steps[0].where = chunk{1};  // which holds nothing
+  CHECK(all_gather_of(team) == at_step(flaw::nothing_held, 0, 0, 1));
+  team = trade();
+  team[1].steps[1] = {.what = verb::recv_reduce, .peer = {0}, .where = chunk{2}, .with = chunk{1}};
+  CHECK(all_gather_of(team) == at_step(flaw::folded, 1, 1, 1));
+}
+
+TEST_CASE("only whole blocks are of one length, and all ranks must take them so") {
+  team_of team = trade();
+  team[1].equal_chunks = false;
+  CHECK(all_gather_of(team) == at_end(flaw::parts, 1));
+  team[0].equal_chunks = false;
+  CHECK(all_gather_of(team) == at_step(flaw::chunks, 0, 2, 2));
+  team_of finer = trade();  // two chunks a block: one may be longer than the other
+  for (schedule& s : finer) s.parts = 4, s.scratch = 4;
+  CHECK(all_gather_of(finer).found == flaw::parts);
+  team_of whole = trade();
+  CHECK(verify(collective::broadcast, {0}, order::any, whole).found == flaw::parts);
+}
+
+TEST_CASE("gather asks something of the root only, scatter of everyone their block") {
+  const team_of idle(2, schedule{.parts = 2});
+  CHECK(verify(collective::gather, {0}, order::any, idle) == at_end(flaw::missing, 0, 1));
+  CHECK(verify(collective::gather, {1}, order::any, idle) == at_end(flaw::missing, 1, 0));
+  CHECK(verify(collective::scatter, {0}, order::any, idle) == at_end(flaw::missing, 1, 1));
+  CHECK(verify(collective::scatter, {0}, order::any, team_of(2, schedule{.parts = 1})).found == flaw::parts);
+}
+
+TEST_CASE("an all_to_all's blocks end where they belong, each in its place") {
+  auto spoilt = [](auto spoil) {
+    team_of team;
+    for (int r = 0; r < 3; ++r) team.push_back(pairwise_all_to_all({3}, {r}));
+    spoil(team);
+    return verify(collective::all_to_all, {0}, order::any, team);
+  };
+  // Of rank r: own copy, send to r + 1, receive from r − 1, send to r + 2, receive from r − 2.
+  CHECK(spoilt([](team_of&) {}).ok);
+  CHECK(spoilt([](team_of& t) { std::swap(t[0].steps[1].where, t[0].steps[3].where); }) == at_end(flaw::misplaced, 1, 3));  // two blocks swapped by who sends
+  CHECK(spoilt([](team_of& t) { std::swap(t[1].steps[2].where, t[1].steps[4].where); }) == at_end(flaw::misplaced, 1, 3));  // and by who receives
+  CHECK(spoilt([](team_of& t) { t[2].steps[0].with = chunk{0}; }) == at_end(flaw::misplaced, 2, 5));  // another's instead of its own
+  CHECK(spoilt([](team_of& t) { t[2].steps.erase(t[2].steps.begin()); }) == at_end(flaw::missing, 2, 5));
+  CHECK(spoilt([](team_of& t) {  // both swaps at once, so that every rank has some block of every other
+          for (schedule& s : t) std::swap(s.steps[1].where, s.steps[3].where);
+        }) == at_end(flaw::misplaced, 0, 4));
+  CHECK(spoilt([](team_of& t) {
+          for (schedule& s : t) s.parts = 9;
+        }).found == flaw::parts);
+}
+
+TEST_CASE("a scan folds the ranks up to each, an exclusive one those before, and neither any other") {
+  auto proved = [](collective what, order needed, auto spoil) {
+    team_of team;
+    for (int r = 0; r < 3; ++r)
+      team.push_back(make_schedule(what, algorithm::linear, {3}, {r}));
+    spoil(team);
+    return verify(what, {0}, needed, team);
+  };
+  for (order needed : {order::any, order::kept}) {
+    CHECK(proved(collective::scan, needed, [](team_of&) {}).ok);
+    CHECK(proved(collective::exclusive_scan, needed, [](team_of&) {}).ok);
+    // Rank 1 ends with everyone's operands, which is too many.
+    CHECK(proved(collective::scan, needed, [](team_of& t) {
+            t[2].send({1}, chunk{0});
+            t[1].recv({2}, chunk{0});
+          }) == at_end(flaw::incomplete, 1, 0));
+    // Rank 2 keeps what rank 1 has brought along alone.
+    CHECK(proved(collective::exclusive_scan, needed, [](team_of& t) { t[2].copy(chunk{1}, chunk{0}); }) ==
+          at_end(flaw::incomplete, 2, 0));
+  }
+  CHECK(proved(collective::scan, order::kept, [](team_of& t) { t[1].steps[0].incoming = side::right; }).found == flaw::out_of_order);
+}
+
 TEST_CASE("a barrier hears from everyone") {
   team_of team;
   for (int r = 0; r < 4; ++r) team.push_back(dissemination_barrier({4}, {r}));

@@ -36,6 +36,25 @@ TEST_CASE("operands fold to the same in any order, in every type, for many ranks
       });
 }
 
+TEST_CASE("prefixes are those of the ranks up to each") {
+  const auto made = make_operands<std::int32_t, tutti::plus>(3, 1);
+  REQUIRE(made.folded_to.size() == 3);
+  CHECK(made.folded_to[0] == made.of[0]);
+  CHECK(made.folded_to[2] == made.folded);
+  for (std::size_t i = 0; i < made.folded.size(); ++i) REQUIRE(made.folded_to[1][i] == made.of[0][i] + made.of[1][i]);
+}
+
+TEST_CASE("rank 0's output of an exclusive scan is right as it was, and wrong when touched") {
+  const problem p{.what = collective::exclusive_scan, .ranks = 2, .element = 1, .bytes = 1000};
+  workload<std::int8_t> first(p, 0, make_operands<std::int8_t, tutti::plus>), second(p, 1, make_operands<std::int8_t, tutti::plus>);
+  first.arrange(1);
+  second.arrange(1);
+  CHECK(first.count_wrong() == 0);
+  CHECK(second.count_wrong() == 1000);
+  first.output()[7] = 3;
+  CHECK(first.count_wrong() == 1);
+}
+
 TEST_CASE("another seed and another rank bring other operands") {
   const auto one = make_operands<float, tutti::plus>(3, 1), two = make_operands<float, tutti::plus>(3, 2);
   CHECK(one.of[0] != two.of[0]);
@@ -59,7 +78,8 @@ TEST_CASE("one wrong element is counted, wherever it is, and so is a piece in th
 }
 
 TEST_CASE("what a call leaves undone is wrong") {
-  for (collective what : {collective::all_reduce, collective::reduce_scatter, collective::all_gather, collective::reduce}) {
+  for (collective what : {collective::all_reduce, collective::reduce_scatter, collective::all_gather, collective::reduce,
+                          collective::gather, collective::scatter, collective::all_to_all, collective::scan}) {
     CAPTURE(tutti::name_of(what));
     const problem p{.what = what, .ranks = 2, .element = 1, .bytes = 1000};
     workload<std::int8_t> work(p, 0, make_operands<std::int8_t, tutti::plus>);

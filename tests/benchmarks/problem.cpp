@@ -42,6 +42,12 @@ TEST_CASE("bytes are those of the whole vector") {
   const problem gathered{.what = collective::all_gather, .ranks = 4, .element = 4, .bytes = 64};
   CHECK(gathered.input_count() == 4);
   CHECK(gathered.output_count() == 16);
+  const problem to_root{.what = collective::gather, .ranks = 4, .element = 4, .bytes = 64};
+  CHECK((to_root.input_count() == 4 && to_root.output_count() == 16 && to_root.bus_factor() == 0.75));
+  const problem from_root{.what = collective::scatter, .ranks = 4, .element = 4, .bytes = 64};
+  CHECK((from_root.input_count() == 16 && from_root.output_count() == 4 && from_root.bus_factor() == 0.75));
+  const problem swapped{.what = collective::all_to_all, .ranks = 4, .element = 4, .bytes = 64};
+  CHECK((swapped.input_count() == 16 && swapped.output_count() == 16 && swapped.block() == 4 && swapped.bus_factor() == 0.75));
   const problem reduced{.what = collective::all_reduce, .ranks = 4, .element = 4, .bytes = 64};
   CHECK(reduced.input_count() == 16);
   CHECK(reduced.output_count() == 16);

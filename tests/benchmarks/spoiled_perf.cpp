@@ -17,7 +17,7 @@ struct spoiled_calls {
       return;
     }
     benchmarks::library_calls::call(world, what, in, out, op, how);
-    if (world.rank() == (what == tutti::collective::reduce ? 0 : world.size() - 1)) out[out.size() / 2] = static_cast<T>(-1);
+    if (world.rank() == (tutti::rooted(what) && what != tutti::collective::broadcast ? 0 : world.size() - 1)) out[out.size() / 2] = static_cast<T>(-1);
   }
 
  private:

@@ -16,7 +16,8 @@ std::vector<std::string> rows(const std::string& text) {
 }  // namespace
 
 TEST_CASE("every collective on 1, 2 and 3 ranks by every algorithm, every result right") {
-  for (const char* op : {"all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce", "barrier"})
+  for (const char* op : {"all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce", "barrier", "gather", "scatter", "all_to_all", "scan",
+                         "exclusive_scan"})
     for (const char* ranks : {"1", "2", "3"}) {
       CAPTURE(op);
       CAPTURE(ranks);
@@ -112,7 +113,7 @@ TEST_CASE("every type and operation") {
 }
 
 TEST_CASE("a wrong result is counted and makes the exit code 1") {
-  for (const char* op : {"all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce"}) {
+  for (const char* op : {"all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce", "gather", "scatter", "all_to_all", "scan", "exclusive_scan"}) {
     CAPTURE(op);
     tests::process perf({SPOILED_PERF, op, "--ranks", "2", "--min", "4K", "--max", "4K", "--iterations", "2", "--json"});
     CHECK(perf.wait() == 1);

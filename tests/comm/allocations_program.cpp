@@ -22,8 +22,8 @@ using namespace tutti;
 constexpr std::size_t counts[] = {0, 1, 300, 20000};
 
 struct buffers {
-  explicit buffers(int ranks) : narrow(20000), other(20000), wide(20000 * static_cast<std::size_t>(ranks)) {}
-  std::vector<float> narrow, other, wide;
+  explicit buffers(int ranks) : narrow(20000), other(20000), wide(20000 * static_cast<std::size_t>(ranks)), wider(wide) {}
+  std::vector<float> narrow, other, wide, wider;
 };
 
 // Every algorithm of every collective, blocking or not; returns how many calls.
@@ -34,7 +34,7 @@ int every_call(communicator& c, buffers& b, bool async) {
     ++calls;
   };
   for (std::size_t n : counts) {
-    const span<float> in(b.narrow.data(), n), out(b.other.data(), n), wide(b.wide.data(), n * static_cast<std::size_t>(c.size()));
+    const span<float> in(b.narrow.data(), n), out(b.other.data(), n), wide(b.wide.data(), n * static_cast<std::size_t>(c.size())), wider(b.wider.data(), wide.size());
     for (const repertoire_entry& e : repertoire) {
       const call_options how{.algorithm = e.how};
       switch (e.what) {
@@ -43,6 +43,11 @@ int every_call(communicator& c, buffers& b, bool async) {
         case collective::all_gather: async ? done(all_gather_async(c, in, wide, how)) : all_gather(c, in, wide, how); break;
         case collective::broadcast: async ? done(broadcast_async(c, in, c.size() - 1, how)) : broadcast(c, in, c.size() - 1, how); break;
         case collective::reduce: async ? done(reduce_async(c, in, out, plus{}, 0, how)) : reduce(c, in, out, plus{}, 0, how); break;
+        case collective::gather: async ? done(gather_async(c, in, wide, 0, how)) : gather(c, in, wide, 0, how); break;
+        case collective::scatter: async ? done(scatter_async(c, wide, out, 0, how)) : scatter(c, wide, out, 0, how); break;
+        case collective::all_to_all: async ? done(all_to_all_async(c, wide, wider, how)) : all_to_all(c, wide, wider, how); break;
+        case collective::scan: async ? done(scan_async(c, in, out, plus{}, how)) : scan(c, in, out, plus{}, how); break;
+        case collective::exclusive_scan: async ? done(exclusive_scan_async(c, in, out, plus{}, how)) : exclusive_scan(c, in, out, plus{}, how); break;
         case collective::barrier: async ? done(barrier_async(c, how)) : barrier(c, how); break;
       }
       calls += !async;

@@ -30,6 +30,11 @@ void check_count(communicator& c, std::size_t n) {
       case collective::broadcast: broadcast(c, one, root, how); break;
       case collective::reduce: reduce(c, one, other, plus{}, root, how); break;
       case collective::barrier: barrier(c, how); break;
+      case collective::gather: gather(c, one, out, root, how); break;
+      case collective::scatter: scatter(c, in, other, root, how); break;
+      case collective::all_to_all: all_to_all(c, in, out, how); break;
+      case collective::scan: scan(c, one, other, plus{}, how); break;
+      case collective::exclusive_scan: exclusive_scan(c, one, other, plus{}, how); break;
     }
     const statistics now = c.counters().since(before), all = c.home().counters().since(all_before);
     const std::string name = std::string(name_of(e.what)) + " by " + name_of(e.how);

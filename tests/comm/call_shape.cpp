@@ -22,6 +22,7 @@ TEST_CASE("a call is itself, and whatever differs in anything is another") {
                                   with([](call_shape& o) { o.type = "int"; }),
                                   with([](call_shape& o) { o.operation = "minus"; }),
                                   with([&](call_shape& o) { o.operation = equal_name; }),
+                                  with([](call_shape& o) { o.in_place = true; }),
                                   with([](call_shape& o) { o.commutative = false; })}) {
     CHECK_FALSE(c.is(other));
     CHECK_FALSE(other.is(c));

@@ -59,6 +59,84 @@ std::vector<T> operands(int rank, std::size_t n) {
   return v;
 }
 
+/// What the root has of all ranks: the blocks of each, in their order.
+template <class T>
+std::vector<T> gathered(int ranks, std::size_t n) {
+  std::vector<T> all;
+  for (int r = 0; r < ranks; ++r)
+    for (T v : operands<T>(r, n)) all.push_back(v);
+  return all;
+}
+
+template <class T>
+void check_gather(communicator& c, std::size_t n, int root, const call_options& how, const std::string& name) {
+  const int p = c.size(), me = c.rank();
+  const std::size_t mine = n * static_cast<std::size_t>(me);
+  const std::vector<T> in = operands<T>(me, n), want = gathered<T>(p, n), untouched(want.size(), T(99));
+  std::vector<T> out = untouched;
+  gather(c, in, out, root, how);
+  need(in == operands<T>(me, n) && out == (me == root ? want : untouched), name, n, c);
+  out = untouched;
+  for (std::size_t i = 0; i < n; ++i) out[mine + i] = in[i];
+  const std::vector<T> before = out;
+  gather(c, span<T>(out).subspan(mine, n), out, root, how);  // in place at the root, and of any memory elsewhere
+  need(out == (me == root ? want : before), name + ", in place", n, c);
+  std::vector<T> nothing;
+  gather(c, in, me == root ? out : nothing, root, how);
+  need(me != root || out == want, name + ", nothing to write to but at the root", n, c);
+}
+
+template <class T>
+void check_scatter(communicator& c, std::size_t n, int root, const call_options& how, const std::string& name) {
+  const int p = c.size(), me = c.rank();
+  const std::size_t wide = n * static_cast<std::size_t>(p), mine = n * static_cast<std::size_t>(me);
+  const std::vector<T> all = operands<T>(root, wide);
+  const auto at = static_cast<std::ptrdiff_t>(mine), end = static_cast<std::ptrdiff_t>(mine + n);
+  const std::vector<T> want(all.begin() + at, all.begin() + end);
+  std::vector<T> in = operands<T>(me, wide), out(n, T(99)), nothing;
+  scatter(c, in, out, root, how);
+  need(in == operands<T>(me, wide) && out == want, name, n, c);
+  out.assign(n, T(99));
+  scatter(c, me == root ? in : nothing, out, root, how);
+  need(out == want, name + ", nothing to read but at the root", n, c);
+  if (me != root) in.assign(wide, T(99));
+  scatter(c, in, span<T>(in).subspan(mine, n), root, how);
+  std::vector<T> left(wide, T(99));
+  for (std::size_t i = 0; i < n; ++i) left[mine + i] = want[i];
+  need(in == (me == root ? all : left), name + ", in place", n, c);
+}
+
+template <class T>
+void check_all_to_all(communicator& c, std::size_t n, const call_options& how, const std::string& name) {
+  const int p = c.size(), me = c.rank();
+  const std::size_t wide = n * static_cast<std::size_t>(p), mine = n * static_cast<std::size_t>(me);
+  std::vector<T> in = operands<T>(me, wide), out(wide, T(99)), want;
+  for (int r = 0; r < p; ++r)
+    for (std::size_t i = 0; i < n; ++i) want.push_back(value<T>(r, mine + i));
+  all_to_all(c, in, out, how);
+  need(out == want && in == operands<T>(me, wide), name, n, c);
+  // Each rank as it likes: in place or not is nobody else's business.
+  if (me % 2 == 0) all_to_all(c, in, how);
+  else all_to_all(c, in, out, how);
+  need((me % 2 == 0 ? in : out) == want, name + ", in place on every second rank", n, c);
+}
+
+template <class T>
+void check_scan(communicator& c, std::size_t n, bool exclusive, const call_options& how, const std::string& name) {
+  const int me = c.rank();
+  auto call = [&](const auto& in, auto& out) {
+    if (exclusive) exclusive_scan(c, in, out, plus{}, how);
+    else scan(c, in, out, plus{}, how);
+  };
+  std::vector<T> in = operands<T>(me, n), out(n, T(99)), want;
+  for (std::size_t i = 0; i < n; ++i) want.push_back(total<T>(exclusive ? me : me + 1, i));
+  call(in, out);
+  const bool none = exclusive && me == 0;
+  need(in == operands<T>(me, n) && out == (none ? std::vector<T>(n, T(99)) : want), name, n, c);
+  call(in, in);
+  need(in == (none ? operands<T>(me, n) : want), name + ", in place", n, c);
+}
+
 /// Every algorithm of every collective at one count; T holds small sums exactly.
 template <class T>
 void check_count(communicator& c, std::size_t n) {
@@ -119,6 +197,15 @@ void check_count(communicator& c, std::size_t n) {
         }
         break;
       case collective::barrier: barrier(c, how); break;
+      case collective::gather:
+        for (int root = 0; root < p; root += 1 + p / 3) check_gather<T>(c, n, root, how, name);
+        break;
+      case collective::scatter:
+        for (int root = 0; root < p; root += 1 + p / 3) check_scatter<T>(c, n, root, how, name);
+        break;
+      case collective::scan: check_scan<T>(c, n, false, how, name); break;
+      case collective::exclusive_scan: check_scan<T>(c, n, true, how, name); break;
+      case collective::all_to_all: check_all_to_all<T>(c, n, how, name); break;
     }
   }
 }
@@ -187,6 +274,20 @@ inline void check_order(communicator& c, std::size_t n) {
     for (int r = 1; r < c.size(); ++r) want[i] = compose{}(want[i], map_of(r, i));
   }
   std::vector<affine> out(n);
+  for (bool exclusive : {false, true}) {
+    std::vector<affine> before = in, wanted(n, affine{7, 7});
+    for (std::size_t i = 0; i < n; ++i) {
+      const int last = exclusive ? c.rank() : c.rank() + 1;
+      if (last > 0) wanted[i] = map_of(0, i);
+      for (int r = 1; r < last; ++r) wanted[i] = compose{}(wanted[i], map_of(r, i));
+    }
+    for (algorithm how : {algorithm::automatic, algorithm::linear, algorithm::doubling}) {
+      out.assign(n, affine{7, 7});
+      if (exclusive) exclusive_scan(c, in, out, compose{}, {.algorithm = how});
+      else scan(c, in, out, compose{}, {.algorithm = how});
+      need(out == wanted && in == before, "order kept by scans", n, c);
+    }
+  }
   all_reduce(c, in, out, compose{});
   need(out == want, "order kept by the plan's own choice", n, c);
   for (algorithm how : every_algorithm) {

@@ -118,6 +118,22 @@ TEST_CASE("calls that cannot be are refused before anything is sent, and say why
                    "reduce_scatter: the input must hold as many elements as the outputs of all ranks together (4 and 3)");
     all &= refused([&] { broadcast(c, three, 2); }, "broadcast: root 2 is not a rank from 0 to 1");
     all &= refused([&] { reduce(c, three, plus{}, -1); }, "reduce: root -1 is not a rank from 0 to 1");
+    all &= refused([&] { gather(c, three, six, 2); }, "gather: root 2 is not a rank from 0 to 1");
+    all &= refused([&] { scatter(c, six, three, -1); }, "scatter: root -1 is not a rank from 0 to 1");
+    // The others' memories are not looked at: who is the root refuses.
+    all &= refused([&] { gather(c, three, four, c.rank()); },
+                   "gather: the root's output must hold as many elements as the inputs of all ranks together (3 and 4)");
+    all &= refused([&] { scatter(c, four, three, c.rank()); },
+                   "scatter: the root's input must hold as many elements as the outputs of all ranks together (4 and 3)");
+    all &= refused([&] { scan(c, three, four); }, "scan: input and output must hold as many elements (3 and 4)");
+    all &= refused([&] { exclusive_scan(c, span<int>(six).subspan(0, 4), span<int>(six).subspan(2, 4)); },
+                   "exclusive_scan: input and output overlap, but are not in place");
+    all &= refused([&] { all_to_all(c, six, four); }, "all_to_all: input and output must hold as many elements (6 and 4)");
+    all &= refused([&] { all_to_all(c, three); }, "all_to_all: there must be as many elements for each rank (3 and 2)");
+    all &= refused([&] { all_to_all(c, span<int>(six).subspan(0, 4), span<int>(six).subspan(2, 4)); },
+                   "all_to_all: input and output overlap, but are not in place");
+    all &= refused([&] { gather(c, span<int>(nullptr, 5), six, 0); }, "gather: a null pointer with 5 elements");
+    all &= refused([&] { scatter(c, six, span<int>(nullptr, 5), 0); }, "scatter: a null pointer with 5 elements");
     all &= refused([&] { broadcast(c, span<int>(nullptr, 5), 0); }, "broadcast: a null pointer with 5 elements");
     all &= refused([&] { all_reduce(c, span<int>(six).subspan(0, 4), span<int>(six).subspan(2, 4)); },
                    "all_reduce: input and output overlap, but are not in place");
@@ -130,6 +146,12 @@ TEST_CASE("calls that cannot be are refused before anything is sent, and say why
     for (std::size_t at : {1u, 3u, 5u})
       all &= refused([&] { all_gather(c, span<unsigned char>(bytes.data() + at, 2), in); },
                      "all_gather: input and output overlap, but are not in place");
+    for (std::size_t at : {1u, 3u, 5u})
+      all &= refused([&] { gather(c, span<unsigned char>(bytes.data() + at, 2), in, c.rank()); },
+                     "gather: input and output overlap, but are not in place");
+    for (std::size_t at : {1u, 3u, 5u})
+      all &= refused([&] { scatter(c, in, span<unsigned char>(bytes.data() + at, 2), c.rank()); },
+                     "scatter: input and output overlap, but are not in place");
     int fine = 1;  // and the communicator is as good as before
     all_reduce(c, span<int>(&fine, 1));
     if (!all || fine != 2) throw error(errc::invalid_argument, "something was not refused");

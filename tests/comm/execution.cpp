@@ -24,7 +24,8 @@ case_of draw_case(simulated_network& random) {
   constexpr std::size_t counts[] = {0, 1, 2, 3, 7, 16, 61, 130, 700};
   c.shape = {.what = entry.what, .count = entry.what == collective::barrier ? 0 : counts[random.draw(std::size(counts))],
              .root = rooted(entry.what) ? static_cast<int>(random.draw(static_cast<std::uint64_t>(c.ranks))) : -1,
-             .commutative = !c.ordered, .algorithm = entry.how};
+             .commutative = !c.ordered, .in_place = entry.what == collective::all_to_all && random.draw(2) == 0,
+             .algorithm = entry.how};
   return c;
 }
 

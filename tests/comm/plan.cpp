@@ -118,6 +118,23 @@ TEST_CASE("small results are staged, large ones agreed upon first; neither where
   for (int ranks : {1, 2}) CHECK_FALSE(prepared(collective::all_reduce, 1 << 20, ranks, algorithm::ring)->agree_first);
 }
 
+TEST_CASE("an all_to_all in place keeps its output for the end, and the other ranks need not know") {
+  for (int ranks : {2, 4})
+    for (std::size_t count : {std::size_t{1}, std::size_t{1} << 20}) {
+      call_shape c{.what = collective::all_to_all, .count = count, .element = 1, .algorithm = algorithm::pairwise};
+      const auto apart = prepare(c, {ranks}, {1});
+      c.in_place = true;
+      const auto in_place = prepare(c, {ranks}, {1});
+      CHECK(in_place->shape == apart->shape);
+      CHECK(in_place->agree_first == apart->agree_first);
+      CHECK(in_place->body.sent_bytes == apart->body.sent_bytes);
+      CHECK(in_place->body.scratch_bytes == count * static_cast<std::size_t>(ranks));
+      for (const segment& s : in_place->body.segments)
+        if (s.what != verb::send) CHECK(s.target.role == memory_role::scratch);
+      if (count > 1) CHECK(apart->body.scratch_bytes == 0);
+    }
+}
+
 TEST_CASE("what differs between calls differs in their shape, however long the names") {
   const team all{4};
   const call_shape base{.what = collective::all_reduce, .count = 100, .element = 4, .type = "float", .operation = "sum", .algorithm = algorithm::ring};

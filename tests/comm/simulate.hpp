@@ -52,8 +52,11 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
   const auto p = static_cast<std::size_t>(ranks);
   const bool blocks = blocked(c.what);
   c.element = sizeof(T);
-  const std::size_t in_count = c.what == collective::reduce_scatter ? c.count * p : c.count;
-  const std::size_t out_count = c.what == collective::all_gather ? c.count * p : c.count;
+  const bool splits = c.what == collective::reduce_scatter || c.what == collective::scatter;
+  const bool collects = c.what == collective::all_gather || c.what == collective::gather;
+  const bool swaps = c.what == collective::all_to_all;
+  const std::size_t in_count = splits || swaps ? c.count * p : c.count;
+  const std::size_t out_count = collects || swaps ? c.count * p : c.count;
   static const Op op{};
   T poison;
   std::memset(static_cast<void*>(&poison), 0x5a, sizeof poison);
@@ -66,11 +69,12 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
   for (std::size_t r = 0; r < p; ++r) {
     for (std::size_t i = 0; i < in_count; ++i) inputs[r].push_back(operand<T>(static_cast<int>(r), i));
     outputs[r].assign(out_count, poison);
-    if (c.what == collective::broadcast) outputs[r] = inputs[r];
+    const bool same = c.what == collective::broadcast || c.in_place;
+    if (same) outputs[r] = inputs[r];
     plans[r] = prepare(c, all, {static_cast<int>(r)});
     const program& body = plans[r]->body;
     scratch[r].resize(body.scratch_bytes / sizeof(T) + 1, poison);
-    execution_data data{.input = reinterpret_cast<const std::byte*>(c.what == collective::broadcast ? outputs[r].data() : inputs[r].data()),
+    execution_data data{.input = reinterpret_cast<const std::byte*>(same ? outputs[r].data() : inputs[r].data()),
                         .output = reinterpret_cast<std::byte*>(outputs[r].data()),
                         .scratch = reinterpret_cast<std::byte*>(scratch[r].data()),
                         .element = sizeof(T), .alignment = alignof(T), .fold = {apply_fold<T, Op>, &op}};
@@ -116,12 +120,19 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
       T want = poison;
       if (c.what == collective::broadcast) {
         want = operand<T>(c.root, i);
-      } else if (c.what == collective::all_gather) {
-        want = operand<T>(static_cast<int>(i / c.count), i % c.count);
+      } else if (c.what == collective::scatter) {
+        want = operand<T>(c.root, r * c.count + i);
+      } else if (swaps) {
+        want = operand<T>(static_cast<int>(i / c.count), r * c.count + i % c.count);
+      } else if (collects) {
+        if (c.what == collective::all_gather || me == c.root) want = operand<T>(static_cast<int>(i / c.count), i % c.count);
+      } else if (c.what == collective::exclusive_scan && me == 0) {
+        // stays as it was
       } else if (c.what != collective::reduce || me == c.root) {
         const std::size_t at = blocks ? r * c.count + i : i;
         want = operand<T>(0, at);
-        for (int q = 1; q < ranks; ++q) want = op(want, operand<T>(q, at));
+        const int last = c.what == collective::scan ? me + 1 : c.what == collective::exclusive_scan ? me : ranks;
+        for (int q = 1; q < last; ++q) want = op(want, operand<T>(q, at));
       }
       if (!(outputs[r][i] == want)) result.wrong = "rank " + std::to_string(r) + ", element " + std::to_string(i);
     }

@@ -11,6 +11,8 @@ namespace {
 using namespace tutti;
 using proofs::proved_up_to_8;
 
+static_assert(proved_up_to_8<collective::scan, algorithm::doubling>);
+static_assert(proved_up_to_8<collective::exclusive_scan, algorithm::doubling>);
 static_assert(proved_up_to_8<collective::all_reduce, algorithm::doubling>);
 static_assert(proved_up_to_8<collective::all_gather, algorithm::doubling>);
 
@@ -67,6 +69,34 @@ TEST_CASE("players and ranks name each other") {
       CHECK_FALSE(game.watches(game.rank_of(player)));
     }
   }
+}
+
+TEST_CASE("scans by doubling are proved for 1 to 33 ranks and some more") {
+  for (collective what : {collective::scan, collective::exclusive_scan}) proofs::prove_at_run_time(what, algorithm::doubling);
+}
+
+TEST_CASE("the scans of 4 by doubling, as drawn") {
+  CHECK(draw_text(collective::scan, algorithm::doubling, {4}) == R"(     │ rank 0       │ rank 1       │ rank 2       │ rank 3
+─────┼──────────────┼──────────────┼──────────────┼──────────────
+   1 │ c0→1         │ c0→2 s0=0∘c0 │ c0→3 s0=1∘c0 │      s0=2∘c0
+   2 │ c0→2         │ s0→3 c0=s0   │      c0=0∘s0 │      c0=1∘s0
+)");
+  CHECK(draw_text(collective::exclusive_scan, algorithm::doubling, {4}) == R"(     │ rank 0       │ rank 1       │ rank 2       │ rank 3
+─────┼──────────────┼──────────────┼──────────────┼──────────────
+   1 │ c0→1         │ c0→2 s0←0    │ c0→3 s0←1    │      s0←2
+   2 │              │ s0→2 c0=s0   │ s0→3 c0=1∘s0 │      c0=2∘s0
+   3 │              │ s0→3         │              │      s0=1∘c0
+   4 │              │              │              │      c0=s0
+)");
+}
+
+TEST_CASE("a scan by doubling sends the vector to every rank a power of two after it, an exclusive one once more") {
+  for (int p = 1; p <= 33; ++p)
+    for (int r = 0; r < p; ++r) {
+      const auto after = static_cast<std::size_t>(proofs::rounds_for(p - r));
+      CHECK(proofs::sent(doubling_scan({p}, {r}), 10) == 10 * after);
+      CHECK(proofs::sent(doubling_exclusive_scan({p}, {r}), 10) == 10 * (r == 0 ? (p > 1) : after + (r + 1 < p)));
+    }
 }
 
 }  // namespace

@@ -14,9 +14,11 @@ using proofs::proved_up_to_8;
 static_assert(proved_up_to_8<collective::reduce_scatter, algorithm::pairwise>);
 static_assert(proved_up_to_8<collective::all_gather, algorithm::pairwise>);
 static_assert(proved_up_to_8<collective::all_reduce, algorithm::pairwise>);
+static_assert(proved_up_to_8<collective::all_to_all, algorithm::pairwise>);
 
 TEST_CASE("pairwise exchange is proved for 1 to 33 ranks and some more") {
-  for (collective what : {collective::reduce_scatter, collective::all_gather, collective::all_reduce})
+  for (collective what : {collective::reduce_scatter, collective::all_gather, collective::all_reduce,
+                          collective::all_to_all})
     proofs::prove_at_run_time(what, algorithm::pairwise);
 }
 
@@ -37,6 +39,16 @@ TEST_CASE("pairwise exchange of 4, as drawn") {
 )");
 }
 
+TEST_CASE("the all_to_all of 4, as drawn: chunks 0 to 3 are sent, 4 to 7 received") {
+  CHECK(draw_text(collective::all_to_all, algorithm::pairwise, {4}) == R"(     │ rank 0     │ rank 1     │ rank 2     │ rank 3
+─────┼────────────┼────────────┼────────────┼────────────
+   1 │ c1→1 c4=c0 │ c0→0 c5=c1 │ c0→0 c6=c2 │ c0→0 c7=c3
+     │ c2→2 c5←1  │ c2→2 c4←0  │ c1→1 c5←1  │ c1→1 c6←2
+     │ c3→3 c6←2  │ c3→3 c6←2  │ c3→3 c4←0  │ c2→2 c5←1
+     │      c7←3  │      c7←3  │      c7←3  │      c4←0
+)");
+}
+
 TEST_CASE("a pairwise exchange sends (p-1)/p of the vector in p-1 messages") {
   for (int p = 1; p <= 33; ++p)
     for (int r = 0; r < p; ++r) {
@@ -44,6 +56,7 @@ TEST_CASE("a pairwise exchange sends (p-1)/p of the vector in p-1 messages") {
       CHECK(proofs::sent(pairwise_reduce_scatter({p}, {r}), n) == n - block);
       CHECK(proofs::sent(pairwise_all_gather({p}, {r}), n) == n - block);
       CHECK(proofs::sent(pairwise_all_reduce({p}, {r}), n) == 2 * (n - block));
+      CHECK(proofs::sent(pairwise_all_to_all({p}, {r}), 2 * n) == n - block);
       CHECK(pairwise_all_gather({p}, {r}).steps.size() == static_cast<std::size_t>(2 * (p - 1)));
     }
 }

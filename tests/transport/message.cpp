@@ -205,6 +205,34 @@ TEST_CASE("bytes go through UCX in pieces of whole elements, to their place or f
     }
 }
 
+TEST_CASE("a message may reach over several places of the receiver, however long it is") {
+  for (std::size_t n : {std::size_t{100}, std::size_t{40000}, std::size_t{200000}, std::size_t{3} << 20}) {
+    CAPTURE(n);
+    pair both;
+    const std::vector<std::byte> bytes = text(n, 3);
+    std::vector<std::byte> target(n);
+    const call what = named("scatter");
+    std::size_t sent = 0, received = 0;
+    for (const double limit = now() + 60; (received < n || both.out.in_flight > 0) && now() < limit;) {
+      if (sent < n)
+        if (const std::ptrdiff_t taken = both.out.send(bytes.data() + sent, n - sent, {.fingerprint = 1, .what = &what}); taken != send_port::full)
+          sent += static_cast<std::size_t>(taken);
+      both.progress();
+      // Places of a third each, and the rest.
+      const std::size_t third = n / 3, end = received < third ? third : received < 2 * third ? 2 * third : n;
+      const std::size_t room = end - received;
+      const piece* p = both.in.receive(target.data() + received, room);
+      if (!p) continue;
+      const std::size_t taken = p->bytes < room ? p->bytes : room;
+      if (p->data != target.data() + received && taken > 0) std::memcpy(target.data() + received, p->data, taken);
+      received += taken;
+      both.in.consume(taken);
+    }
+    CHECK(received == n);
+    CHECK(target == bytes);
+  }
+}
+
 TEST_CASE("no more than a window is under way, and a closed connection fails the sender instead of blocking it") {
   pair both;
   const call what = named("broadcast");

@@ -12,7 +12,7 @@ namespace tutti {
 inline constexpr int simulated_whole = 40;
 
 /// Seconds that a collective takes. `bytes` are those of the whole vector: of
-/// all_gather and reduce_scatter, everyone's blocks together. Deterministic;
+/// what is cut by ranks, everyone's blocks together. Deterministic;
 /// 0 where the algorithm is not available.
 ///
 /// One slice is simulated through all dependencies; the slices after it follow
@@ -23,11 +23,12 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
   const rank middle{all.size / 2};
   const schedule one = make_schedule(what, how, all, middle, root);
   const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
-  const double chunk_bytes = vector_bytes / one.parts;
+  const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
   const int slices = model.slice_bytes > 0 && chunk_bytes > model.slice_bytes
                          ? static_cast<int>((chunk_bytes - 1) / model.slice_bytes) + 1
                          : 1;
-  const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise;
+  const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise ||
+                     how == algorithm::bruck;
   if (alike && all.size > simulated_whole)
     return simulate_one(one, all, middle, chunk_bytes / slices, vector_bytes, model).of(slices);
   std::vector<schedule> schedules;

@@ -10,7 +10,7 @@ namespace tutti {
 enum class flaw : unsigned char {
   none,
   team_size,     ///< there is not one schedule a rank
-  parts,         ///< ranks cut the vector differently, or blocks into no whole number of chunks
+  parts,         ///< ranks cut the vector differently, or blocks into no whole number of chunks, or take different chunks for equal
   peer,          ///< the peer is no other member of the team
   chunks,        ///< chunks that do not exist, or operands that overlap what is written
   unmatched,     ///< a send that nobody receives, or a receive that nobody sends
@@ -21,6 +21,8 @@ enum class flaw : unsigned char {
   out_of_order,  ///< folds operands that are not neighbours in rank order
   missing,       ///< an output chunk holds nothing
   incomplete,    ///< an output chunk lacks contributions
+  folded,        ///< folds, where nothing is to be reduced
+  misplaced,     ///< an output chunk holds what belongs elsewhere
   unheard,       ///< a barrier ends before everyone was heard from
 };
 
@@ -59,6 +61,8 @@ inline std::string explain(const proof& p) {
     case flaw::out_of_order: return flawed("operands are folded out of rank order");
     case flaw::missing: return output("holding nothing");
     case flaw::incomplete: return output("lacking contributions");
+    case flaw::folded: return flawed("operands are folded, where nothing is to be reduced");
+    case flaw::misplaced: return output("holding what belongs elsewhere");
     case flaw::unheard: return format("rank %d may leave the barrier before everyone has come", p.who.value);
   }
   return "unknown";

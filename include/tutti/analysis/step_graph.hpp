@@ -96,14 +96,16 @@ class step_graph {
   /// Everything that can be said of a step alone.
   constexpr void check(int r) {
     const schedule& s = (*team_)[at(r)];
-    if (s.parts < 1 || s.scratch < 0 || s.parts != team_->front().parts) return fail(flaw::parts, r, -1);
+    const schedule& model = team_->front();
+    if (s.parts < 1 || s.scratch < 0 || s.parts != model.parts || s.equal_chunks != model.equal_chunks)
+      return fail(flaw::parts, r, -1);
     const int limit = s.parts + s.scratch;
     auto exists = [&](chunks c) {
       const int first = c.first.value, last = first + c.count - 1;
       return c.count > 0 && first >= 0 && last < limit && (first >= s.parts || last < s.parts);
     };
     auto alike = [&](chunks a, chunks b) {
-      return a.count == b.count && a.first.value % s.parts == b.first.value % s.parts;
+      return a.count == b.count && (s.equal_chunks || a.first.value % s.parts == b.first.value % s.parts);
     };
     auto overlap = [](chunks a, chunks b) {
       return a.first.value < b.first.value + b.count && b.first.value < a.first.value + a.count;
@@ -144,8 +146,9 @@ class step_graph {
         const int me = begin_[at(a)] + i, other = expected[pair];
         if (other < 0) return fail(flaw::unmatched, a, i, now.where.first);
         const step& theirs = (*team_)[at(now.peer.value)].steps[at(other - begin_[at(now.peer.value)])];
-        const int parts = team_->front().parts;
-        if (theirs.where.count != now.where.count || theirs.where.first.value % parts != now.where.first.value % parts)
+        const schedule& any = team_->front();
+        const bool as_long = any.equal_chunks || theirs.where.first.value % any.parts == now.where.first.value % any.parts;
+        if (theirs.where.count != now.where.count || !as_long)
           return fail(flaw::mismatched, a, i, now.where.first);
         match_[at(me)] = other;
         match_[at(other)] = me;

@@ -1,4 +1,5 @@
 #pragma once
+#include <type_traits>
 #include <vector>
 
 #include <tutti/analysis/step_graph.hpp>
@@ -26,9 +27,9 @@ class symbolic_run {
     }
     heard_ = next;  // one more place a rank, for what a barrier asks
     for (int r = 0; r < terms.all.size; ++r) {
-      symbols_.start(heard(r), {r});
+      symbols_.start(heard(r), {.from = {r}});
       for (int c = 0; c < terms.parts; ++c)
-        if (terms.holds_before({r}, {c})) symbols_.start(place(r, c), {r});
+        if (terms.holds_before({r}, {c})) symbols_.start(place(r, c), {.from = {r}, .part = {c}});
     }
   }
 
@@ -87,17 +88,22 @@ class symbolic_run {
     }
   }
 
-  /// Where nothing is reduced, a chunk that holds anything holds its source's
-  /// value: nobody else has one to begin with, matched steps hold the same
-  /// chunks, and folding it with itself was refused.
   constexpr void look_at_outputs(int r) {
-    if (terms_.what == collective::barrier && !symbols_.complete(heard(r))) return fail(flaw::unheard, {r}, -1, {});
+    if constexpr (folds)
+      if (terms_.what == collective::barrier && !symbols_.holds(heard(r), terms_.folded_at({r})))
+        return fail(flaw::unheard, {r}, -1, {});
     for (int c = 0; c < terms_.parts; ++c) {
       if (!terms_.holds_after({r}, {c})) continue;
       if (!symbols_.holds(place(r, c))) return fail(flaw::missing, {r}, -1, {c});
-      if (reduces(terms_.what) && !symbols_.complete(place(r, c))) return fail(flaw::incomplete, {r}, -1, {c});
+      if constexpr (folds) {
+        if (!symbols_.holds(place(r, c), terms_.folded_at({r}))) return fail(flaw::incomplete, {r}, -1, {c});
+      } else {
+        if (!symbols_.holds(place(r, c), terms_.source_of({r}, {c}))) return fail(flaw::misplaced, {r}, -1, {c});
+      }
     }
   }
+
+  static constexpr bool folds = !std::is_same_v<Symbols, moved_symbols>;
 
   constexpr void fail(flaw found, rank who, int step, chunk where) {
     result_ = {.ok = false, .found = found, .who = who, .step = step, .where = where};
@@ -117,9 +123,10 @@ class symbolic_run {
 /// Proves that one schedule a rank does what the collective promises, whatever
 /// the order in which steps complete and with nothing buffered: every
 /// contribution exactly once in every required chunk, operands in a legal
-/// order, every send received and in the same chunks, no chunk read that holds
-/// nothing, nobody waiting for ever; of a barrier, that everyone was heard
-/// from. What is true of the steps is true of slices (see schedule).
+/// order, every send received and in the same chunks (or in chunks as long,
+/// where all are), what is only moved in its right place, no chunk read that
+/// holds nothing, nobody waiting for ever; of a barrier, that everyone was
+/// heard from. What is true of the steps is true of slices (see schedule).
 ///
 /// Costs time and memory proportional to the steps and the chunks they name
 /// (times p/64 where the order may be any): milliseconds up to about a hundred
@@ -128,15 +135,19 @@ constexpr proof verify(collective what, rank root, order needed, const std::vect
   const int ranks = static_cast<int>(team.size());
   if (ranks == 0 || root.value < 0 || root.value >= ranks) return {.ok = false, .found = flaw::team_size, .who = root};
   const contract terms{.what = what, .all = {ranks}, .root = root, .parts = team.front().parts};
-  if (blocked(what) && terms.parts % ranks != 0) return {.ok = false, .found = flaw::parts};
+  const int blocks = blocks_of(what, {ranks});
+  if (terms.parts % blocks != 0) return {.ok = false, .found = flaw::parts};
+  // Blocks are of one length; chunks within them need not be.
+  if (team.front().equal_chunks && terms.parts != blocks) return {.ok = false, .found = flaw::parts};
   const step_graph graph(team);
   if (!graph.fault().ok) return graph.fault();
 
   std::size_t places = team.size();
   for (const schedule& s : team) places += static_cast<std::size_t>(s.parts + s.scratch);
   const bool barrier = what == collective::barrier;
+  if (!barrier && !reduces(what)) return symbolic_run<moved_symbols>(terms, team, moved_symbols(places)).prove(graph);
   if (needed == order::kept && !barrier)
-    return symbolic_run<ordered_symbols>(terms, team, {places, ranks}).prove(graph);
+    return symbolic_run<ordered_symbols>(terms, team, ordered_symbols(places)).prove(graph);
   return symbolic_run<unordered_symbols>(terms, team, {places, ranks, barrier}).prove(graph);
 }
 

@@ -10,7 +10,7 @@ namespace tutti {
 
 /// The shape of a call: all that decides how it is done. `count` is what the
 /// call's definition counts: of the whole vector for all_reduce, broadcast and
-/// reduce, of one rank's block for reduce_scatter and all_gather.
+/// reduce, of one rank's block for what is cut by ranks (`blocked`).
 struct call_shape {
   collective what = collective::all_reduce;
   std::size_t count = 0;
@@ -18,6 +18,7 @@ struct call_shape {
   std::size_t staging = 0;  ///< bytes of the input as it travels, where that is not as it is given
   int root = -1;
   bool commutative = true;
+  bool in_place = false;  ///< of all_to_all, on this rank: the output is the input
   std::string_view type = {};
   std::string_view operation = {};
   tutti::algorithm algorithm = tutti::algorithm::automatic;
@@ -27,7 +28,7 @@ struct call_shape {
   bool is(const call_shape& other) const {
     return what == other.what && count == other.count && element == other.element && staging == other.staging && root == other.root &&
            algorithm == other.algorithm && operation.data() == other.operation.data() &&
-           type.data() == other.type.data() && commutative == other.commutative;
+           type.data() == other.type.data() && commutative == other.commutative && in_place == other.in_place;
   }
 };
 

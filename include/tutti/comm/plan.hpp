@@ -74,7 +74,7 @@ namespace detail {
 inline constexpr std::size_t staged_bytes = 16384;
 
 inline chunking cut(const call_shape& c, team all, int parts) {
-  if (blocked(c.what)) return block_chunking(c.count, all.size, parts);
+  if (blocked(c.what)) return block_chunking(c.count, blocks_of(c.what, all), parts);
   // Chunks begin on a cache line where there is enough to go round.
   const std::size_t line = 64 / c.element;
   const bool large = c.element <= 64 && 64 % c.element == 0 && c.count >= line * 64 * static_cast<std::size_t>(parts);
@@ -143,6 +143,11 @@ inline void prove(const call_shape& c, team all) {
 
 }  // namespace detail
 
+/// Bytes of the whole vector; of an all_to_all, of the input.
+inline std::size_t vector_bytes(const call_shape& c, team all) {
+  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
+}
+
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
 inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me) {
   auto p = std::make_unique<prepared_call>();
@@ -160,22 +165,18 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
 
   const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
   if (all.size > detail::proved_by_tests && all.size <= detail::proved_when_made) detail::prove(c, all);
-  const std::size_t blocks = blocked(c.what) ? static_cast<std::size_t>(all.size) : 1;
   const bool writes = c.what != collective::barrier && all.size > 2;
-  const bool staged = writes && c.count * c.element * blocks <= detail::staged_bytes;
+  const bool small = vector_bytes(c, all) <= detail::staged_bytes;
+  // In place, an output that is no part of the input's chunks would overwrite it.
+  const bool staged = (writes && small) || c.in_place;
   p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
-  p->agree_first = writes && !staged;
+  p->agree_first = writes && !small;
   if (p->agree_first) {
     const schedule barrier = make_schedule(collective::barrier, algorithm::dissemination, all, me);
     const call_shape nothing{.what = collective::barrier};
     p->agreement = lower(barrier, detail::map_chunks(nothing, all, me, barrier.parts, false));
   }
   return p;
-}
-
-/// Bytes of the whole vector.
-inline std::size_t vector_bytes(const call_shape& c, team all) {
-  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
 }
 
 /// The algorithm for a call: the caller's, else what `TUTTI_ALGORITHM` says for

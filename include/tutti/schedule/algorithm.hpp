@@ -16,13 +16,15 @@ enum class algorithm : std::uint8_t {
   rabenseifner,
   pairwise,
   dissemination,
+  linear,
+  bruck,
   one_shot,
 };
 
 inline constexpr algorithm every_algorithm[] = {
     algorithm::ring,    algorithm::tree,         algorithm::double_tree, algorithm::doubling,
     algorithm::halving, algorithm::rabenseifner, algorithm::pairwise,    algorithm::dissemination,
-    algorithm::one_shot};
+    algorithm::linear,  algorithm::bruck,        algorithm::one_shot};
 
 constexpr const char* name_of(algorithm how) {
   switch (how) {
@@ -35,6 +37,8 @@ constexpr const char* name_of(algorithm how) {
     case algorithm::rabenseifner: return "rabenseifner";
     case algorithm::pairwise: return "pairwise";
     case algorithm::dissemination: return "dissemination";
+    case algorithm::linear: return "linear";
+    case algorithm::bruck: return "bruck";
     case algorithm::one_shot: return "one_shot";
   }
   return "unknown";

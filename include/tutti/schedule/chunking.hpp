@@ -7,8 +7,7 @@ namespace tutti {
 
 /// Where the chunks of a vector of `count` elements lie.
 ///
-/// The vector falls into `blocks` of equal length (all_gather and
-/// reduce_scatter: one a rank), and each block into `parts / blocks` chunks of
+/// The vector falls into `blocks` of equal length (see `blocks_of`), and each block into `parts / blocks` chunks of
 /// whole grains, as many or one more; where the grains do not divide, the first
 /// chunks have one more. Only the last that holds anything may end within a
 /// grain. With fewer grains than chunks, the last chunks are empty.
@@ -53,7 +52,7 @@ struct chunking {
   }
 };
 
-/// The form for all_gather and reduce_scatter: `block` elements of each of `blocks` ranks.
+/// The form for what is cut by ranks: `blocks` of `block` elements each.
 constexpr chunking block_chunking(std::size_t block, int blocks, int parts, std::size_t grain = 1) {
   return {.count = block * static_cast<std::size_t>(blocks), .parts = parts, .grain = grain, .blocks = blocks};
 }

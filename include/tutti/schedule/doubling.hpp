@@ -52,6 +52,44 @@ constexpr schedule doubling_all_reduce(team all, rank me) {
   return s;
 }
 
+/// In round k everyone hands what it has folded to the rank 2^k after it: what a
+/// rank has covers twice as many ranks before it, until that is all. `held` is
+/// the operand of ranks `first` and up, and `other` a chunk to take turns with.
+/// Returns where the result stands.
+constexpr chunk fold_from_before(schedule& s, team all, rank me, int first, chunk held, chunk other) {
+  for (int distance = 1; distance < all.size - first; distance *= 2) {
+    const rank before{me.value - distance}, after{me.value + distance};
+    if (after.value < all.size) s.send(after, held);
+    if (before.value < first) continue;
+    s.recv_reduce(before, other, side::left, held);
+    const chunk written = other;
+    other = held;
+    held = written;
+  }
+  return held;
+}
+
+/// The vector at most ⌈log2 p⌉ times from each rank, in as many hops. Keeps the
+/// order of operands. (Hillis and Steele, Data parallel algorithms, 1986.)
+constexpr schedule doubling_scan(team all, rank me) {
+  schedule s{.parts = 1, .scratch = 1};
+  const chunk held = fold_from_before(s, all, me, 0, {0}, {1});
+  if (held != chunk{0}) s.copy(held, chunk{0});
+  return s;
+}
+
+/// Operands move one rank on, and are folded there as above: once more from each
+/// rank, in one hop more at most. Keeps the order of operands.
+constexpr schedule doubling_exclusive_scan(team all, rank me) {
+  schedule s{.parts = 1, .scratch = 1};
+  if (me.value + 1 < all.size) s.send({me.value + 1}, chunk{0});
+  if (me.value == 0) return s;
+  s.recv({me.value - 1}, chunk{1});
+  const chunk held = fold_from_before(s, all, me, 1, {1}, {0});
+  if (held != chunk{0}) s.copy(held, chunk{0});
+  return s;
+}
+
 /// Every round doubles what a rank has: from the rank 2^k after it comes all
 /// that one has, up to the whole circle. Sends (p−1)/p of the vector from each
 /// rank, in ⌈log2 p⌉ rounds, for any p.

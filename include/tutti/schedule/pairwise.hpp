@@ -34,4 +34,16 @@ constexpr schedule pairwise_all_reduce(team all, rank me) {
   return s;
 }
 
+/// Everyone sends every block straight to whom it is for: the fewest bytes, in
+/// p−1 messages from each rank, and one hop.
+constexpr schedule pairwise_all_to_all(team all, rank me) {
+  schedule s{.parts = 2 * all.size, .equal_chunks = true};
+  s.copy(chunk{me.value}, chunk{all.size + me.value});
+  for (int hop = 1; hop < all.size; ++hop) {
+    s.send(all.next(me, hop), all.chunk_of(me, hop));
+    s.recv(all.previous(me, hop), chunk{all.size + all.previous(me, hop).value});
+  }
+  return s;
+}
+
 }  // namespace tutti

@@ -1,10 +1,13 @@
 #pragma once
 #include <tutti/schedule/algorithm.hpp>
+#include <tutti/schedule/binomial.hpp>
+#include <tutti/schedule/bruck.hpp>
 #include <tutti/schedule/contract.hpp>
 #include <tutti/schedule/dissemination.hpp>
 #include <tutti/schedule/double_tree.hpp>
 #include <tutti/schedule/doubling.hpp>
 #include <tutti/schedule/halving.hpp>
+#include <tutti/schedule/linear.hpp>
 #include <tutti/schedule/one_shot.hpp>
 #include <tutti/schedule/pairwise.hpp>
 #include <tutti/schedule/rabenseifner.hpp>
@@ -60,6 +63,24 @@ inline constexpr repertoire_entry repertoire[] = {
 
     {collective::barrier, algorithm::dissemination, any_size,
      [](team t, rank r, rank) { return dissemination_barrier(t, r); }},
+
+    {collective::gather, algorithm::tree, any_size, tree_gather},
+    {collective::gather, algorithm::linear, any_size, linear_gather},
+
+    {collective::scatter, algorithm::tree, any_size, tree_scatter},
+    {collective::scatter, algorithm::linear, any_size, linear_scatter},
+
+    {collective::all_to_all, algorithm::pairwise, any_size,
+     [](team t, rank r, rank) { return pairwise_all_to_all(t, r); }},
+    {collective::all_to_all, algorithm::bruck, any_size, [](team t, rank r, rank) { return bruck_all_to_all(t, r); }},
+
+    {collective::scan, algorithm::linear, any_size, [](team t, rank r, rank) { return linear_scan(t, r); }},
+    {collective::scan, algorithm::doubling, any_size, [](team t, rank r, rank) { return doubling_scan(t, r); }},
+
+    {collective::exclusive_scan, algorithm::linear, any_size,
+     [](team t, rank r, rank) { return linear_exclusive_scan(t, r); }},
+    {collective::exclusive_scan, algorithm::doubling, any_size,
+     [](team t, rank r, rank) { return doubling_exclusive_scan(t, r); }},
 };
 
 /// The table's line for a collective and an algorithm; null where there is none.

@@ -62,6 +62,10 @@ struct step {
 struct schedule {
   int parts = 1;
   int scratch = 0;
+  /// All chunks are of one length, so that what stands in one may be sent or
+  /// copied into any other. Otherwise a chunk's contents keep their number:
+  /// c stays in c, or goes to scratch chunks that are as long.
+  bool equal_chunks = false;
   std::vector<step> steps = {};
 
   constexpr void send(rank to, chunks what) {

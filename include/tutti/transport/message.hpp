@@ -151,8 +151,10 @@ class message_receiver final : public recv_port {
       letter* l = find(sequence);
       if (!l || l->header.fingerprint != expected) break;
       if (l->where == whereabouts::at_sender) {
-        if (place && l->bytes > room) break;
-        fetch(*l, place);
+        // One that reaches beyond the place is fetched beside it, once it is its turn.
+        const bool fits = !place || l->bytes <= room;
+        if (!fits && ahead > 0) break;
+        fetch(*l, fits ? place : nullptr);
       }
       if (place) {
         if (l->bytes > room) break;

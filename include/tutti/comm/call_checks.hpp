@@ -1,0 +1,96 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <tutti/base/names.hpp>
+#include <tutti/base/operations.hpp>
+#include <tutti/base/span.hpp>
+#include <tutti/comm/communicator.hpp>
+#include <tutti/comm/conversion.hpp>
+#include <tutti/device/buffer.hpp>
+
+// What every call looks at before it sends anything, and how it says what it is.
+
+namespace tutti::detail {
+
+template <class Range>
+auto span_of(Range&& range) {
+  return span(range);
+}
+
+template <class T>
+constexpr void check_element() {
+  static_assert(std::is_trivially_copyable_v<T>,
+                "tutti: elements travel as bytes, so their type must be trivially copyable; send what the objects "
+                "hold instead, for example their numbers in a vector");
+  static_assert(alignof(T) <= memory<host>::alignment,
+                "tutti: elements aligned to more than 64 bytes cannot be folded where they arrive; align the type to "
+                "64 bytes or less");
+}
+
+template <class T, class Op>
+constexpr void check_operation() {
+  check_element<T>();
+  check_travel<T, Op>();
+  using other = typename travel<T, Op>::type;
+  check_element<other>();
+  static_assert(reduction<typename travel<T, Op>::fold, other>,
+                "tutti: the operation must take two elements and return one, as in op(a, b) -> T, and be callable "
+                "when const");
+}
+
+inline void need(bool holds, const communicator& c, collective what, const char* rule, std::size_t one, std::size_t other) {
+  if (!holds)
+    throw error(errc::invalid_argument, format("rank %d: %s: %s (%zu and %zu)", c.world_rank(), name_of(what), rule, one, other),
+                c.world_rank());
+}
+
+// `in_place`: where the output may begin as well, though the two overlap.
+template <class In, class Out>
+void need_apart(const communicator& c, collective what, In in, Out out, const void* in_place) {
+  const auto in_begin = reinterpret_cast<std::uintptr_t>(in.data()), out_begin = reinterpret_cast<std::uintptr_t>(out.data());
+  const std::uintptr_t in_end = in_begin + in.size() * sizeof(*in.data()), out_end = out_begin + out.size() * sizeof(*out.data());
+  if (in.empty() || out.empty() || in_end <= out_begin || out_end <= in_begin || out.data() == in_place) return;
+  throw error(errc::invalid_argument,
+              format("rank %d: %s: input and output overlap, but are not in place", c.world_rank(), name_of(what)), c.world_rank());
+}
+
+inline void need_root(const communicator& c, collective what, int root) {
+  if (root < 0 || root >= c.size())
+    throw error(errc::invalid_argument,
+                format("rank %d: %s: root %d is not a rank from 0 to %d", c.world_rank(), name_of(what), root, c.size() - 1),
+                c.world_rank());
+}
+
+template <class T>
+void need_memory(const communicator& c, collective what, span<T> s) {
+  if (s.data() == nullptr && s.size() > 0)
+    throw error(errc::invalid_argument,
+                format("rank %d: %s: a null pointer with %zu elements", c.world_rank(), name_of(what), s.size()), c.world_rank());
+}
+
+template <class T>
+call_shape shape_of(collective what, std::size_t count, int root, const call_options& options) {
+  return {.what = what, .count = count, .element = sizeof(T), .root = root, .type = type_name<T>,
+          .algorithm = options.algorithm};
+}
+
+template <class T, class Op>
+call_shape shape_of(collective what, std::size_t count, int root, const call_options& options) {
+  call_shape c = shape_of<T>(what, count, root, options);
+  c.commutative = is_commutative<Op>;
+  c.operation = operation_name<Op>;
+  return c;
+}
+
+template <class Range>
+using value_of = std::remove_const_t<typename decltype(span_of(std::declval<Range&>()))::element_type>;
+
+template <class T, class Range>
+span<const T> input_of(const Range& range) {
+  auto s = span(range);
+  return {s.data(), s.size()};
+}
+
+}  // namespace tutti::detail
