@@ -2,6 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <string>
+
+#include <unistd.h>
+
 #include <tutti/analysis/cost.hpp>
 #include <tutti/launch/threads.hpp>
 #include <tutti/transport/loopback.hpp>
@@ -53,6 +58,26 @@ TEST_CASE("what a plan bills is what its links took, on windows, on messages and
       CHECK(ended.code == 0);
       CHECK(ended.output.find(": right\n") != std::string::npos);
     }
+}
+
+TEST_CASE("TUTTI_TRACE: the operations of all processes in one file") {
+  char name[] = "/tmp/tutti-trace-XXXXXX";
+  const int file = ::mkstemp(name);
+  REQUIRE(file >= 0);
+  const auto ended = ranks::start({CASES_PROGRAM, "--ranks", "3", "groups"}, {{"TUTTI_TRACE", name}, {"TUTTI_DEADLINE", "120"}});
+  std::string text;
+  char part[65536];
+  for (ssize_t n; (n = ::read(file, part, sizeof part)) > 0;) text.append(part, static_cast<std::size_t>(n));
+  ::close(file);
+  ::unlink(name);
+  INFO(ended.output);
+  CHECK(ended.code == 0);
+  REQUIRE(text.size() > 10);
+  CHECK(text.substr(0, 3) == "[\n{");
+  CHECK(text.substr(text.size() - 5) == "}}\n]\n");
+  CHECK(text.find("\n]") == text.size() - 3);
+  for (const char* rank : {"0", "1", "2"}) CHECK(text.find(format("\"args\":{\"name\":\"rank %s\"}", rank)) != std::string::npos);
+  CHECK(text.find("(ranks 2, 0)") != std::string::npos);  // of which each traces its own operations
 }
 
 TEST_CASE("no call allocates after the first of its shape, between threads and between processes") {
