@@ -90,3 +90,36 @@ TEST_CASE("a rank that lives but does not come is named at the deadline, and one
     CHECK(r.ended.output.find("rank 1 left the communicator before operation 6") != std::string::npos);
   }
 }
+
+TEST_CASE("a rank that is killed takes the memory that it lent with it, and nobody else") {
+  for (int ranks : {2, 4})
+    for (const char* count : {"5000", "3000000"}) {
+      const faults::report r = faults::with_fault("kill-lender", ranks, ranks - 1, "window", count);
+      INFO(ranks << " ranks, " << count << ": " << r.ended.output);
+      CHECK(r.ended.code == 128 + SIGKILL);
+      CHECK(r.told == faults::all_but(ranks, ranks - 1));
+      REQUIRE(r.sentences.size() == 1);
+      CHECK(r.sentences.begin()->find(format("rank %d (process", ranks - 1)) == 0);
+      CHECK(r.sentences.begin()->find(") died; operation ") != std::string::npos);
+      CHECK(r.ended.left_behind == "");
+    }
+}
+
+TEST_CASE("what was read from a rank that gave up is an error, not a result") {
+  const faults::report r = faults::with_fault("late-lender", 2, 1, "window", "15000", "0.4");
+  INFO(r.ended.output);
+  CHECK(r.ended.code != 0);
+  CHECK(r.told == std::set<int>{0, 1});
+  CHECK(r.sentences.size() == 1);
+  CHECK(r.ended.output.find("returned a sum") == std::string::npos);
+}
+
+TEST_CASE("a rank may leave while what it last said is still on its way") {
+  for (const char* link : {"window", "message"}) {
+    const faults::report r = faults::with_fault("leave-at-once", 3, 1, link);
+    INFO(std::string(link) << ": " << r.ended.output);
+    CHECK(r.ended.code == 0);
+    CHECK(r.ended.output == "");
+    CHECK(r.ended.left_behind == "");
+  }
+}

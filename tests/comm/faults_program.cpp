@@ -77,6 +77,10 @@ int main(int argc, char** argv) {
     const int culprit = argc > 2 ? std::atoi(argv[2]) : 1;
     const std::size_t n = argc > 3 ? static_cast<std::size_t>(std::atol(argv[3])) : 1000;
     const bool me = world.rank() == culprit;
+    if (fault == "leave-at-once") {  // before the others have so much as looked at a message
+      if (!me) ::usleep(1500000);
+      return;
+    }
     std::vector<float> x(n, 1), untouched(n, 7);
     std::vector<int> y(n, 1);
     for (int i = 0; i < 5; ++i) all_reduce(world, x);
@@ -112,6 +116,39 @@ int main(int argc, char** argv) {
         // In the middle: after some of the vector was folded.
         all_reduce(world, x, ends{me ? (fault == "kill" ? SIGKILL : SIGSTOP) : 0, n / 4}, {.algorithm = algorithm::ring});
         for (;;) all_reduce(world, x);
+      } else if (fault == "kill-lender") {
+        // Its memory goes with it, before or while others read it. Each round's
+        // buffer is new, so that it must be opened first.
+        std::vector<buffer<float>> kept;
+        for (std::size_t round = 0;; ++round) {
+          kept.emplace_back(world, n + round * 100000);
+          buffer<float>& lent = kept.back();
+          if (me && round == 3) {
+            request r = broadcast_async(world, lent, culprit);
+            ::raise(SIGKILL);
+          }
+          broadcast(world, lent, culprit);
+        }
+      } else if (fault == "late-lender") {
+        // One gives up in the middle of what others read from it, and writes to it.
+        buffer<float> lent(world, n), result(world, n);
+        for (float& v : lent) v = 1;
+        const auto slowly = [me](float a, float b) {
+          if (!me) ::usleep(20);
+          return a + b;
+        };
+        try {
+          reduce(world, lent, result, slowly, 0, {.algorithm = algorithm::tree});
+        } catch (...) {
+          for (float& v : lent) v = 1e30f;
+          throw;
+        }
+        for (float v : result)
+          if (world.rank() == 0 && v != static_cast<float>(world.size())) {
+            std::printf("rank 0 returned a sum of %g\n", v);
+            return;
+          }
+        barrier(world);
       } else if (fault == "kill-tested") {
         request r = all_reduce_async(world, x);
         if (me) ::raise(SIGKILL);

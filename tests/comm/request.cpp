@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include <sched.h>
+
 #include <tutti/comm/collectives.hpp>
 #include <tutti/launch/threads.hpp>
 #include <tutti/transport/loopback.hpp>
@@ -138,4 +140,25 @@ TEST_CASE("a failed collective throws from wait and from test, once") {
     }));
   }
   CHECK(told == 2);
+}
+
+TEST_CASE("waiting for a communicator with a thread of its own does not stop what has none") {
+  for (bool tested : {false, true}) {
+    CAPTURE(tested);
+    loopback_world shared;
+    CHECK_NOTHROW(run_threads(2, [&](auto& b) {
+      session s(b, shared, {.deadline = 20});
+      communicator world(s), threaded = world.duplicate({.progress = progress::thread});
+      std::vector<float> large(500000, 1), small(10, 1);
+      request first;
+      // Rank 0 must move the first while it waits for the second, or rank 1 never comes to that.
+      if (s.rank() == 0) first = all_reduce_async(world, large);
+      else all_reduce(world, large);
+      request second = all_reduce_async(threaded, small);
+      if (tested) while (!second.test()) ::sched_yield();
+      second.wait();
+      first.wait();
+      if (large[499999] != 2 || small[9] != 2) throw std::logic_error("a wrong sum");
+    }));
+  }
 }

@@ -10,6 +10,8 @@
 
 #include <tutti/device/buffer.hpp>
 
+#include "open_memory.hpp"
+
 using namespace tutti;
 
 namespace {
@@ -338,4 +340,54 @@ TEST_CASE("thousands of pieces of every size between two threads, byte for byte"
     receiver.join();
     CHECK(wrong == "");
   }
+}
+
+TEST_CASE("a channel whose memory has become another's owes nothing") {
+  const slot_shape shape{.slots = 4, .bytes = 64};
+  buffer<std::byte> bytes(shape.footprint());
+  const slot_memory memory{bytes.data(), shape};
+  for (bool used_again : {false, true}) {
+    CAPTURE(used_again);
+    memory.initialise(7);
+    doorbell at_sender, at_receiver;
+    open_memory everything;
+    slot_sender out(memory, at_receiver, &everything);
+    const call what = named("x", 1);
+    std::vector<std::byte> large(least_loan);
+    CHECK(out.send(large.data(), large.size(), {.fingerprint = 1, .what = &what}) == least_loan);
+    out.settle();
+    CHECK(out.in_flight == least_loan);
+    memory.initialise(8);
+    if (used_again) memory.credit().consumed.store(1);
+    out.settle();
+    CHECK(out.in_flight == 0);
+  }
+}
+
+TEST_CASE("a look at what comes next opens nothing, and what cannot be found any more does not come") {
+  struct gone final : borrower {
+    const std::byte* find(int, loan) override {
+      ++asked;
+      return nullptr;
+    }
+    int asked = 0;
+  } owner;
+  const slot_shape shape{.slots = 4, .bytes = 64};
+  buffer<std::byte> bytes(shape.footprint());
+  const slot_memory memory{bytes.data(), shape};
+  memory.initialise();
+  doorbell at_sender, at_receiver;
+  open_memory everything;
+  slot_sender out(memory, at_receiver, &everything);
+  slot_receiver in(memory, at_sender, &owner, 3);
+  const call what = named("x", 1);
+  std::vector<std::byte> large(least_loan);
+  CHECK(in.peek() == nullptr);
+  CHECK(out.send(large.data(), large.size(), {.fingerprint = 5, .what = &what}) == least_loan);
+  REQUIRE(in.peek());
+  CHECK(in.peek()->fingerprint == 5);
+  CHECK(owner.asked == 0);
+  CHECK(in.receive(nullptr, 0) == nullptr);
+  CHECK(in.receive(nullptr, 0) == nullptr);
+  CHECK(owner.asked == 2);
 }

@@ -41,7 +41,7 @@ TEST_CASE("a worker's address connects another to it, and its shared memory open
   ucx::shared_memory memory(context, 8192);
   memory.data()[5000] = std::byte{42};
   const auto at = reinterpret_cast<std::uint64_t>(memory.data());
-  ucx::opened_memory opened(to.get(), memory.key(), at);
+  ucx::opened_memory opened(to.get(), memory.key().data(), at);
   REQUIRE(opened.data() != nullptr);
   CHECK(opened.data()[5000] == std::byte{42});
   opened.data()[1] = std::byte{43};

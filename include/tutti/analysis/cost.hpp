@@ -28,7 +28,7 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
                          ? static_cast<int>((chunk_bytes - 1) / model.slice_bytes) + 1
                          : 1;
   const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise ||
-                     how == algorithm::bruck;
+                     how == algorithm::bruck || how == algorithm::one_shot;
   if (alike && all.size > simulated_whole)
     return simulate_one(one, all, middle, chunk_bytes / slices, vector_bytes, model).of(slices);
   std::vector<schedule> schedules;

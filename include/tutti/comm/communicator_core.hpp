@@ -105,9 +105,13 @@ struct communicator_core {
     return o;
   }
 
-  // What is long enough to be lent lies where it can be.
+  // What is long enough to be lent lies where it can be, if there is room.
   buffer<std::byte> scratch(std::size_t bytes) {
-    return {bytes < least_loan ? nullptr : home.fabric().memory(), bytes};
+    if (bytes >= least_loan) try {
+        return {home.fabric().memory(), bytes};
+      } catch (const std::bad_alloc&) {
+      }
+    return buffer<std::byte>(bytes);
   }
 
   void wait(operation& o) {
@@ -121,6 +125,7 @@ struct communicator_core {
   void choose_runner(communicator_options options) {
     if (options.progress == progress::thread) own_engine = home.make_engine(counts);
     runner = own_engine ? own_engine.get() : &home.main_engine();
+    if (own_engine) own_engine->beside(home.main_engine());
   }
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {

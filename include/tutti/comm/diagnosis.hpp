@@ -43,6 +43,22 @@ inline void declare_throw(const waiting_operation& w, const char* why) {
   w.joined.declare(v);
 }
 
+/// Part of what a peer sent is lost.
+inline void declare_lost(const waiting_operation& w, int peer) {
+  const int member = w.member(static_cast<std::size_t>(peer));
+  verdict v{.code = errc::link, .rank = member, .operation = w.id()};
+  v.say(format("what rank %d sent to rank %d is lost; operation %llu%s could not be completed", member, w.world_rank,
+               w.number(), w.among().c_str()));
+  w.joined.declare(v);
+}
+
+/// The link itself failed.
+inline void declare_link(const waiting_operation& w, const error& e) {
+  verdict v{.code = errc::link, .rank = e.rank(), .operation = w.id()};
+  v.say(format("rank %d: %s; operation %llu%s could not be completed", w.world_rank, e.what(), w.number(), w.among().c_str()));
+  w.joined.declare(v);
+}
+
 /// Peers whose call can be seen to be another, or that sent something of
 /// another where this one expects nothing from them: ranks that name different
 /// roots wait so for each other.

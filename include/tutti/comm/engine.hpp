@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <csignal>
+
 #include <pthread.h>
 #include <sched.h>
 
@@ -39,10 +41,16 @@ class engine {
   /// From here on a thread of its own does all the work, until `stop`.
   void start_thread() {
     threaded_ = true;
-    if (::pthread_create(&thread_, nullptr, [](void* self) -> void* {
-          static_cast<engine*>(self)->work();
-          return nullptr;
-        }, this) != 0) {
+    // A signal is for the program's own threads.
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int failed = ::pthread_create(&thread_, nullptr, [](void* self) -> void* {
+      static_cast<engine*>(self)->work();
+      return nullptr;
+    }, this);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (failed != 0) {
       threaded_ = false;
       throw error(errc::not_supported, "the progress thread could not be started", world_rank_);
     }
@@ -66,6 +74,8 @@ class engine {
   /// failed.
   void wait(operation& o) {
     if (threaded_) {
+      // What this thread has under way elsewhere must not stand still meanwhile.
+      if (engine* other = idle_without_us()) other->drive([&] { return o.current() != operation::stage::running; });
       while (o.current() == operation::stage::running) {
         o.sleepers.store(1, std::memory_order_seq_cst);
         if (o.current() == operation::stage::running) {
@@ -116,6 +126,14 @@ class engine {
     if (!text.empty()) log(log_level::error, fabric_.board().read().text + text);
   }
 
+  /// Of an engine with a thread of its own: the one that moves only in calls of
+  /// the thread that made it, which this is.
+  void beside(engine& main) { main_ = &main; }
+  /// One look at that one, where it has anything to do.
+  void poll_beside() {
+    if (engine* other = idle_without_us()) other->poll();
+  }
+
   /// One look at everything; true where something moved.
   bool step() {
     bool moved = transport_->progress();
@@ -141,8 +159,24 @@ class engine {
       }
       moved |= o.body.progress(q.channels());
       if (o.body.met().met) mismatch(q, o, o.body.met());
+      if (o.body.lost_from() >= 0) {
+        o.broken = true;
+        detail::declare_lost({fabric_, q, o, world_rank_}, o.body.lost_from());
+        return false;
+      }
       if (!o.body.done()) return moved;
+      if (o.body.borrowed()) {
+        // After a verdict its owner may have written to it: whoever has seen that
+        // must see the verdict as well.
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (fabric_.board().any()) return false;
+      }
       if (o.after) o.after(o.data.output, o.data.fold.op);
+    } catch (const error& e) {
+      o.broken = true;
+      if (e.code() == errc::link) detail::declare_link({fabric_, q, o, world_rank_}, e);
+      else detail::declare_throw({fabric_, q, o, world_rank_}, e.what());
+      return false;
     } catch (const std::exception& e) {
       o.broken = true;
       detail::declare_throw({fabric_, q, o, world_rank_}, e.what());
@@ -321,6 +355,12 @@ class engine {
   std::atomic<bool> reported_{false};
   std::vector<operation_queue*> queues_;
   double polled_idle_since_ = 0;
+  engine* idle_without_us() const {
+    return main_ && ::pthread_equal(main_->maker_, ::pthread_self()) && main_->busy() ? main_ : nullptr;
+  }
+
+  engine* main_ = nullptr;
+  pthread_t maker_ = ::pthread_self();
   bool threaded_ = false;
   std::atomic<bool> stopping_{false};
   pthread_t thread_{};

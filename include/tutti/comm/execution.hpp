@@ -45,6 +45,8 @@ class execution {
     if (assemblies_.size() < p.queues.size()) assemblies_.resize(p.queues.size());
     for (assembly& a : assemblies_) a.filled = 0;
     stranger_ = {};
+    lost_from_ = -1;
+    borrowed_ = false;
     sent_ = {};
     if (open_queues_ == 0) finish();
   }
@@ -84,6 +86,12 @@ class execution {
     call what{};
   };
   const stranger& met() const { return stranger_; }
+
+  /// Whether anything was read where a peer keeps it.
+  bool borrowed() const { return borrowed_; }
+
+  /// A peer part of whose data is lost, or −1.
+  int lost_from() const { return lost_from_; }
 
   /// The first peer that an unfinished segment waits for, or −1.
   int waits_for() const {
@@ -184,11 +192,15 @@ class execution {
     std::byte* target = folds || r.token ? nullptr : writable(r.target) + s.done;
     port.expected = envelope_.fingerprint;
     const piece* next = port.receive(target, room);
-    if (!next) return false;
+    if (!next) {
+      if (port.broken) lost_from_ = r.peer;
+      return false;
+    }
     if (next->from.fingerprint != envelope_.fingerprint) {
       stranger_ = {.met = true, .peer = r.peer, .what = *next->from.what};
       return false;
     }
+    borrowed_ |= next->lent;
     const std::size_t n = next->bytes < room ? next->bytes : room;
     if (n == 0 && !r.token) return false;
     if (folds) {
@@ -250,6 +262,8 @@ class execution {
   std::vector<std::uint32_t> heads_;
   std::size_t open_queues_ = 0;
   stranger stranger_{};
+  int lost_from_ = -1;
+  bool borrowed_ = false;
   traffic sent_{};
   std::vector<assembly> assemblies_;
 };

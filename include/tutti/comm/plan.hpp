@@ -3,7 +3,10 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <tutti/analysis/cost.hpp>
@@ -129,16 +132,25 @@ namespace detail {
 /// still takes milliseconds.
 inline constexpr int proved_by_tests = 33, proved_when_made = 300;
 
-/// A schedule beyond the tests is proved before it runs.
+/// A schedule beyond the tests is proved before it runs: once for all counts.
 inline void prove(const call_shape& c, team all) {
   const rank root{c.root < 0 ? 0 : c.root};
   const order needed = reduces(c.what) && keeps_order(c.what, c.algorithm, all) ? order::kept : order::any;
+  static std::mutex lock;
+  static std::set<std::tuple<collective, algorithm, int, int, order>> proved;
+  const std::tuple key(c.what, c.algorithm, all.size, root.value, needed);
+  {
+    const std::lock_guard held(lock);
+    if (proved.contains(key)) return;
+  }
   const proof found = verify(c.what, all, root, needed,
                              [&](team t, rank r) { return make_schedule(c.what, c.algorithm, t, r, root); });
   if (!found.ok)
     throw error(errc::not_supported,
                 format("%s by %s is wrong for %d ranks (%s): report it, and choose another algorithm", name_of(c.what),
                        name_of(c.algorithm), all.size, explain(found).c_str()));
+  const std::lock_guard held(lock);
+  proved.insert(key);
 }
 
 }  // namespace detail

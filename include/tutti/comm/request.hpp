@@ -55,7 +55,10 @@ TUTTI_BODY void request::wait() {
 
 TUTTI_BODY bool request::test() {
   if (!operation_) return true;
-  if (!runner_->threaded() && operation_->current() == operation::stage::running) runner_->poll();
+  if (operation_->current() == operation::stage::running) {
+    if (runner_->threaded()) runner_->poll_beside();
+    else runner_->poll();
+  }
   if (operation_->current() == operation::stage::running) return false;
   wait();
   return true;

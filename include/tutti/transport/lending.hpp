@@ -11,6 +11,7 @@
 
 #include <tutti/device/buffer.hpp>
 #include <tutti/transport/loan.hpp>
+#include <tutti/transport/peers.hpp>
 #include <tutti/transport/ucx.hpp>
 
 namespace tutti {
@@ -158,35 +159,44 @@ class borrowings final : public borrower {
     ucp_ep_h endpoint = nullptr;           ///< for opening only
   };
 
-  explicit borrowings(std::vector<neighbour> ranks)
-      : ranks_(std::move(ranks)), bases_(std::make_unique<std::atomic<std::byte*>[]>(ranks_.size() * lending_board::most)) {}
+  /// `watch` knows who has ended, and `opening` is held by whoever opens anything
+  /// through the same endpoints.
+  borrowings(std::vector<neighbour> ranks, const process_watch& watch, std::mutex& opening)
+      : ranks_(std::move(ranks)), watch_(watch), opening_(opening),
+        bases_(std::make_unique<std::atomic<std::byte*>[]>(ranks_.size() * lending_board::most)),
+        opened_(std::make_unique<ucx::opened_memory[]>(ranks_.size() * lending_board::most)) {}
 
   const std::byte* find(int peer, loan from) override {
     const std::size_t segment = static_cast<std::size_t>(from >> lending_memory::segment_shift) - 1;
     const std::uint64_t offset = from & ((std::uint64_t{1} << lending_memory::segment_shift) - 1);
-    std::atomic<std::byte*>& base = bases_[static_cast<std::size_t>(peer) * lending_board::most + segment];
-    std::byte* known = base.load(std::memory_order_acquire);
-    return (known ? known : open(peer, segment, base)) + offset;
+    const std::size_t place = static_cast<std::size_t>(peer) * lending_board::most + segment;
+    std::byte* base = bases_[place].load(std::memory_order_acquire);
+    if (!base) base = open(peer, segment, place);
+    return base ? base + offset : nullptr;
   }
 
  private:
-  std::byte* open(int peer, std::size_t segment, std::atomic<std::byte*>& base) {
-    const std::lock_guard held(mutex_);
-    if (std::byte* known = base.load(std::memory_order_relaxed)) return known;
+  std::byte* open(int peer, std::size_t segment, std::size_t place) {
+    const std::lock_guard held(opening_);
+    if (std::byte* known = bases_[place].load(std::memory_order_relaxed)) return known;
+    // Its memory has gone with it, and UCX 1.13 does not survive the attempt.
+    if (watch_.has_ended(peer)) return nullptr;
     const neighbour& n = ranks_[static_cast<std::size_t>(peer)];
     if (!n.board || segment >= n.board->count.load(std::memory_order_acquire))
       throw error(errc::link, format("rank %d lent memory that it had not published", peer), peer);
     const lending_board::card& card = n.board->cards[segment];
-    opened_.emplace_back(n.endpoint, std::vector<std::byte>(card.key, card.key + card.key_bytes), card.address);
-    if (!opened_.back().data()) throw error(errc::link, format("memory that rank %d lent cannot be opened here", peer), peer);
-    base.store(opened_.back().data(), std::memory_order_release);
-    return opened_.back().data();
+    opened_[place] = ucx::opened_memory(n.endpoint, card.key, card.address);
+    std::byte* base = opened_[place].data();
+    if (!base) throw error(errc::link, format("memory that rank %d lent cannot be opened here", peer), peer);
+    bases_[place].store(base, std::memory_order_release);
+    return base;
   }
 
   std::vector<neighbour> ranks_;
-  std::unique_ptr<std::atomic<std::byte*>[]> bases_;
-  std::mutex mutex_;
-  std::deque<ucx::opened_memory> opened_;
+  const process_watch& watch_;
+  std::mutex& opening_;
+  std::unique_ptr<std::atomic<std::byte*>[]> bases_;    // by rank and segment
+  std::unique_ptr<ucx::opened_memory[]> opened_;        // the same
 };
 
 }  // namespace tutti

@@ -55,8 +55,8 @@ class loopback_fabric final : public fabric {
         : inboxes_(std::move(inboxes)), me_(me) {
       for (std::size_t peer = 0; peer < inboxes_.size(); ++peer) {
         inbox &mine = *inboxes_[static_cast<std::size_t>(me)], &theirs = *inboxes_[peer];
-        senders_.emplace_back(theirs.channel(me, shape), *theirs.owner, &everything_);
-        receivers_.emplace_back(mine.channel(static_cast<int>(peer), shape), *theirs.owner, &everything_);
+        senders_.emplace_back(theirs.channel(me, shape), *theirs.owner);
+        receivers_.emplace_back(mine.channel(static_cast<int>(peer), shape), *theirs.owner);
       }
     }
     // A rank that is on its way out of an exception has not left: it fails.
@@ -75,7 +75,6 @@ class loopback_fabric final : public fabric {
    private:
     std::vector<shared_inbox> inboxes_;
     int me_;
-    open_memory everything_;
     std::vector<slot_sender> senders_;
     std::vector<slot_receiver> receivers_;
   };

@@ -33,8 +33,9 @@ class message_sender final : public send_port {
 
   message_sender(ucp_ep_h endpoint, std::uint32_t communicator, std::uint32_t me)
       : endpoint_(endpoint), state_(std::make_unique<state>()) {
+    state_->port = this;
     for (letter& l : state_->letters) {
-      l.owner = this;
+      l.of = state_.get();
       l.header.communicator = communicator;
       l.header.source = me;
     }
@@ -42,7 +43,9 @@ class message_sender final : public send_port {
   message_sender(const message_sender&) = delete;
   message_sender& operator=(const message_sender&) = delete;
   ~message_sender() override {
-    // UCX may still read what is under way: it is kept rather than freed.
+    // UCX may still read what is under way, and will say when it is done: all of
+    // that is kept rather than freed.
+    state_->port = nullptr;
     if (under_way()) detail::retain(std::move(state_));
   }
 
@@ -84,8 +87,9 @@ class message_sender final : public send_port {
   void give_up() { state_->failed = true; }
 
  private:
+  struct state;
   struct letter {
-    message_sender* owner = nullptr;
+    state* of = nullptr;
     message_header header{};
     std::size_t bytes = 0;
     bool under_way = false;
@@ -95,6 +99,7 @@ class message_sender final : public send_port {
     std::uint64_t first_open = 0, first_free = 0;
     std::uint64_t sequence = 0;  // of the next piece; words beside the stream have none
     bool failed = false;
+    message_sender* port = nullptr;  // null once that has gone
   };
 
   void post(letter& l, std::uint64_t sequence, const std::byte* data, std::size_t bytes) {
@@ -111,8 +116,8 @@ class message_sender final : public send_port {
     params.user_data = &l;
     params.cb.send = [](void* request, ucs_status_t status, void* user) {
       letter& done = *static_cast<letter*>(user);
-      if (status != UCS_OK) done.owner->state_->failed = true;
-      done.owner->finished(done);
+      if (status != UCS_OK) done.of->failed = true;
+      finished(done);
       ucp_request_free(request);
     };
     ucs_status_ptr_t request =
@@ -121,11 +126,13 @@ class message_sender final : public send_port {
     if (!UCS_PTR_IS_PTR(request)) finished(l);
   }
 
-  void finished(letter& l) {
+  static void finished(letter& l) {
     l.under_way = false;
-    state& s = *state_;
-    while (s.first_open < s.first_free && !s.letters[s.first_open % window].under_way)
-      in_flight -= s.letters[s.first_open++ % window].bytes;
+    state& s = *l.of;
+    while (s.first_open < s.first_free && !s.letters[s.first_open % window].under_way) {
+      const std::size_t bytes = s.letters[s.first_open++ % window].bytes;
+      if (s.port) s.port->in_flight -= bytes;
+    }
   }
 
   ucp_ep_h endpoint_;

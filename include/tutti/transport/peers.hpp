@@ -70,6 +70,13 @@ class process_watch {
     watched_.push_back({.rank = rank, .pid = pid, .descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))});
   }
 
+  /// Whether a process that is watched has ended. Any thread may ask.
+  bool has_ended(int rank) const {
+    for (const process& p : watched_)
+      if (p.rank == rank) return ended(p);
+    return false;
+  }
+
   struct finding {
     int rank = -1, pid = 0;
     condition is = condition::running;

@@ -20,6 +20,7 @@ struct piece {
   const std::byte* data = nullptr;
   std::size_t bytes = 0;
   envelope from{};
+  bool lent = false;  ///< the sender's own memory, which it may change after a verdict
 };
 
 /// The end of a channel to one peer that sends: bytes in order, in pieces of

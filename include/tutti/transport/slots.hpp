@@ -41,6 +41,9 @@ static_assert(offsetof(slot_head, small) == 32 && offsetof(slot_head, what) == 6
 
 struct alignas(64) slot_credit {
   std::atomic<std::uint64_t> consumed;
+  /// Of the channel that lies here: its memory may become another's once its
+  /// receiver has used all that came.
+  std::atomic<std::uint64_t> generation;
 };
 
 constexpr std::size_t slot_shape::footprint() const {
@@ -61,9 +64,11 @@ struct slot_memory {
            (number & (shape.slots - 1)) * std::size_t{shape.bytes};
   }
 
-  /// By one of the two, before the other looks.
-  void initialise() const {
+  /// By one of the two, before the other looks. `generation`: another than that
+  /// of any channel that lay here before.
+  void initialise(std::uint64_t generation = 1) const {
     new (base) slot_credit{};
+    credit().generation.store(generation, std::memory_order_release);
     for (std::uint32_t i = 0; i < shape.slots; ++i) {
       slot_head& h = *new (base + sizeof(slot_credit) + i * sizeof(slot_head)) slot_head;
       h.flag.store(0, std::memory_order_relaxed);
@@ -75,7 +80,8 @@ class slot_sender final : public send_port {
  public:
   /// `of`, where not null, knows what need not be copied.
   slot_sender(slot_memory memory, doorbell& receiver, const lender* of = nullptr)
-      : memory_(memory), receiver_(receiver), lender_(memory.shape.slots <= most_slots ? of : nullptr) {}
+      : memory_(memory), receiver_(receiver), lender_(memory.shape.slots <= most_slots ? of : nullptr),
+        generation_(memory.credit().generation.load(std::memory_order_acquire)) {}
 
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
     if (sent_ - consumed_ == memory_.shape.slots) {
@@ -117,7 +123,9 @@ class slot_sender final : public send_port {
 
   // What follows a loan that the receiver still reads counts as well.
   void settle() override {
-    const std::uint64_t consumed = memory_.credit().consumed.load(std::memory_order_acquire);
+    std::uint64_t consumed = memory_.credit().consumed.load(std::memory_order_acquire);
+    // A receiver gives its end up only once it has used everything.
+    if (memory_.credit().generation.load(std::memory_order_acquire) != generation_ || consumed < settled_) consumed = sent_;
     if (consumed == settled_) return;
     settled_ = consumed_ = consumed;
     in_flight = 0;
@@ -141,6 +149,7 @@ class slot_sender final : public send_port {
   slot_memory memory_;
   doorbell& receiver_;
   const lender* lender_;
+  std::uint64_t generation_;
   kept kept_[most_slots];  // what was sent and may not have been consumed
   std::uint64_t sent_ = 0, consumed_ = 0, settled_ = 0;
   std::uint64_t described_ = 0, describe_until_ = 0;  // every slot gets the call once an operation
@@ -156,17 +165,22 @@ class slot_receiver final : public recv_port {
     if (open_) return &piece_;
     slot_head& head = memory_.head(received_);
     if (head.flag.load(std::memory_order_acquire) != received_ + 1) return nullptr;
-    piece_.bytes = head.bytes;
     piece_.data = head.lent ? borrower_->find(peer_, head.lent)
                   : head.bytes <= slot_head::carried ? head.small : memory_.data(received_);
+    if (!piece_.data) return nullptr;
+    piece_.bytes = head.bytes;
+    piece_.lent = head.lent != 0;
     open_ = true;
     piece_.from = {.fingerprint = head.fingerprint, .what = &head.what};
     return &piece_;
   }
 
   const envelope* peek() override {
-    const piece* next = receive(nullptr, 0);
-    return next ? &next->from : nullptr;
+    if (open_) return &piece_.from;
+    slot_head& head = memory_.head(received_);
+    if (head.flag.load(std::memory_order_acquire) != received_ + 1) return nullptr;
+    seen_ = {.fingerprint = head.fingerprint, .what = &head.what};
+    return &seen_;
   }
 
   void consume(std::size_t bytes) override {
@@ -186,6 +200,7 @@ class slot_receiver final : public recv_port {
   int peer_;
   std::uint64_t received_ = 0;
   piece piece_{};
+  envelope seen_{};
   bool open_ = false;
 };
 

@@ -117,8 +117,9 @@ class shared_memory {
 class opened_memory {
  public:
   /// Null data where it cannot be opened.
-  opened_memory(ucp_ep_h endpoint, const std::vector<std::byte>& key, std::uint64_t remote_address) {
-    if (ucp_ep_rkey_unpack(endpoint, key.data(), &key_) != UCS_OK) {
+  opened_memory() = default;
+  opened_memory(ucp_ep_h endpoint, const std::byte* key, std::uint64_t remote_address) {
+    if (ucp_ep_rkey_unpack(endpoint, key, &key_) != UCS_OK) {
       key_ = nullptr;
       return;
     }

@@ -78,7 +78,8 @@ class ucx_fabric::engine final : public engine_transport {
     std::byte* inbox = fabric_.arena_.at(made->place_);
     made->status_ = new (inbox) rank_status;
     for (std::size_t p = 0; p < n; ++p)
-      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise();
+      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise(fabric_.next_generation_);
+    ++fabric_.next_generation_;
 
     std::vector<std::byte> card;
     append(card, fabric_.next_communicator_);
@@ -200,8 +201,21 @@ class ucx_fabric::engine final : public engine_transport {
     endpoints_.resize(fabric_.size_);
   }
 
+  // Called through UCX, which knows no exceptions.
   ucs_status_t arrived(const void* bytes, std::size_t header_bytes, void* data, std::size_t length,
-                       const ucp_am_recv_param_t& param) {
+                       const ucp_am_recv_param_t& param) noexcept {
+    try {
+      return take(bytes, header_bytes, data, length, param);
+    } catch (const std::exception& e) {
+      verdict v{.code = errc::link, .rank = fabric_.rank_, .operation = fabric_.open_operation.load(std::memory_order_relaxed)};
+      v.say(format("rank %d could not take a message: %s", fabric_.rank_, e.what()));
+      fabric_.declare(v);
+      return UCS_OK;
+    }
+  }
+
+  ucs_status_t take(const void* bytes, std::size_t header_bytes, void* data, std::size_t length,
+                    const ucp_am_recv_param_t& param) {
     message_header header;
     if (header_bytes != sizeof header) return UCS_OK;
     std::memcpy(&header, bytes, sizeof header);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <string>
 #include <vector>
@@ -23,7 +24,8 @@ namespace tutti {
 /// connect; `TUTTI_LINK=message` (or `window`, which then must work) forces one.
 ///
 /// Everything below runs in the session's own thread, but for `progress`,
-/// `sleep` and the links of an engine, which belong to the engine's thread.
+/// `sleep` and the links of an engine, which belong to the engine's thread, and
+/// what that opens of a neighbour's memory.
 class ucx_fabric final : public fabric {
  public:
   /// Collective over the world.
@@ -118,6 +120,7 @@ class ucx_fabric final : public fabric {
   std::byte* open_card(std::size_t peer, card_reader& from) {
     const auto card = from.value<arena_card>();
     const std::vector<std::byte> key = from.bytes(card.key_bytes);
+    const std::lock_guard held(opening_);
     return opened_.open(peer, mapping_endpoints_[peer]->get(), card.place, card.address, key);
   }
 
@@ -186,7 +189,7 @@ class ucx_fabric final : public fabric {
     std::vector<borrowings::neighbour> neighbours(size_);
     for (std::size_t r = 0; r < size_; ++r)
       if (r != me && controls_[r]) neighbours[r] = {&controls_[r]->lends, mapping_endpoints_[r]->get()};
-    borrowings_ = std::make_unique<borrowings>(std::move(neighbours));
+    borrowings_ = std::make_unique<borrowings>(std::move(neighbours), watch_, opening_);
     const contributions all_opened = world.all_gather(opened);
     // Every rank knows of every pair, so that what follows from it is the same on all.
     all_windows_.resize(size_ * size_);
@@ -226,9 +229,11 @@ class ucx_fabric final : public fabric {
   verdict_board own_board_;
   verdict_board* board_ = nullptr;
   process_watch watch_;
+  std::mutex opening_;  // of neighbours' memory, through the endpoints for it
   std::atomic_flag examining_ = ATOMIC_FLAG_INIT;
   std::unique_ptr<monitor> monitor_;
   std::uint32_t next_communicator_ = 1;
+  std::uint64_t next_generation_ = 1;  // of channels
 };
 
 }  // namespace tutti

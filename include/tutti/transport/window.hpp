@@ -73,7 +73,7 @@ class opened_arenas {
                   const std::vector<std::byte>& key) {
     for (const segment& known : segments_)
       if (known.peer == peer && known.number == place.segment) return known.memory.data() + place.offset;
-    ucx::opened_memory memory(endpoint, key, address);
+    ucx::opened_memory memory(endpoint, key.data(), address);
     if (!memory.data()) return nullptr;
     segments_.push_back({peer, place.segment, std::move(memory)});
     return segments_.back().memory.data() + place.offset;
