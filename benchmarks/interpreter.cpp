@@ -60,12 +60,13 @@ void fold_nothing(void*, const void*, const void*, std::size_t, const void*) {}
 
 /// Nanoseconds a step of one rank's part: the least of several rounds, since
 /// whatever else the machine does can only add to it.
-double nanoseconds_a_step(algorithm how, team all, rank me) {
+double nanoseconds_a_step(collective what, algorithm how, team all, rank me) {
   constexpr std::size_t bytes_of_chunk = 64;
-  const schedule s = make_schedule(collective::all_reduce, how, all, me);
-  chunk_map map;
-  for (int i = 0; i <= s.parts; ++i) map.bounds.push_back(static_cast<std::size_t>(i) * bytes_of_chunk);
-  map.held_end = map.required_end = s.parts;
+  const schedule s = make_schedule(what, how, all, me);
+  call_shape shape{.what = what, .root = 0};
+  if (what != collective::barrier)
+    shape.count = bytes_of_chunk * static_cast<std::size_t>(blocked(what) ? s.parts / all.size : s.parts);
+  const chunk_map map = detail::map_chunks(shape, all, me, s.parts, false);
   const program p = lower(s, map);
 
   std::vector<std::byte> vector(map.bounds.back()), scratch(p.scratch_bytes);
@@ -94,22 +95,23 @@ double nanoseconds_a_step(algorithm how, team all, rank me) {
 
 int main(int argc, char** argv) {
   bool json = false;
-  arguments line("interpreter", "Times the executor on all-reduces over a link that does nothing.");
+  arguments line("interpreter", "Times the executor on every schedule over a link that does nothing.");
   line.flag("--json", json, "one JSON object a line");
   if (auto code = line.read(argc, argv)) return *code;
-  if (!json) std::printf("#%13s %6s %6s %13s\n", "algorithm", "ranks", "steps", "ns a step");
-  for (algorithm how : {algorithm::ring, algorithm::tree, algorithm::double_tree, algorithm::doubling, algorithm::rabenseifner})
+  if (!json) std::printf("#%13s %14s %6s %6s %13s\n", "op", "algorithm", "ranks", "steps", "ns a step");
+  for (const repertoire_entry& entry : repertoire)
     for (int size : {2, 3, 4, 8, 16, 33, 64}) {
       const team all{size};
       double worst = 0;
       std::size_t steps = 0;
       for (rank me{0}; me < rank{size}; me = {me.value + (size < 8 ? 1 : size / 8)}) {
-        const double ns = nanoseconds_a_step(how, all, me);
+        const double ns = nanoseconds_a_step(entry.what, entry.how, all, me);
         if (ns < worst) continue;
         worst = ns;
-        steps = make_schedule(collective::all_reduce, how, all, me).steps.size();
+        steps = make_schedule(entry.what, entry.how, all, me).steps.size();
       }
-      std::printf(json ? "{\"algorithm\": \"%s\", \"ranks\": %d, \"steps\": %zu, \"ns_step\": %.2f}\n" : "%14s %6d %6zu %13.2f\n",
-                  name_of(how), size, steps, worst);
+      std::printf(json ? "{\"op\": \"%s\", \"algorithm\": \"%s\", \"ranks\": %d, \"steps\": %zu, \"ns_step\": %.2f}\n"
+                       : "%14s %14s %6d %6zu %13.2f\n",
+                  name_of(entry.what), name_of(entry.how), size, steps, worst);
     }
 }

@@ -1,7 +1,7 @@
 #pragma once
 // Starts a program and waits for it, keeping what it prints.
-#include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include <tutti/base/clock.hpp>
+
+#include "shared_memory.hpp"
 
 namespace ranks {
 
@@ -27,26 +29,9 @@ struct ended {
   std::string left_behind;  ///< processes, or shared memory of processes that are gone; empty as it should be
 };
 
-/// System V segments that nobody uses and whose maker is gone. (UCX marks its
-/// own for removal at once, so that they go with their last user.)
-inline std::string abandoned_segments() {
-  std::string found;
-  std::FILE* f = std::fopen("/proc/sysvipc/shm", "r");
-  if (!f) return found;
-  char line[512];
-  while (std::fgets(line, sizeof line, f)) {
-    long key, id, mode, size, creator, last, users;
-    if (std::sscanf(line, "%ld %ld %lo %ld %ld %ld %ld", &key, &id, reinterpret_cast<unsigned long*>(&mode), &size,
-                    &creator, &last, &users) == 7 &&
-        users == 0 && ::kill(static_cast<pid_t>(creator), 0) != 0)
-      found += "segment " + std::to_string(id) + " of process " + std::to_string(creator) + "; ";
-  }
-  std::fclose(f);
-  return found;
-}
-
 inline ended start(const std::vector<std::string>& command, const std::vector<variable>& environment = {},
                    double limit = 120) {
+  const std::set<std::string> abandoned_before = tests::abandoned_memory();
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return {};
   const double begun = tutti::now();
@@ -84,7 +69,7 @@ inline ended start(const std::vector<std::string>& command, const std::vector<va
   ::waitpid(child, &status, 0);
   result.seconds = tutti::now() - begun;
   if (::kill(-child, 0) == 0 && !late) result.left_behind = "processes of its group; ";
-  result.left_behind += abandoned_segments();
+  result.left_behind += tests::left_since(abandoned_before);
   result.code = late ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }

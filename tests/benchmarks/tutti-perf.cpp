@@ -1,5 +1,7 @@
 #include "../launch/process.hpp"
 
+#include <tutti/schedule/repertoire.hpp>
+
 namespace {
 
 /// The lines of standard output that are no comment.
@@ -178,9 +180,23 @@ TEST_CASE("under mpirun it joins the ranks that there are") {
 }
 #endif
 
-TEST_CASE("the interpreter's benchmark measures every algorithm") {
+TEST_CASE("the interpreter's benchmark has a figure for every algorithm of every collective") {
   tests::process interpreter({INTERPRETER, "--json"});
   CHECK(interpreter.wait() == 0);
-  for (const char* name : {"ring", "tree", "double_tree", "doubling", "rabenseifner"})
-    CHECK(tests::has(interpreter.output(), "{\"algorithm\": \"" + std::string(name) + "\", \"ranks\": 2"));
+  const std::vector<std::string> lines = rows(interpreter.output());
+  CHECK(lines.size() == 7 * std::size(tutti::repertoire));
+  for (const tutti::repertoire_entry& entry : tutti::repertoire)
+    for (int ranks : {2, 3, 4, 8, 16, 33, 64}) {
+      const std::string begin = tutti::format("{\"op\": \"%s\", \"algorithm\": \"%s\", \"ranks\": %d, \"steps\": ",
+                                              tutti::name_of(entry.what), tutti::name_of(entry.how), ranks);
+      CAPTURE(begin);
+      double ns = 0;
+      int steps = 0, found = 0;
+      for (const std::string& line : lines)
+        if (line.compare(0, begin.size(), begin) == 0)
+          found += std::sscanf(line.c_str() + begin.size(), "%d, \"ns_step\": %lf}", &steps, &ns) == 2;
+      CHECK(found == 1);
+      CHECK(steps > 0);
+      CHECK(ns > 0);
+    }
 }

@@ -13,6 +13,7 @@
 
 #include "../ranks.hpp"
 #include "cases.hpp"
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 
@@ -121,10 +122,7 @@ TEST_CASE("TUTTI_ALGORITHM and the cost model choose, and the plan can be asked 
 }
 
 TEST_CASE("calls that cannot be are refused before anything is sent, and say why") {
-  loopback_fabric::world shared;
-  run_threads(2, [&](auto& b) {
-    session s(b, shared);
-    communicator c(s);
+  thread_ranks::run(2, [](communicator& c) {
     std::vector<int> three(3), four(4), six(6);
     auto refused = [&](auto call, const char* text) {
       try {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
-#include <tutti/launch/threads.hpp>
-#include <tutti/transport/loopback.hpp>
+
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 
@@ -22,12 +22,7 @@ void need(bool holds, const char* what) {
 // Ranks of one process, each with a communicator.
 template <class Body>
 void on_ranks(int ranks, Body body, session_options options = {}) {
-  loopback_fabric::world shared;
-  run_threads(ranks, [&](auto& b) {
-    session s(b, shared, options);
-    communicator world(s);
-    body(world, s);
-  });
+  thread_ranks::run(ranks, body, {}, options);
 }
 
 void check_sum(communicator& c, std::size_t n) {

@@ -5,10 +5,9 @@
 #include <atomic>
 
 #include <tutti/comm/collectives.hpp>
-#include <tutti/launch/threads.hpp>
-#include <tutti/transport/loopback.hpp>
 
 #include "conversions.hpp"
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 
@@ -16,17 +15,7 @@ namespace {
 
 template <class Body>
 void on_ranks(int ranks, progress how, Body body) {
-  loopback_fabric::world shared;
-  CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
-    session s(b, shared);
-    communicator world(s, {.progress = how});
-    try {
-      body(world);
-    } catch (const std::logic_error& e) {
-      s.abandon(e.what());  // nobody need wait for the deadline
-      throw;
-    }
-  }));
+  CHECK_NOTHROW(thread_ranks::run(ranks, body, {.progress = how}));
 }
 
 }  // namespace
@@ -66,12 +55,9 @@ TEST_CASE("the type that travels counts in a plan") {
 
 TEST_CASE("ranks that convert otherwise, or from something else, call different things") {
   auto refused_by_all = [](auto call) {
-    loopback_fabric::world shared;
     std::atomic<int> told{0};
     try {
-      run_threads(2, [&](auto& b) {
-        session s(b, shared);
-        communicator c(s);
+      thread_ranks::run(2, [&](communicator& c) {
         try {
           call(c);
         } catch (const error& e) {

@@ -127,6 +127,7 @@ int main(int argc, char** argv) {
             request r = broadcast_async(world, lent, culprit);
             ::raise(SIGKILL);
           }
+          if (round == 3) ::usleep(100000);  // it is dead before anyone opens that
           broadcast(world, lent, culprit);
         }
       } else if (fault == "late-lender") {

@@ -1,21 +1,19 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
+
 #include <tutti/launch/threads.hpp>
 #include <tutti/transport/loopback.hpp>
 
 #include "bill.hpp"
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 
 TEST_CASE("every call between threads of one process") {
   for (int ranks : {1, 2, 3, 4, 5, 8}) {
     CAPTURE(ranks);
-    loopback_fabric::world shared;
-    CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
-      session s(b, shared);
-      communicator world(s);
-      cases::check_all(world, true);
-    }));
+    CHECK_NOTHROW(thread_ranks::run(ranks, [](communicator& world) { cases::check_all(world, true); }));
   }
 }
 
@@ -80,12 +78,9 @@ TEST_CASE("whoever waits for a late rank counts that it slept, and whoever has n
 
 TEST_CASE("a rank that throws ends the others' waiting") {
   for (int culprit : {0, 2}) {
-    loopback_fabric::world shared;
     std::atomic<int> told{0};
     try {
-      run_threads(3, [&](auto& b) {
-        session s(b, shared);
-        communicator world(s);
+      thread_ranks::run(3, [&](communicator& world) {
         std::vector<int> x(10, 1);
         all_reduce(world, x);
         try {
@@ -94,9 +89,6 @@ TEST_CASE("a rank that throws ends the others' waiting") {
         } catch (const error& e) {
           const std::string text = e.what();
           if (e.code() == errc::rank_failed && e.rank() == culprit && text.find("a full disk") != std::string::npos) ++told;
-        } catch (const std::exception& e) {
-          s.abandon(e.what());
-          throw;
         }
       });
       CHECK(false);

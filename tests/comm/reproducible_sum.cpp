@@ -4,11 +4,10 @@
 
 #include <vector>
 
-#include <tutti/launch/threads.hpp>
 #include <tutti/schedule/repertoire.hpp>
-#include <tutti/transport/loopback.hpp>
 
 #include "../base/summands.hpp"
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 using namespace summands;
@@ -21,17 +20,7 @@ void need(bool right, const char* what, const communicator& c) {
 
 template <class Body>
 void on_ranks(int ranks, Body body) {
-  loopback_fabric::world shared;
-  CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
-    session s(b, shared);
-    communicator world(s);
-    try {
-      body(world);
-    } catch (const std::logic_error& e) {
-      s.abandon(e.what());  // nobody need wait for the deadline
-      throw;
-    }
-  }));
+  CHECK_NOTHROW(thread_ranks::run(ranks, body));
 }
 
 template <class T>

@@ -9,8 +9,8 @@
 #include <sched.h>
 
 #include <tutti/comm/collectives.hpp>
-#include <tutti/launch/threads.hpp>
-#include <tutti/transport/loopback.hpp>
+
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 
@@ -30,12 +30,7 @@ template <class Body>
 void on_ranks(int ranks, Body body) {
   for (progress how : {progress::caller, progress::thread}) {
     CAPTURE(how == progress::thread);
-    loopback_fabric::world shared;
-    CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
-      session s(b, shared);
-      communicator world(s, {.progress = how});
-      body(world);
-    }));
+    CHECK_NOTHROW(thread_ranks::run(ranks, body, {.progress = how}));
   }
 }
 
@@ -122,10 +117,7 @@ TEST_CASE("the functor of an asynchronous collective lives until it is done, and
 TEST_CASE("a failed collective throws from wait and from test, once") {
   std::atomic<int> told{0};
   for (bool by_test : {false, true}) {
-    loopback_fabric::world shared;
-    CHECK_NOTHROW(run_threads(2, [&](auto& b) {
-      session s(b, shared);
-      communicator c(s);
+    CHECK_NOTHROW(thread_ranks::run(2, [&](communicator& c, session& s) {
       std::vector<int> x(10);
       if (c.rank() == 1) return s.abandon("a full disk");
       request r;

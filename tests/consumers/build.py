@@ -3,8 +3,8 @@ Usage: build.py WAY ROOT FOLDER COMPILER...
 
 install  makes the prefix that the others use
 pkgconf  plain compiler and pkg-config
-headers  the same where nothing was compiled once: the headers alone, and the
-         headers with one object of tutti.cpp
+headers  the same where nothing was compiled once: the headers alone, in one
+         file and in two, and the headers with one object of tutti.cpp
 cmake    find_package(tutti)
 meson    dependency('tutti') with this tree as subproject, nothing installed
 train    pkg-config's tutti-train, and the CMake component
@@ -88,6 +88,9 @@ def headers():
     taken = flags("--cflags", "--libs", "tutti")
     call(*COMPILER, "-std=c++20", HERE / "hello.cpp", "-o", folder / "hello", *taken)
     must_print("3\n", folder / "hello", "--ranks", "2")
+    # What is not inline shows where two files hold it.
+    call(*COMPILER, "-std=c++20", HERE / "hello.cpp", HERE / "second.cpp", "-o", folder / "both", *taken)
+    must_print("3\n", folder / "both", "--ranks", "2")
     call(*COMPILER, "-std=c++20", "-c", HEADERS / "include" / "tutti" / "tutti.cpp", "-o", folder / "tutti.o", *taken)
     call(*COMPILER, "-std=c++20", "-DTUTTI_COMPILED", HERE / "hello.cpp", folder / "tutti.o", "-o", folder / "once", *taken)
     must_print("3\n", folder / "once", "--ranks", "2")

@@ -1,7 +1,8 @@
 """Compiles what no test program holds. Usage: compile.py WHAT ROOT FOLDER COMPILER...
 
 headers  every public header alone, and all of them together in both orders,
-         with warnings as errors
+         with warnings as errors; tutti.hpp and what has bodies also as the
+         installed packages compile it, with -DTUTTI_COMPILED
 refused  every tests/**/refused/*.cpp: it must not compile, and the compiler
          must say the text that its first line gives after `// refused: `
 Headers of an optional part are left out, by name, where the part is not there.
@@ -28,23 +29,27 @@ def found_by_pkg_config():
     return flags
 
 
-def compile_text(compiler, root, folder, name, text):
+def compile_text(compiler, root, folder, name, text, *flags):
     """The exit status and what the compiler said."""
-    source = folder / (re.sub(r"\W", "_", name) + ".cpp")
+    source = folder / (re.sub(r"\W", "_", name + "".join(flags)) + ".cpp")
     source.write_text(text, encoding="utf-8")
-    done = subprocess.run([*compiler, *FLAGS, *found_by_pkg_config(), f"-I{root}/include", source, "-o", f"{source}.o"],
+    done = subprocess.run([*compiler, *FLAGS, *flags, *found_by_pkg_config(), f"-I{root}/include", source, "-o", f"{source}.o"],
                           capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
 def headers(compiler, root, folder):
-    names = sorted(p.relative_to(root / "include").as_posix() for p in (root / "include" / "tutti").rglob("*.hpp"))
+    texts = {p.relative_to(root / "include").as_posix(): p.read_text(encoding="utf-8")
+             for p in sorted((root / "include" / "tutti").rglob("*.hpp"))}
+    tasks = [(name,) for name in texts]
+    tasks += [(name, "-DTUTTI_COMPILED") for name, text in texts.items() if name == "tutti/tutti.hpp" or "TUTTI_WITH_BODIES" in text]
 
     present = []
 
-    def one(name):
+    def one(task):
         # Twice, so that a missing guard shows.
-        return name, *compile_text(compiler, root, folder, name, f"#include <{name}>\n" * 2)
+        name, *flags = task
+        return " ".join(task), *compile_text(compiler, root, folder, name, f"#include <{name}>\n" * 2, *flags)
 
     def together(name, order):
         status, said = compile_text(compiler, root, folder, name, "".join(f"#include <{h}>\n" for h in order))
@@ -52,8 +57,8 @@ def headers(compiler, root, folder):
             yield f"all headers {name} do not compile:\n{said}"
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, status, said in pool.map(one, names):
-            if not status:
+        for name, status, said in pool.map(one, tasks):
+            if not status and name in texts:
                 present.append(name)
             if status and (absent := OPTIONAL.search(said)):
                 print(f"{name}: left out, {absent.group(1)} is not here")

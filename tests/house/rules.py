@@ -5,6 +5,7 @@ for each place that breaks it; an empty list is a pass.
 """
 import pathlib
 import re
+import subprocess
 import sys
 
 # A folder includes itself and the folders before it.
@@ -25,6 +26,12 @@ NAMES = [
 UNTESTED = {}
 
 LONGEST = 400
+
+# What stands at the top of the repository.
+TOP = {"meson.build", "meson_options.txt", "include", "tests", "benchmarks", "examples", "subprojects", "README.md", "LICENSE",
+       ".ci", ".gitignore", ".clang-format", ".clang-tidy"}
+# What builds, editors and git leave there.
+MADE = re.compile(r"build.*|\.cache|compile_commands\.json|\.git")
 
 
 def headers(root):
@@ -178,10 +185,26 @@ def environment_names_are_known(root):
     return wrong
 
 
+def tracked_at_top(root):
+    """The first folders of what git tracks; outside of git, what is there and was not made."""
+    try:
+        listed = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"], capture_output=True, text=True)
+        if listed.returncode == 0:
+            return {name.split("/")[0] for name in listed.stdout.split("\0") if name}
+    except FileNotFoundError:
+        pass  # no git
+    return {path.name for path in root.iterdir() if not MADE.fullmatch(path.name)}
+
+
+def top_is_complete_and_no_more(root):
+    there = tracked_at_top(root)
+    return [f"{name}: {'is missing' if name in TOP else 'does not belong'} at the top" for name in sorted(there ^ TOP)]
+
+
 RULES = {rule.__name__: rule for rule in (
     includes_run_down, every_header_has_a_test, names_stay_in_their_rooms, features_are_read_in_one_place,
     headers_are_guarded, headers_are_short, umbrella_needs_only_ucx, readme_is_cut_from_examples,
-    environment_names_are_known)}
+    environment_names_are_known, top_is_complete_and_no_more)}
 
 if __name__ == "__main__":
     broken = RULES[sys.argv[1]](pathlib.Path(sys.argv[2]))

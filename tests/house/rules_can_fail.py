@@ -1,5 +1,7 @@
 """Breaks every rule of rules.py once, in a small house of its own."""
 import pathlib
+import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -22,6 +24,8 @@ SOUND = {
     "tests/tutti.cpp": "#include <tutti/tutti.hpp>\n",
     "examples/e.cpp": "int main() {\n  return 0;\n}\n",
     "README.md": "<!-- cut from examples/e.cpp -->\n```cpp\n  return 0;\n```\n```\nwhat it prints\n```\n| `TUTTI_A` | what it does |\n",
+    **{name: "\n" for name in ("meson.build", "meson_options.txt", "benchmarks/f.cpp", "subprojects/g.wrap", "LICENSE", ".ci/run",
+                               ".gitignore", ".clang-format", ".clang-tidy", "build/made", "compile_commands.json")},
 }
 
 # A file's new text, or None where it goes, and the one rule that must then speak.
@@ -48,6 +52,9 @@ BREAKS = [
     ("environment_names_are_known", "README.md", "no table\n"),
     ("environment_names_are_known", "include/tutti/base/environment_names.hpp", "#pragma once\n"),
     ("readme_is_cut_from_examples", "README.md", "```cpp\n  return 0;\n```\n"),
+    ("top_is_complete_and_no_more", "NOTES.md", "\n"),
+    ("top_is_complete_and_no_more", ".tools/h", "\n"),
+    ("top_is_complete_and_no_more", "LICENSE", None),
 ]
 
 
@@ -59,8 +66,27 @@ def build(root, files):
             path.write_text(text, encoding="utf-8")
 
 
+def only_what_is_tracked_counts():
+    """Where git can be asked, a file counts once it is added."""
+    if not shutil.which("git"):
+        return True
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        build(root, {name: text for name, text in SOUND.items() if name not in ("build/made", "compile_commands.json")})
+        git = lambda *words: subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True)
+        git("init", "-q")
+        git("add", ".")
+        build(root, {"NOTES.md": "\n"})
+        before = rules.top_is_complete_and_no_more(root)
+        git("add", "NOTES.md")
+        return not before and rules.top_is_complete_and_no_more(root) == ["NOTES.md: does not belong at the top"]
+
+
 def main():
     wrong = 0
+    if not only_what_is_tracked_counts():
+        print("the top: what git tracks is not what counts")
+        wrong += 1
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         build(root, SOUND)

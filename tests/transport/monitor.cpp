@@ -20,6 +20,7 @@
 #include <tutti/launch/shared_bootstrap.hpp>
 
 #include "../launch/process.hpp"
+#include "../shared_memory.hpp"
 
 namespace {
 
@@ -470,30 +471,6 @@ int pid_of(const std::string& output, int rank) {
   return pids.empty() ? -1 : pids[0];
 }
 
-std::vector<std::string> shared_memory() {
-  std::vector<std::string> names;
-  if (DIR* d = ::opendir("/dev/shm")) {
-    while (dirent* e = ::readdir(d)) names.push_back(e->d_name);
-    ::closedir(d);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-/// Whether any System V segment is left that one of these processes made.
-bool made_segments(const std::vector<int>& pids) {
-  std::ifstream table("/proc/sysvipc/shm");
-  std::string line;
-  std::getline(table, line);
-  while (std::getline(table, line)) {
-    std::istringstream words(line);
-    std::vector<long long> w;
-    for (std::string word; words >> word;) w.push_back(std::atoll(word.c_str()));
-    if (w.size() > 4 && std::find(pids.begin(), pids.end(), static_cast<int>(w[4])) != pids.end()) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 TEST_CASE("collectives over messages end with one error when a rank is killed or stopped") {
@@ -501,7 +478,7 @@ TEST_CASE("collectives over messages end with one error when a rank is killed or
     for (int victim : {0, 1, 3}) {
       CAPTURE(number);
       CAPTURE(victim);
-      const std::vector<std::string> before = shared_memory();
+      const std::set<std::string> before = tests::abandoned_memory();
       std::vector<int> pids;
       {
         tests::process job({LASTING_RANKS, "--ranks", "4", "1000000000", "1000"}, {"TUTTI_LINK=message", "TUTTI_GRACE=5"});
@@ -528,11 +505,7 @@ TEST_CASE("collectives over messages end with one error when a rank is killed or
         CHECK(job.wait() > 0);
       }
       CHECK(tests::nobody_left());
-      CHECK_FALSE(made_segments(pids));
-      CHECK(eventually([&] {
-        const std::vector<std::string> after = shared_memory();
-        return std::includes(before.begin(), before.end(), after.begin(), after.end());
-      }));
+      CHECK(tests::left_since(before) == "");
     }
 }
 

@@ -18,6 +18,13 @@ namespace tutti {
 
 namespace detail {
 
+template <class Out>
+void refuse_without_operation() {
+  static_assert(!requires(Out& out) { out.data(); },
+                "tutti: reduce has no default operation; name the operation before the root, as in "
+                "reduce(world, in, out, tutti::plus{}, root)");
+}
+
 // `Keep`: whether the operation must hold a copy of the functor, since the call
 // returns before it is done.
 template <bool Keep, class T, class Op>
@@ -174,31 +181,48 @@ request broadcast_async(communicator& c, InOut&& inout, int root, call_options o
 
 /// Combines what all ranks hold and leaves the result with the root: `in` (n);
 /// `out` (n) at the root, not looked at elsewhere.
-template <class In, class Out, class Op = plus>
+template <class In, class Out, class Op>
 void reduce(communicator& c, const In& in, Out&& out, const Op& op, int root, call_options options = {}) {
   using T = detail::value_of<Out>;
   c.wait(detail::start_reduce<false, T>(c, detail::input_of<T>(in), span<T>(out), op, root, options));
 }
 
 /// In place: the root's elements become the result, the others' stay.
-template <class InOut, class Op = plus>
+template <class InOut, class Op>
+  requires(!requires(Op& op) { op.data(); })
 void reduce(communicator& c, InOut&& inout, const Op& op, int root, call_options options = {}) {
   reduce(c, inout, inout, op, root, options);
+}
+
+/// An input, an output and a root, but no operation: refused by a sentence.
+template <class In, class Out>
+  requires requires(Out& out) { out.data(); }
+void reduce(communicator&, const In&, Out&&, int, call_options = {}) {
+  detail::refuse_without_operation<Out>();
 }
 
 /// `reduce` under way: until the request is through, `in` must stay as it is and
 /// the root's `out` must not be looked at; of `op` a copy is kept. Errors after
 /// the start are thrown by the request's `wait` and `test`.
-template <class In, class Out, class Op = plus>
+template <class In, class Out, class Op>
 request reduce_async(communicator& c, const In& in, Out&& out, const Op& op, int root, call_options options = {}) {
   using T = detail::value_of<Out>;
   return {c, detail::start_reduce<true, T>(c, detail::input_of<T>(in), span<T>(out), op, root, options)};
 }
 
 /// In place: until the request is through, `inout` (n) is the library's; else as above.
-template <class InOut, class Op = plus>
+template <class InOut, class Op>
+  requires(!requires(Op& op) { op.data(); })
 request reduce_async(communicator& c, InOut&& inout, const Op& op, int root, call_options options = {}) {
   return reduce_async(c, inout, inout, op, root, options);
+}
+
+/// An input, an output and a root, but no operation: refused by a sentence.
+template <class In, class Out>
+  requires requires(Out& out) { out.data(); }
+request reduce_async(communicator&, const In&, Out&&, int, call_options = {}) {
+  detail::refuse_without_operation<Out>();
+  return {};
 }
 
 /// Returns once every rank has called it.

@@ -29,10 +29,11 @@ struct lending_board {
   card cards[most];
 };
 
-/// Memory for buffers and scratch that the ranks of a host read in place:
-/// segments of shared memory, each at least as large as all before it together
-/// up to 64 MiB, kept until the last buffer in them is gone. Any thread may ask
-/// for memory, one at a time uses the board.
+/// Memory for buffers and scratch that the ranks of a host read in place: it is
+/// exposed on the board, and the others attach to it. Segments of shared memory,
+/// each at least as large as all before it together up to 64 MiB; none is given
+/// back before the session and every buffer are gone. Any thread may ask for
+/// memory, one at a time uses the board.
 class lending_memory final : public memory_source, public lender {
  public:
   lending_memory(std::shared_ptr<ucx::context> context, lending_board& board)
@@ -150,8 +151,8 @@ class lending_memory final : public memory_source, public lender {
   std::atomic<std::uint32_t> published_{0};
 };
 
-/// What the ranks of this host have lent, as far as this one has opened it. Any
-/// thread may look.
+/// What the ranks of this host have lent, as far as this one has attached to it.
+/// Any thread may look.
 class borrowings final : public borrower {
  public:
   struct neighbour {

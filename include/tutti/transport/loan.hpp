@@ -5,7 +5,8 @@
 namespace tutti {
 
 /// Names a run of bytes in its owner's memory to a peer that can see it; 0 names
-/// nothing.
+/// nothing. Lending is zero-copy: the owner exposes memory, the peer attaches to
+/// it (opens it) and reads the bytes where they are.
 using loan = std::uint64_t;
 
 /// From this size on, in bytes, a loan costs less than a copy through a slot.

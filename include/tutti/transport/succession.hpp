@@ -11,7 +11,8 @@
 
 namespace tutti::detail {
 
-/// Who decides how a session ends, and what: the work of a monitor's thread.
+/// Who decides how a session ends, and what: failure detection by heartbeats and
+/// leader election, the work of a monitor's thread.
 ///
 /// Every rank has a line to the coordinator, rank 0 at first. A rank whose line
 /// ends without a goodbye has died, one that is silent has stopped or cannot be

@@ -1,0 +1,31 @@
+#pragma once
+// Ranks that are threads of this process, joined by loopback.
+#include <exception>
+
+#include <tutti/comm/communicator.hpp>
+#include <tutti/comm/session.hpp>
+#include <tutti/launch/threads.hpp>
+#include <tutti/transport/loopback.hpp>
+
+namespace thread_ranks {
+
+/// Runs `body(communicator&)`, or `body(communicator&, session&)`, on every
+/// rank. A rank that throws gives up, so that nobody waits for it until the
+/// deadline; what the first of them threw is thrown again.
+template <class Body>
+void run(int ranks, Body body, tutti::communicator_options how = {}, tutti::session_options options = {}) {
+  tutti::loopback_fabric::world shared;
+  tutti::run_threads(ranks, [&](auto& b) {
+    tutti::session s(b, shared, options);
+    tutti::communicator world(s, how);
+    try {
+      if constexpr (requires { body(world, s); }) body(world, s);
+      else body(world);
+    } catch (const std::exception& e) {
+      s.abandon(e.what());
+      throw;
+    }
+  });
+}
+
+}  // namespace thread_ranks
