@@ -73,6 +73,14 @@ END
 block "$build/benchmarks/interpreter"
 cat <<END
 
+## Ways of calling
+
+A persistent call should cost no more than a plain one, 32 grouped tensors of
+4 KiB at most half of 32 calls.
+END
+block "$build/benchmarks/calls" --ranks 2
+cat <<END
+
 ## Compiling
 
 At most 3 s for the README's program.

@@ -7,6 +7,8 @@
 #include <tutti/base/numbers.hpp>
 #include <tutti/base/operations.hpp>
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/grouped.hpp>
+#include <tutti/comm/persistent.hpp>
 #include <tutti/comm/reproducible_sum.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/launch/run.hpp>

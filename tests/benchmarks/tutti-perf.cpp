@@ -200,3 +200,12 @@ TEST_CASE("the interpreter's benchmark has a figure for every algorithm of every
       CHECK(ns > 0);
     }
 }
+
+TEST_CASE("ways of calling are compared, and rounds that are no number refused") {
+  tests::process compared({CALLS, "--ranks", "2", "3"});
+  CHECK(compared.wait() == 0);
+  for (const char* word : {"persistent", "grouped", "ratio"}) CHECK(tests::has(compared.output(), word));
+  tests::process refused({CALLS, "--ranks", "2", "none"});
+  CHECK(refused.wait() != 0);
+  CHECK(tests::has(refused.errors(), "ROUNDS is a number from 1"));
+}

@@ -147,3 +147,35 @@ TEST_CASE("an element may be longer than a piece") {
       CHECK(simulate::run<big, add_big>(c, ranks, 11, {.longest_piece = 100}).wrong == "");
     }
 }
+
+TEST_CASE("what a link has lost is said, by whom it was sent, and nothing is taken for it") {
+  struct deaf final : send_port {
+    std::ptrdiff_t send(const std::byte*, std::size_t bytes, const envelope&) override { return static_cast<std::ptrdiff_t>(bytes); }
+  };
+  struct torn final : recv_port {
+    const piece* receive(std::byte*, std::size_t) override {
+      broken = true;
+      return nullptr;
+    }
+    void consume(std::size_t) override {}
+  };
+  struct {
+    send_port& to(int) { return out; }
+    recv_port& from(int) { return in; }
+    deaf out;
+    torn in;
+  } link;
+  const call_shape c{.what = collective::all_gather, .count = 4, .algorithm = algorithm::ring};
+  const auto prepared = prepare(c, {2}, {1});
+  const std::byte input[4] = {};
+  std::byte output[8] = {};
+  std::vector<std::byte> scratch(prepared->scratch_bytes());
+  execution e;
+  e.start(prepared->body, {.input = input, .output = output, .scratch = scratch.data()}, {.fingerprint = 5, .what = &prepared->what});
+  CHECK(e.lost_from() == -1);
+  e.progress(link);
+  CHECK(e.lost_from() == 0);
+  CHECK_FALSE(e.done());
+  e.start(prepared->body, {.input = input, .output = output, .scratch = scratch.data()}, {.fingerprint = 6, .what = &prepared->what});
+  CHECK(e.lost_from() == -1);
+}

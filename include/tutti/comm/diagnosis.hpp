@@ -80,10 +80,18 @@ inline void look_for_strangers(const waiting_operation& w) {
   }
 }
 
+/// How long, in seconds, what happened to a rank is waited for before what it
+/// did to the link is called the reason.
+inline constexpr double lost_patience = 1.5;
+
 /// A peer that has left, or, once the deadline has passed, that has not come.
 inline void look_for_missing(const waiting_operation& w, double deadline) {
   const double t = now();
   if (w.what.waits_since == 0) w.what.waits_since = t;
+  if (w.what.body.lost_from() >= 0) {
+    if (w.what.lost_since == 0) w.what.lost_since = t;
+    if (t - w.what.lost_since > lost_patience) return declare_lost(w, w.what.body.lost_from());
+  }
   const bool late = t - w.what.waits_since > deadline;
   std::string missing;
   int first_missing = -1;

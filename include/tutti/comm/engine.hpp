@@ -159,11 +159,6 @@ class engine {
       }
       moved |= o.body.progress(q.channels());
       if (o.body.met().met) mismatch(q, o, o.body.met());
-      if (o.body.lost_from() >= 0) {
-        o.broken = true;
-        detail::declare_lost({fabric_, q, o, world_rank_}, o.body.lost_from());
-        return false;
-      }
       if (!o.body.done()) return moved;
       if (o.body.borrowed()) {
         // After a verdict its owner may have written to it: whoever has seen that
@@ -201,7 +196,7 @@ class engine {
 
   void begin(operation_queue& q, operation& o) {
     o.begun = true;
-    o.waits_since = 0;
+    o.waits_since = o.lost_since = 0;
     o.steps = 1;
     o.begun_at = exact_ ? now() : coarse_now();
     q.recorder().begin(o.what.number, o.what, o.plan->shape, o.begun_at);

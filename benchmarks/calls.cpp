@@ -1,0 +1,68 @@
+// What ways of calling cost, as ratios in one run, the ways in turns: a
+// persistent call over a plain one of 8 bytes, and one grouped call over 32
+// calls of 4 KiB.
+//
+//     calls --ranks 2 [ROUNDS]
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/tutti.hpp>
+
+namespace {
+
+// The median of what a call of each takes, in microseconds.
+template <class... Calls>
+std::vector<double> medians(tutti::communicator& world, int rounds, Calls&... calls) {
+  constexpr int at_once = 100;
+  std::vector<std::vector<double>> samples(sizeof...(Calls));
+  for (int round = -1; round < rounds; ++round) {
+    std::size_t which = 0;
+    auto time = [&](auto& call) {
+      tutti::barrier(world);
+      const double begun = tutti::now();
+      for (int i = 0; i < at_once; ++i) call();
+      if (round >= 0) samples[which].push_back(1e6 * (tutti::now() - begun) / at_once);
+      ++which;
+    };
+    (time(calls), ...);
+  }
+  std::vector<double> middle;
+  for (auto& s : samples) {
+    std::nth_element(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(s.size() / 2), s.end());
+    middle.push_back(s[s.size() / 2]);
+  }
+  return middle;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return tutti::run(argc, argv, [&](tutti::communicator& world) {
+    const int rounds = argc > 1 ? std::atoi(argv[1]) : 100;
+    if (rounds < 1) throw tutti::error(tutti::errc::invalid_argument, "calls: ROUNDS is a number from 1");
+    std::vector<float> two(2, 1);
+    auto plain = [&] { tutti::all_reduce(world, two, tutti::maximum{}); };
+    tutti::persistent kept([&] { return tutti::all_reduce_async(world, two, tutti::maximum{}); });
+    auto persistent = [&] {
+      kept.start();
+      kept.wait();
+    };
+    const auto one = medians(world, rounds, plain, persistent);
+
+    std::vector<std::vector<float>> tensors(32, std::vector<float>(1024, 1));
+    tutti::grouped<float> group;
+    for (auto& t : tensors) group.add(t);
+    auto apart = [&] {
+      for (auto& t : tensors) tutti::all_reduce(world, t, tutti::maximum{});
+    };
+    auto together = [&] { tutti::all_reduce(world, group, tutti::maximum{}); };
+    const auto many = medians(world, rounds, apart, together);
+    if (world.rank() == 0)
+      std::printf("8 bytes:      plain %8.2f us, persistent %8.2f us, ratio %.2f\n"
+                  "32 x 4 KiB:   apart %8.2f us, grouped    %8.2f us, ratio %.2f\n",
+                  one[0], one[1], one[1] / one[0], many[0], many[1], many[1] / many[0]);
+  });
+}

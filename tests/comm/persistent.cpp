@@ -1,0 +1,35 @@
+#include <tutti/comm/persistent.hpp>
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <vector>
+
+#include <tutti/comm/collectives.hpp>
+
+#include "thread_ranks.hpp"
+
+using namespace tutti;
+
+TEST_CASE("a persistent call is started as often as one likes, and sees what its buffers hold then") {
+  CHECK_NOTHROW(thread_ranks::run(3, [](communicator& world) {
+    std::vector<int> in(100), out(100);
+    persistent sum([&] { return all_reduce_async(world, in, out); });
+    sum.wait();  // nothing was started
+    if (!sum.test()) throw std::logic_error("nothing is under way");
+    for (int round = 0; round < 50; ++round) {
+      in.assign(100, round + world.rank());
+      sum.start();
+      bool refused = false;
+      try {
+        sum.start();
+      } catch (const error& e) {
+        refused = e.code() == errc::invalid_argument;
+      }
+      if (!refused) throw std::logic_error("started twice");
+      if (round % 2) sum.wait();
+      else while (!sum.test()) {}
+      if (out != std::vector<int>(100, 3 * round + 3)) throw std::logic_error("a wrong sum");
+    }
+  }));
+}
