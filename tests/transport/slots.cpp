@@ -349,7 +349,7 @@ TEST_CASE("a channel whose memory has become another's owes nothing") {
   for (bool used_again : {false, true}) {
     CAPTURE(used_again);
     memory.initialise(7);
-    doorbell at_sender, at_receiver;
+    doorbell at_receiver;
     open_memory everything;
     slot_sender out(memory, at_receiver, &everything);
     const call what = named("x", 1);
