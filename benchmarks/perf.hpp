@@ -101,10 +101,10 @@ class perf {
     // In turns, and the better of three: what disturbs the machine disturbs all alike.
     for (int round = 0; round < 3; ++round) {
       std::size_t at = 0;
-      for (std::size_t bytes = options_.least; bytes <= options_.most; bytes *= 8)
+      for (const problem& size : problems(collective::all_reduce, world_.size(), sizeof(float), options_.least, options_.most, 8))
         for (const tutti::repertoire_entry& entry : tutti::repertoire) {
           if (entry.what == collective::barrier) continue;
-          const problem p = problems(entry.what, world_.size(), sizeof(float), bytes, bytes, 2).front();
+          const problem p = problems(entry.what, world_.size(), sizeof(float), size.bytes, size.bytes, 2).front();
           const measurement m = measure<float>(team_, p, make_operands<float, tutti::plus>, timing_, [&](auto in, auto out) {
             call_by<float, tutti::plus>(world_, p.what, in, out, {.algorithm = entry.how});
           });

@@ -128,8 +128,7 @@ class fabric {
   /// Makes a verdict known to all; the first one counts.
   virtual void declare(const verdict& v) = 0;
 
-  /// Where buffers lie that neighbours read in place; null where any memory does,
-  /// or none.
+  /// Where buffers lie that neighbours read in place; null where none does.
   virtual std::shared_ptr<memory_source> memory() { return nullptr; }
 
   /// From here on this rank's end is no failure.
