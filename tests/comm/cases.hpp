@@ -11,6 +11,7 @@
 #include <tutti/schedule/repertoire.hpp>
 
 #include "conversions.hpp"
+#include "uneven_cases.hpp"
 
 namespace cases {
 
@@ -339,11 +340,13 @@ inline void check_all(communicator& c, bool quick) {
   for (std::size_t n : {1u, 100u, 5000u}) check_order(c, n);
   for (std::size_t n : {1u, 20000u}) check_async(c, n);
   for (std::size_t n : {3u, 5001u}) conversions::check_all(c, n);
+  uneven_cases::check_all(c);
   communicator other = c.duplicate(), threaded = other.duplicate({.progress = progress::thread});
   check_count<int>(other, 50);
   check_count<int>(threaded, 3000);
   check_lent(threaded, 20000);
   check_async(threaded, 20000);
+  uneven_cases::check_drawn<int>(threaded, {uneven_cases::seed()}, 2000);
   // Two communicators at once are not ordered with each other.
   std::vector<long> one{c.rank() + 1L}, two{c.rank() + 2L};
   request first = c.rank() % 2 ? all_reduce_async(threaded, one) : all_reduce_async(c, two);

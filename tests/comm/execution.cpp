@@ -56,6 +56,103 @@ TEST_CASE("ten thousand seeded interleavings of every algorithm end right, and s
   CHECK(bytes > 10000000);
 }
 
+namespace {
+
+struct uneven_case {
+  call_shape shape;
+  simulate::count_table counts;
+  bool ordered = false;
+};
+
+// Of every distribution of lengths, the odd ones often: nothing at all, all in one rank.
+uneven_case draw_uneven(simulated_network& random) {
+  uneven_case c;
+  const repertoire_entry* entry = nullptr;
+  do entry = &repertoire[random.draw(std::size(repertoire))];
+  while (!entry->uneven);
+  const int ranks = 1 + static_cast<int>(random.draw(random.draw(20) == 0 ? 33 : 9));
+  c.ordered = reduces(entry->what) && ranks <= entry->ordered_up_to && random.draw(2) == 0;
+  const bool swaps = entry->what == collective::all_to_all;
+  c.shape = {.what = entry->what, .root = rooted(entry->what) ? static_cast<int>(random.draw(static_cast<std::uint64_t>(ranks))) : -1,
+             .commutative = !c.ordered, .in_place = swaps && random.draw(2) == 0, .algorithm = entry->how};
+  const std::uint64_t most = random.draw(4) == 0 ? 2000 : 40, how = random.draw(8), one = random.draw(static_cast<std::uint64_t>(ranks));
+  for (int s = 0; s < ranks; ++s) {
+    c.counts.emplace_back();
+    for (int d = 0; d < ranks; ++d) {
+      const std::uint64_t drawn = random.draw(swaps ? most / 4 + 1 : most + 1);
+      const bool none = how == 0 || (how == 1 && static_cast<std::uint64_t>(d) != one) || (how < 4 && random.draw(2) == 0);
+      c.counts.back().push_back(none ? 0 : drawn);
+    }
+  }
+  return c;
+}
+
+simulation_options draw_options(simulated_network& random) {
+  return {.longest_delay = 1 + random.draw(40), .longest_piece = 1 + random.draw(300), .most_under_way = 1 + random.draw(4),
+          .refuse_percent = static_cast<int>(random.draw(60)), .direct_percent = static_cast<int>(random.draw(101))};
+}
+
+template <class Spoil>
+simulate::outcome run_uneven(const uneven_case& c, std::uint64_t seed, const simulation_options& options, const Spoil& spoil) {
+  return c.ordered ? simulate::run_uneven<simulate::affine, simulate::compose>(c.shape, c.counts, seed, spoil, options)
+                   : simulate::run_uneven<std::int64_t, plus>(c.shape, c.counts, seed, spoil, options);
+}
+
+}  // namespace
+
+TEST_CASE("blocks of drawn lengths end right, and send what was billed") {
+  const char* given = std::getenv("TUTTI_TEST_SEED");
+  const std::uint64_t base = given ? std::strtoull(given, nullptr, 10) : 20261122;
+  MESSAGE("seed " << base);
+  std::uint64_t ordered = 0, bytes = 0;
+  for (std::uint64_t i = 0; i < 1500; ++i) {
+    simulated_network random(1, base + i);
+    const uneven_case c = draw_uneven(random);
+    const simulate::outcome o = run_uneven(c, base + i, draw_options(random), [](int, auto&, auto&, std::size_t&) {});
+    ordered += c.ordered;
+    bytes += o.bytes_sent;
+    INFO("seed " << base + i << ", " << std::string(name_of(c.shape.what)) + "_v " + name_of(c.shape.algorithm) << ", ranks " << c.counts.size()
+                 << ", root " << c.shape.root);
+    REQUIRE(o.wrong == "");
+    REQUIRE(o.strangers == 0);
+    REQUIRE(o.bytes_sent == o.bytes_billed);
+  }
+  CHECK(ordered > 80);
+  CHECK(bytes > 500000);
+}
+
+TEST_CASE("one rank with another count is found out, and no output changes") {
+  const char* given = std::getenv("TUTTI_TEST_SEED");
+  const std::uint64_t base = given ? std::strtoull(given, nullptr, 10) : 20261123;
+  MESSAGE("seed " << base);
+  int large = 0;
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    simulated_network random(1, base + i);
+    uneven_case c = draw_uneven(random);
+    const auto p = c.counts.size();
+    if (p == 1) continue;
+    const auto culprit = static_cast<int>(random.draw(p));
+    const std::size_t wrong = random.draw(p);
+    auto spoil = [&](int r, std::vector<std::size_t>& to, std::vector<std::size_t>& from, std::size_t& count) {
+      if (r != culprit) return;
+      std::size_t at = wrong;
+      // What it says of itself to itself is looked at before anything is sent.
+      if (c.shape.by_pair() && static_cast<int>(at) == r) at = (at + 1) % p;
+      if (to.empty()) ++count;
+      else if (from.empty() || i % 2) ++to[at], ++count;
+      else ++from[at];
+    };
+    c.shape.uneven = true;
+    const simulate::outcome o = run_uneven(c, base + i, draw_options(random), spoil);
+    INFO("seed " << base + i << ", " << std::string(name_of(c.shape.what)) + "_v " + name_of(c.shape.algorithm) << ", ranks " << p << ", root "
+                 << c.shape.root << ", rank " << culprit);
+    REQUIRE(o.wrong == "");
+    REQUIRE(o.strangers > 0);
+    large += c.counts[0][0] > 500;
+  }
+  CHECK(large > 10);
+}
+
 TEST_CASE("nothing is buffered, and it still ends") {
   // Every piece stays at its sender until it was used, one at a time.
   const simulation_options bare{.longest_delay = 3, .longest_piece = std::size_t{1} << 20, .most_under_way = 1, .refuse_percent = 0,
