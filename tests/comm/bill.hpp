@@ -52,10 +52,50 @@ void check_count(communicator& c, std::size_t n) {
   barrier(c);
 }
 
+/// The forms whose blocks differ in length; some are empty.
+inline void check_uneven(communicator& c, std::size_t n) {
+  const int root = c.size() / 2;
+  std::vector<std::size_t> counts, received;
+  std::size_t total = 0, sent = 0, got = 0;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(c.size()); ++r) {
+    const auto me = static_cast<std::size_t>(c.rank());
+    counts.push_back(r % 3 == 1 ? 0 : n + r);
+    received.push_back((n + r * me) % 11 * n);
+    total += counts[r];
+    sent += received[r];
+  }
+  got = sent;  // symmetric: r to s as s to r
+  const std::size_t own = counts[static_cast<std::size_t>(c.rank())];
+  std::vector<double> one(own, 1), all(total, 2), to(sent, 3), from(got, 4);
+  for (const repertoire_entry& e : repertoire) {
+    if (!e.uneven) continue;
+    const call_options how{.algorithm = e.how};
+    call_shape shape{.what = e.what, .count = total, .element = sizeof(double), .root = rooted(e.what) ? root : -1, .algorithm = e.how, .uneven = true};
+    if (e.what == collective::all_to_all) shape.counts = shape.received = received;
+    else if (!rooted(e.what) || c.rank() == root) shape.counts = counts;
+    else shape.count = own;
+    const plan billed = c.plan_for(shape);
+    const statistics before = c.counters();
+    switch (e.what) {
+      case collective::reduce_scatter: reduce_scatter_v(c, all, one, counts, plus{}, how); break;
+      case collective::all_gather: all_gather_v(c, one, all, counts, how); break;
+      case collective::gather: gather_v(c, one, all, counts, root, how); break;
+      case collective::scatter: scatter_v(c, all, one, counts, root, how); break;
+      case collective::all_to_all: all_to_all_v(c, to, received, from, received, how); break;
+      default: cases::need(false, "no case", n, c);
+    }
+    const statistics now = c.counters().since(before);
+    const std::string name = std::string(name_of(e.what)) + "_v by " + name_of(e.how);
+    cases::need(now.sent().bytes == billed.bytes_sent, name + " sent other than billed", n, c);
+    cases::need(now.of(e.what) == statistics::calls{1, now.sent()}, name + ", counted by collective", n, c);
+  }
+}
+
 inline void check_bill(communicator& world) {
   const statistics at_first = world.counters();
   for (std::size_t n : {0u, 1u, 5u, 1000u, 9001u}) check_count<int>(world, n);
   check_count<double>(world, 60000);
+  for (std::size_t n : {0u, 1u, 100u, 20000u}) check_uneven(world, n);
   const statistics of_world = world.counters().since(at_first);
   std::uint64_t calls = 0;
   traffic by_call;

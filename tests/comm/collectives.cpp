@@ -175,6 +175,18 @@ TEST_CASE("calls that cannot be are refused before anything is sent, and say why
     for (std::size_t at : {1u, 3u, 5u})
       all &= refused([&] { scatter(c, in, span<unsigned char>(bytes.data() + at, 2), c.rank()); },
                      "scatter: input and output overlap, but are not in place");
+    // Counts whose product with the number of ranks is more than a number holds.
+    const std::size_t most = ~std::size_t{0}, wraps = most / 2 + 1;
+    all &= refused([&] { all_gather(c, span<int>(six.data(), wraps), span<int>(six.data(), 0)); },
+                   "all_gather: the output must hold as many elements as the inputs of all ranks together (9223372036854775808 and 0)");
+    all &= refused([&] { reduce_scatter(c, span<int>(six.data(), 0), span<int>(six.data(), wraps)); },
+                   "reduce_scatter: the input must hold as many elements as the outputs of all ranks together (0 and 9223372036854775808)");
+    all &= refused([&] { gather(c, span<int>(six.data(), wraps), span<int>(six.data(), 0), c.rank()); },
+                   "gather: the root's output must hold as many elements as the inputs of all ranks together (9223372036854775808 and 0)");
+    all &= refused([&] { scatter(c, span<int>(six.data(), 0), span<int>(six.data(), wraps), c.rank()); },
+                   "scatter: the root's input must hold as many elements as the outputs of all ranks together (0 and 9223372036854775808)");
+    all &= refused([&] { all_reduce(c, span<int>(six.data(), most)); },
+                   "all_reduce: no memory holds so many elements of so many bytes (18446744073709551615 and 4)");
     int fine = 1;  // and the communicator is as good as before
     all_reduce(c, span<int>(&fine, 1));
     if (!all || fine != 2) throw error(errc::invalid_argument, "something was not refused");

@@ -56,6 +56,39 @@ TEST_CASE("shapes are forgotten when there are too many, but for those under way
   a.core.wait(held);
 }
 
+TEST_CASE("of shapes with counts those used last are kept, and those under way") {
+  alone a;
+  constexpr std::size_t most = detail::communicator_core::most_uneven;
+  std::vector<int> x(3 * most), y(x.size());
+  auto gather = [&](std::size_t n) -> operation& {
+    const std::size_t counts[] = {n};  // gone when this returns
+    return a.core.issue({.what = collective::all_gather, .count = n, .element = 4, .type = "int", .uneven = true, .counts = {counts, 1}},
+                        {.input = x.data(), .output = y.data()});
+  };
+  operation& held = gather(1);
+  const prepared_call* how = held.plan;
+  CHECK(how->counts == std::vector<std::size_t>{1});
+  for (std::size_t n = 2; n <= most; ++n) a.core.wait(gather(n));
+  CHECK(a.core.known_uneven.size() == most);
+  a.core.wait(gather(2));  // used again: no longer the oldest
+  operation& second = gather(most);
+  const prepared_call* kept = second.plan;
+  a.core.wait(second);
+  for (std::size_t n = most + 1; n < 2 * most - 3; ++n) a.core.wait(gather(n));
+  CHECK(a.core.known_uneven.size() == most);
+  CHECK(a.core.known.empty());
+  CHECK(held.plan == how);
+  operation& again = gather(most);
+  CHECK(again.plan == kept);
+  a.core.wait(again);
+  a.core.wait(held);
+  // As many under way as there are: more than usual are kept, never too few.
+  std::vector<operation*> many;
+  for (std::size_t n = 0; n < most + 5; ++n) many.push_back(&gather(2 * most + n % most + n / most));
+  for (operation* o : many) a.core.wait(*o);
+  CHECK(a.core.known_uneven.size() <= most + 5);
+}
+
 TEST_CASE("an operation whose functor cannot be copied was not issued") {
   alone a;
   std::vector<int> x(3);

@@ -159,6 +159,81 @@ TEST_CASE("what differs between calls differs in their shape, however long the n
   CHECK(with([&](call_shape& c) { c.operation = longer; }) != with([&](call_shape& c) { c.operation = std::string_view(longer).substr(1); }));
 }
 
+TEST_CASE("counts that all ranks know belong to the shape, those that two know to what passes between them") {
+  using counts_of = std::vector<std::size_t>;
+  auto prepared = [](collective what, algorithm how, int me, int root, const counts_of& counts, const counts_of& received = {}) {
+    call_shape c{.what = what, .element = 4, .root = root, .type = "float", .algorithm = how, .uneven = true, .counts = counts, .received = received};
+    for (std::size_t n : counts) c.count += n;
+    return prepare(c, {3}, {me});
+  };
+  const counts_of some{5, 0, 2}, other{5, 1, 2}, same_sums{2, 0, 5};
+  for (collective what : {collective::all_gather, collective::reduce_scatter}) {
+    auto shape = [&](const counts_of& counts, int me) { return prepared(what, algorithm::ring, me, -1, counts)->shape; };
+    CHECK(shape(some, 0) == shape(some, 2));
+    CHECK(shape(some, 0) != shape(other, 0));
+    CHECK(shape(some, 0) != shape(same_sums, 0));
+    CHECK(shape(counts_of{0, 0, 0}, 0) != prepare({.what = what, .element = 4, .type = "float", .algorithm = algorithm::ring}, {3}, {0})->shape);
+    CHECK(prepared(what, algorithm::ring, 1, -1, some)->pairs.from == nullptr);
+    CHECK(std::string(prepared(what, algorithm::ring, 1, -1, some)->what.kind) == std::string(name_of(what)) + "_v");
+  }
+  const auto swap = prepared(collective::all_to_all, algorithm::pairwise, 1, -1, some, other);
+  CHECK(swap->shape == prepared(collective::all_to_all, algorithm::pairwise, 0, -1, other, some)->shape);
+  CHECK((swap->pairs.to[0] == 5 && swap->pairs.from[1] == 1));
+  CHECK(swap->pairs.mark_from(1, 9) == pair_mark(9, 1));
+  CHECK(describe(swap->what) == "all_to_all_v of float, pairwise");
+  for (collective what : {collective::gather, collective::scatter}) {
+    const auto root = prepared(what, algorithm::linear, 2, 2, some), leaf = [&] {
+      return prepare({.what = what, .count = 5, .element = 4, .root = 2, .type = "float", .algorithm = algorithm::linear, .uneven = true}, {3}, {0});
+    }();
+    CHECK(root->shape == leaf->shape);
+    CHECK(root->pairs.from[0] == leaf->pairs.to[2]);
+    CHECK(root->body.sent_bytes == (what == collective::gather ? 0 : 20));
+    CHECK(leaf->body.sent_bytes == (what == collective::gather ? 20 : 0));
+  }
+}
+
+TEST_CASE("where two ranks know a count, all agree before anything is written; where all do, as in the equal form") {
+  const std::vector<std::size_t> small(3, 5), large(3, detail::staged_bytes);
+  for (const auto& counts : {small, large})
+    for (const repertoire_entry& e : repertoire) {
+      if (!e.uneven) continue;
+      call_shape c{.what = e.what, .element = 1, .root = rooted(e.what) ? 0 : -1, .algorithm = e.how, .uneven = true, .counts = counts};
+      c.count = 3 * counts[0];
+      if (e.what == collective::all_to_all) c.received = counts;
+      const auto p = prepare(c, {3}, {0});
+      INFO(name_of(e.what), " ", name_of(e.how), ", ", counts[0]);
+      CHECK(p->agree_first == (c.by_pair() || counts == large));
+      CHECK(p->agreement.sent_bytes == 0);
+      CHECK((p->body.scratch_bytes == 0 || !c.by_pair()));
+      if (e.what == collective::all_to_all) {
+        c.in_place = true;
+        const auto in_place = prepare(c, {3}, {0});
+        CHECK(in_place->body.scratch_bytes == c.count);
+        CHECK(in_place->body.sent_bytes == p->body.sent_bytes);
+        CHECK(in_place->shape == p->shape);
+      }
+    }
+}
+
+TEST_CASE("uneven blocks take only what serves them, whatever is forced") {
+  const std::vector<std::size_t> counts{1, 2, 3};
+  auto of = [&](collective what, algorithm how = automatic) {
+    return call_shape{.what = what, .count = 6, .element = 4, .root = rooted(what) ? 0 : -1, .algorithm = how, .uneven = true, .counts = counts};
+  };
+  CHECK(choose_algorithm(of(collective::gather), {3}, settings_of("gather:tree")) == algorithm::linear);
+  CHECK(choose_algorithm(of(collective::all_to_all), {3}, settings_of("bruck")) == algorithm::pairwise);
+  CHECK(choose_algorithm(of(collective::all_gather), {3}, settings_of("all_gather:doubling")) == algorithm::doubling);
+  CHECK_THROWS_WITH_AS(choose_algorithm(of(collective::all_to_all, algorithm::bruck), {3}, {}), "all_to_all_v has no algorithm bruck", error);
+  CHECK_THROWS_WITH_AS(choose_algorithm(of(collective::scatter, algorithm::tree), {3}, {}), "scatter_v has no algorithm tree", error);
+  for (collective what : every_collective)
+    if (blocked(what)) CHECK(serves_uneven(what, choose_algorithm(of(what), {3}, {})));
+  // Nobody sends a block that is nearly all there is to each of the others in turn.
+  std::vector<std::size_t> one(8, 10);
+  one[3] = 8 << 20;
+  call_shape c{.what = collective::all_gather, .count = one[3] + 70, .element = 4, .uneven = true, .counts = one};
+  CHECK(choose_algorithm(c, {8}, {}) != algorithm::pairwise);
+}
+
 TEST_CASE("of a long name its beginning and its end are shown") {
   char sixteen[16];
   auto shown = [&](std::string_view name) {

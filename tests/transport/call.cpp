@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <utility>
+#include <vector>
 
 using namespace tutti;
 
@@ -26,6 +28,10 @@ TEST_CASE("a call is described as a person would write it") {
   CHECK(describe(c) == "broadcast of 1000 float, root 0, ring");
   c.count = ~std::uint64_t{0};
   CHECK(describe(c) == "broadcast of 18446744073709551615 float, root 0, ring");
+  c.counts = 12;
+  CHECK(describe(c) == "broadcast of 18446744073709551615 float, root 0, ring");
+  c.counts = call::by_pair;  // nobody knows how many
+  CHECK(describe(c) == "broadcast of float, root 0, ring");
   call nothing;
   std::strcpy(nothing.kind, "barrier");
   CHECK(describe(nothing) == "barrier");
@@ -54,6 +60,9 @@ TEST_CASE("the fingerprint tells apart whatever a rank can get wrong") {
     c.root = root;
     CHECK(differs(c));
   }
+  c = some();
+  c.counts = 1;
+  CHECK(differs(c));
   for (std::size_t at : {0u, 15u}) {
     c = some();
     c.kind[at] ^= 1;
@@ -75,6 +84,44 @@ TEST_CASE("the fingerprint tells apart whatever a rank can get wrong") {
       c.count = count;
       c.root = root;
       REQUIRE(differs(c));
+    }
+}
+
+TEST_CASE("a weighed sum of counts tells which one differs, and that several do") {
+  auto weighed = [](const std::vector<std::uint64_t>& counts) {
+    std::uint64_t total = 0, sum = 0;
+    for (std::size_t r = 0; r < counts.size(); ++r) total += counts[r], sum += count_weight(r) * counts[r];
+    return std::pair(total, sum);
+  };
+  // The places that a difference in one place may have been in.
+  auto places = [&](const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
+    const auto [total, sum] = weighed(a);
+    const auto [other_total, other_sum] = weighed(b);
+    std::vector<std::size_t> found;
+    for (std::size_t r = 0; r < a.size(); ++r)
+      if (other_total != total && count_weight(r) * (other_total - total) == other_sum - sum) found.push_back(r);
+    return found;
+  };
+  const std::vector<std::uint64_t> counts(300, 1000);
+  for (std::size_t r = 0; r < counts.size(); ++r)
+    for (std::uint64_t by : {std::uint64_t{1}, ~std::uint64_t{0}, std::uint64_t{1000000007}, std::uint64_t{0} - 1000}) {
+      std::vector<std::uint64_t> other = counts;
+      other[r] += by;
+      CHECK(places(counts, other) == std::vector<std::size_t>{r});
+      other[(r + 7) % 300] += 5;
+      CHECK(places(counts, other).empty());
+      other[(r + 7) % 300] -= 5 + by;  // the same total
+      CHECK(places(counts, other).empty());
+      CHECK(weighed(counts) != weighed(other));
+    }
+}
+
+TEST_CASE("what passes between two ranks is marked by how much it is") {
+  std::set<std::uint64_t> seen;
+  for (std::uint64_t shape : {1u, 2u, 77u})
+    for (std::uint64_t count = 0; count < 300; ++count) {
+      CHECK(pair_mark(shape, count) != 0);
+      CHECK(seen.insert(pair_mark(shape, count)).second);
     }
 }
 

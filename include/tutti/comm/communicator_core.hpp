@@ -263,7 +263,7 @@ struct communicator_core {
   borrowed_counters borrowed{home};
   detail::counter_block& counts = borrowed.block;
   plan_settings settings;
-  static constexpr std::size_t most_shapes = 1024, most_uneven = 32, hint_count = 64;
+  static constexpr std::size_t most_shapes = 1024, most_uneven = 64, hint_count = 64;
   std::vector<known_shape> known, known_uneven;
   std::uint64_t uneven_calls = 0;
   std::uint32_t hints[hint_count] = {};

@@ -10,7 +10,7 @@
 // Where every rank names all counts, ranks that name different ones called
 // different things; where only two know a count, they must agree on it. Either
 // is a `mismatch` on all ranks, which names the count and who gave it. How a
-// call is done is kept for the 32 shapes used last: with others, it is planned
+// call is done is kept for the 64 shapes used last: with others, it is planned
 // anew, and allocates.
 
 namespace tutti {
