@@ -30,6 +30,41 @@ TEST_CASE("ranks that call different things are told what both called, and no re
         }
 }
 
+TEST_CASE("ranks that count blocks differently are told which and how, and no receive buffer changes") {
+  for (const char* link : {"window", "message"})
+    for (int ranks : {2, 4})
+      for (const long n : {10L, 30000L}) {
+        const long last = ranks - 1;
+        const std::pair<const char*, std::string> all[] = {
+            {"counts", format("; the count of rank %ld is ", last)},
+            {"counts-reduce", format("; the count of rank %ld is ", last)},
+            {"counts-several", "; the counts of several ranks differ"},
+            {"counts-gather", format("; rank 1 sends %ld elements to rank 0, which expects %ld", n + 2, n + 1)},
+            {"counts-scatter", format("; rank 0 sends %ld elements to rank 1, which expects %ld", n + 1, n + 2)},
+            {"counts-pair", format("; rank 1 sends %ld elements to rank %ld, which expects %ld", n + 1, ranks == 2 ? 0 : last, n)},
+        };
+        for (const auto& [fault, sentence] : all) {
+          const report r = with_fault(fault, ranks, 1, link, std::to_string(n).c_str());
+          INFO(std::string(fault) << ", " << ranks << " ranks, count " << n << ", " << std::string(link) << ":\n" << r.ended.output);
+          CHECK(r.ended.code != 0);
+          CHECK(r.ended.left_behind == "");
+          CHECK(r.told == all_but(ranks, -1));
+          CHECK(r.sentences.size() == 1);
+          if (r.sentences.empty()) continue;
+          const std::string& text = *r.sentences.begin();
+          CHECK(text.find("ranks called different things: rank ") == 0);
+          CHECK(text.find("rank 1 called ") != std::string::npos);
+          CHECK(text.find(sentence) != std::string::npos);
+          if (sentence.find("; the count of") == 0) {
+            CHECK(text.find(format("%ld to rank 1", n + last + 1)) != std::string::npos);
+            CHECK(text.find(format(" %ld to rank ", n + last)) != std::string::npos);
+          }
+          CHECK(r.ended.output.find("was changed") == std::string::npos);
+          CHECK(r.ended.output.find("nothing was noticed") == std::string::npos);
+        }
+      }
+}
+
 TEST_CASE("in a part of the ranks, errors name ranks of the session and the part's operation") {
   struct expected {
     const char *fault, *begin, *end;

@@ -69,6 +69,39 @@ void in_a_part(communicator& world, const std::string& fault, int culprit, std::
     barrier(world);
   }
 }
+
+// Blocks of n + r elements, of which the culprit, rank 1, counts some otherwise.
+void with_counts(communicator& world, const std::string& fault, bool me, std::size_t n, std::vector<float>& untouched) {
+  const auto p = static_cast<std::size_t>(world.size()), rank = static_cast<std::size_t>(world.rank());
+  std::vector<std::size_t> counts;
+  for (std::size_t r = 0; r < p; ++r) counts.push_back(n + r);
+  if (me && fault != "counts-gather" && fault != "counts-scatter") counts[p - 1] += 1;
+  if (me && fault == "counts-several") counts[0] += 2;
+  std::size_t total = 0;
+  for (std::size_t c : counts) total += c;
+  const std::size_t own = fault == "counts-gather" || fault == "counts-scatter" ? counts[rank] + me : counts[rank];
+  std::vector<float> block(own, 1), all(total, 1);
+  if (fault == "counts" || fault == "counts-several") {
+    untouched.assign(total, 7);
+    all_gather_v(world, block, untouched, counts);
+  } else if (fault == "counts-reduce") {
+    untouched.assign(own, 7);
+    reduce_scatter_v(world, all, untouched, counts);
+  } else if (fault == "counts-gather") {
+    untouched.assign(total, 7);
+    gather_v(world, block, untouched, counts, 0);
+  } else if (fault == "counts-scatter") {
+    untouched.assign(own, 7);
+    scatter_v(world, all, untouched, counts, 0);
+  } else if (fault == "counts-pair") {
+    // As many from s to d as from d to s, but that rank 1 has one more for the last.
+    const std::vector<std::size_t> alike(p, n);
+    std::vector<std::size_t> mine = alike;
+    if (me) ++mine[p == 2 ? 0 : p - 1];
+    untouched.assign(n * p, 7);
+    all_to_all_v(world, std::vector<float>(n * p + me, 1), mine, untouched, alike);
+  }
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -87,6 +120,8 @@ int main(int argc, char** argv) {
     try {
       if (fault.find("part-") == 0) {
         in_a_part(world, fault, culprit, x, untouched);
+      } else if (fault.find("counts") == 0) {
+        with_counts(world, fault, me, n, untouched);
       } else if (fault == "count") {
         me ? all_reduce(world, span<float>(x).subspan(0, n - 1), span<float>(untouched).subspan(0, n - 1)) : all_reduce(world, x, untouched);
       } else if (fault == "type") {

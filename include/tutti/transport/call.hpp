@@ -39,7 +39,7 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
 constexpr std::uint64_t count_weight(std::size_t r) { return detail::mix(0x636f756e74u, r + 1) | 1; }
 
 /// The fingerprint of a call that passes `count` elements between two ranks.
-constexpr std::uint64_t pair_mark(std::uint64_t fingerprint, std::uint64_t count) { return detail::mix(fingerprint, count) | 1; }
+constexpr std::uint64_t pair_mark(std::uint64_t fingerprint, std::uint64_t count) { return detail::mix(detail::mix(0x70616972u, fingerprint), count) | 1; }
 
 /// As a person would write it: `all_reduce of 1000 float, sum, ring`.
 inline std::string describe(const call& c) {
