@@ -22,9 +22,9 @@ using namespace tutti;
 constexpr std::size_t counts[] = {0, 1, 300, 20000};
 
 struct buffers {
-  explicit buffers(int ranks) : narrow(20000), other(20000), wide(20000 * static_cast<std::size_t>(ranks)), wider(wide), counts(static_cast<std::size_t>(ranks)), pairs(counts) {}
+  explicit buffers(int ranks) : narrow(20000), other(20000), wide(20000 * static_cast<std::size_t>(ranks)), wider(wide), blocks(static_cast<std::size_t>(ranks)), pairs(blocks) {}
   std::vector<float> narrow, other, wide, wider;
-  std::vector<std::size_t> counts, pairs;
+  std::vector<std::size_t> blocks, pairs;
 };
 
 // Every algorithm of every collective, blocking or not; returns how many calls.
@@ -68,19 +68,19 @@ int uneven_calls(communicator& c, buffers& b, bool async) {
   for (std::size_t n : {std::size_t{0}, std::size_t{300}, std::size_t{20000}}) {
     std::size_t total = 0, sent = 0;
     for (std::size_t r = 0; r < p; ++r) {
-      total += b.counts[r] = n / (r + 1);
+      total += b.blocks[r] = n / (r + 1);
       sent += b.pairs[r] = n / (r + me + 1);
     }
-    const span<float> one(b.narrow.data(), b.counts[me]), all(b.wide.data(), total), to(b.wide.data(), sent), from(b.wider.data(), sent);
-    const std::vector<std::size_t>&counts = b.counts, &pairs = b.pairs;
+    const span<float> one(b.narrow.data(), b.blocks[me]), all(b.wide.data(), total), to(b.wide.data(), sent), from(b.wider.data(), sent);
+    const std::vector<std::size_t>&blocks = b.blocks, &pairs = b.pairs;
     for (const repertoire_entry& e : repertoire) {
       const call_options how{.algorithm = e.how};
       if (!e.uneven) continue;
       switch (e.what) {
-        case collective::reduce_scatter: async ? done(reduce_scatter_v_async(c, all, one, counts, plus{}, how)) : reduce_scatter_v(c, all, one, counts, plus{}, how); break;
-        case collective::all_gather: async ? done(all_gather_v_async(c, one, all, counts, how)) : all_gather_v(c, one, all, counts, how); break;
-        case collective::gather: async ? done(gather_v_async(c, one, all, counts, 0, how)) : gather_v(c, one, all, counts, 0, how); break;
-        case collective::scatter: async ? done(scatter_v_async(c, all, one, counts, 0, how)) : scatter_v(c, all, one, counts, 0, how); break;
+        case collective::reduce_scatter: async ? done(reduce_scatter_v_async(c, all, one, blocks, plus{}, how)) : reduce_scatter_v(c, all, one, blocks, plus{}, how); break;
+        case collective::all_gather: async ? done(all_gather_v_async(c, one, all, blocks, how)) : all_gather_v(c, one, all, blocks, how); break;
+        case collective::gather: async ? done(gather_v_async(c, one, all, blocks, 0, how)) : gather_v(c, one, all, blocks, 0, how); break;
+        case collective::scatter: async ? done(scatter_v_async(c, all, one, blocks, 0, how)) : scatter_v(c, all, one, blocks, 0, how); break;
         default: async ? done(all_to_all_v_async(c, to, pairs, from, pairs, how)) : all_to_all_v(c, to, pairs, from, pairs, how); break;
       }
       calls += !async;
