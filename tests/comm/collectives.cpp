@@ -176,14 +176,16 @@ TEST_CASE("calls that cannot be are refused before anything is sent, and say why
       all &= refused([&] { scatter(c, in, span<unsigned char>(bytes.data() + at, 2), c.rank()); },
                      "scatter: input and output overlap, but are not in place");
     // Counts whose product with the number of ranks is more than a number holds.
-    const std::size_t most = ~std::size_t{0}, wraps = most / 2 + 1;
-    all &= refused([&] { all_gather(c, span<int>(six.data(), wraps), span<int>(six.data(), 0)); },
+    const std::size_t most = ~std::size_t{0};
+    unsigned char byte = 0;
+    const span<unsigned char> wraps(&byte, most / 2 + 1), none(&byte, 0);
+    all &= refused([&] { all_gather(c, wraps, none); },
                    "all_gather: the output must hold as many elements as the inputs of all ranks together (9223372036854775808 and 0)");
-    all &= refused([&] { reduce_scatter(c, span<int>(six.data(), 0), span<int>(six.data(), wraps)); },
+    all &= refused([&] { reduce_scatter(c, none, wraps, maximum{}); },
                    "reduce_scatter: the input must hold as many elements as the outputs of all ranks together (0 and 9223372036854775808)");
-    all &= refused([&] { gather(c, span<int>(six.data(), wraps), span<int>(six.data(), 0), c.rank()); },
+    all &= refused([&] { gather(c, wraps, none, c.rank()); },
                    "gather: the root's output must hold as many elements as the inputs of all ranks together (9223372036854775808 and 0)");
-    all &= refused([&] { scatter(c, span<int>(six.data(), 0), span<int>(six.data(), wraps), c.rank()); },
+    all &= refused([&] { scatter(c, none, wraps, c.rank()); },
                    "scatter: the root's input must hold as many elements as the outputs of all ranks together (0 and 9223372036854775808)");
     all &= refused([&] { all_reduce(c, span<int>(six.data(), most)); },
                    "all_reduce: no memory holds so many elements of so many bytes (18446744073709551615 and 4)");
