@@ -17,6 +17,12 @@ namespace detail = tutti::detail;
 
 /// The monitors of a session in one thread, over real sockets and in a time
 /// that the test moves on: everybody looks every 10 ms of it.
+std::vector<int> everyone(int ranks) {
+  std::vector<int> all;
+  for (int r = 0; r < ranks; ++r) all.push_back(r);
+  return all;
+}
+
 class session {
  public:
   static constexpr double tick = 0.01;
@@ -36,7 +42,7 @@ class session {
       member& m = *all_.back();
       const int rank = static_cast<int>(all_.size()) - 1;
       m.work = std::make_unique<detail::succession>(
-          rank, detail::peer_lines(rank, std::vector<detail::reach>(ports.size(), here), ports, secret, std::move(listener)),
+          rank, everyone(ranks), detail::peer_lines(rank, std::vector<detail::reach>(ports.size(), here), ports, secret, std::move(listener)),
           m.board, t_);
     }
     for (int r = 0; r < ranks; ++r) REQUIRE(until([&] { return all_[static_cast<std::size_t>(r)]->work->joined(); }, 5));

@@ -20,7 +20,7 @@ namespace {
 // What a rank has while it is joined, over links that the rank may force.
 template <class Bootstrap>
 struct joined {
-  joined(Bootstrap& b, const char* forced) : with((::setenv("TUTTI_LINK", forced, 1), b)), fabric(with, b.rank(), b.size()), engine(fabric.make_engine()) {}
+  joined(Bootstrap& b, const char* forced) : with((::setenv("TUTTI_LINK", forced, 1), b)), fabric(with, b.rank(), b.size(), processes::everyone(b.size())), engine(fabric.make_engine()) {}
   std::unique_ptr<tutti::link> connect(int ranks, int me) {
     auto l = engine->connect(everyone(ranks), me, with);
     for (int p = 0; p < ranks; ++p)

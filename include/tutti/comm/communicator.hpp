@@ -60,6 +60,26 @@ class communicator {
     return subset(span<const int>(members.begin(), members.size()), options);
   }
 
+  /// After an error that ended the session: a communicator of the ranks that
+  /// survive, in their order here, that neither knows of that error nor of those
+  /// that are gone. Collective over the ranks that go on; not among them are the
+  /// one that the error names as died, stopped, late or cut off, whoever has left
+  /// or dies, and who does not come within the session's deadline. All others
+  /// agree; one that they gave up and that wakes later gets `expelled`, here and
+  /// nowhere else. Where another rank is lost meanwhile, it is left out as well.
+  ///
+  /// To be called on a communicator of all ranks of the session, which is good
+  /// for nothing else then: split the new one again. `world_rank` remains what it
+  /// was, and so do the ranks that errors name. The new one may be shrunk in
+  /// turn, and lasts as long as it or its own children do. Throws
+  /// `invalid_argument` where nothing has failed, or for a part of the ranks.
+  /// Cost: that of joining the session anew.
+  ///
+  /// Between hosts the lowest rank that survives leads. A rank that is lost
+  /// while they join is then an error of every survivor, and where a network
+  /// is cut in two, each side goes on without the other.
+  communicator shrink(communicator_options options = {});
+
   /// How a call of this shape would be done. Every rank gets the same answer,
   /// but for the bytes that it sends itself.
   plan plan_for(call_shape c);
@@ -150,6 +170,21 @@ TUTTI_BODY std::optional<communicator> communicator::subset(span<const int> memb
   std::vector<int> group = detail::group_of_lists(lists, core_->queue->members());
   const bool among = std::find(group.begin(), group.end(), rank_) != group.end();
   return with_core(detail::make_core(*core_, with, among ? std::move(group) : std::vector<int>{}, options));
+}
+
+TUTTI_BODY communicator communicator::shrink(communicator_options options) {
+  const session& old = core_->home;
+  if (size_ != old.size())
+    throw error(errc::invalid_argument, format("rank %d would shrink a communicator of %d of the session's %d ranks: shrink one of all "
+                                               "of them, and split it again", world_rank_, size_, old.size()), world_rank_);
+  for (;;) try {
+      std::unique_ptr<survivors> found = core_->home.gather_survivors();
+      survivors& all = *found;
+      auto core = std::make_unique<detail::communicator_core>(old.joined_by(std::move(found)), options);
+      if (all.settle()) return communicator(std::move(core));
+    } catch (const survivor_lost&) {
+      // Once more, without it.
+    }
 }
 
 TUTTI_BODY std::optional<communicator> communicator::with_core(std::unique_ptr<detail::communicator_core> core) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -25,11 +26,15 @@ inline void give_back(operation& o) {
 /// calls that it has prepared, and the engine that runs them.
 struct communicator_core {
   /// Of all ranks of the session, whose rank 0 decides how they plan. Collective.
-  communicator_core(session& s, communicator_options options) : home(s), me(s.rank()) {
+  communicator_core(session& s, communicator_options options) : home(s), me(place_of(s.rank(), s.members())) {
     choose_runner(options);
-    const std::vector<int> members = detail::everyone(s.size());
-    agree_on_settings(members, s.world());
-    connect(members, s.name_communicator(), s.world());
+    among_members all(s);
+    agree_on_settings(all);
+    connect(s.members(), s.name_communicator(), all);
+  }
+  /// The same, of a session that lasts as long as its communicators do.
+  communicator_core(std::shared_ptr<session> s, communicator_options options) : communicator_core(*s, options) {
+    kept = std::move(s);
   }
 
   /// Of `members`, ranks of the session, of which this rank is number `rank`;
@@ -37,7 +42,7 @@ struct communicator_core {
   /// what they agree to call it. Collective.
   communicator_core(communicator_core& parent, std::vector<int> members, int rank, communicator_key key, exchange& with,
                     communicator_options options)
-      : home(parent.home), me(rank), settings(parent.settings) {
+      : kept(parent.kept), home(parent.home), me(rank), settings(parent.settings) {
     choose_runner(options);
     connect(std::move(members), key, with);
   }
@@ -141,13 +146,13 @@ struct communicator_core {
   }
 
   // Rank 0's environment and cores decide, so that everybody plans alike.
-  void agree_on_settings(const std::vector<int>& members, exchange& with) {
+  void agree_on_settings(exchange& with) {
     cost_model model;
     const int cores = usable_cores(), here = home.neighbours();
     model.cores = here > cores ? cores : 0;
     if (me == 0) settings = plan_settings::from_environment(model);
     const contributions all = with.all_gather(bytes_of(settings));
-    if (all.size() != members.size() || all[0].size() != sizeof settings)
+    if (all.empty() || all[0].size() != sizeof settings)
       throw error(errc::launch, "a rank of another version of Tutti has joined");
     std::memcpy(&settings, all[0].data(), sizeof settings);
   }
@@ -228,6 +233,24 @@ struct communicator_core {
     statistics at_first;
   };
 
+  // What the members of a session say, of the world's ranks.
+  class among_members final : public exchange {
+   public:
+    explicit among_members(session& s) : session_(s) {}
+    contributions all_gather(bytes_view mine) override {
+      contributions all = session_.world().all_gather(mine), said;
+      for (int r : session_.members()) said.push_back(std::move(all.at(static_cast<std::size_t>(r))));
+      return said;
+    }
+
+   private:
+    session& session_;
+  };
+  static int place_of(int rank, const std::vector<int>& members) {
+    return static_cast<int>(std::find(members.begin(), members.end(), rank) - members.begin());
+  }
+
+  std::shared_ptr<session> kept;  // null where its owner is the program
   session& home;
   int me;
   borrowed_counters borrowed{home};

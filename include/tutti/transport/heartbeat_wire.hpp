@@ -45,6 +45,9 @@ enum class heartbeat_kind : std::uint32_t {
   left,      ///< a byte a rank: 1 where it has left
   goodbye,   ///< I leave, and my end is no failure
   released,  ///< I have a new coordinator: the old one may go
+  gather,    ///< after a verdict, to who leads the survivors: my part of all-gather `operation`
+  gathered,  ///< its answer: the length of each rank's part, then the parts
+  scattered, ///< the survivors cannot go on, `rank` being lost: why
 };
 
 struct heartbeat_frame {

@@ -13,6 +13,7 @@
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/link_kind.hpp>
 #include <tutti/transport/port.hpp>
+#include <tutti/transport/survivors.hpp>
 #include <tutti/transport/verdict.hpp>
 
 namespace tutti {
@@ -133,6 +134,14 @@ class fabric {
 
   /// From here on this rank's end is no failure.
   virtual void leave() = 0;
+
+  /// After a verdict, collective over the ranks that go on: they agree on who
+  /// they are. A rank that lives and does not come within `patience` seconds is
+  /// given up. Throws `expelled` where the others have gone on without this rank.
+  virtual std::unique_ptr<survivors> gather_survivors(double patience) {
+    static_cast<void>(patience);
+    throw error(errc::not_supported, "ranks that are threads of one process cannot be shrunk");
+  }
 
   /// In one sentence: which links there are, and to whom.
   virtual std::string describe() const = 0;

@@ -24,6 +24,11 @@ struct verdict {
     std::memcpy(text, sentence.data(), n);
     text[n] = '\0';
   }
+  /// The rank that the others can go on without, and must where they go on; −1
+  /// where it was a call that failed, and every rank is as good as before.
+  int condemned() const {
+    return code == errc::rank_died || code == errc::rank_stopped || code == errc::deadline || code == errc::link ? rank : -1;
+  }
   [[noreturn]] void raise() const { throw error(code, text, rank, operation_number(operation)); }
 };
 
