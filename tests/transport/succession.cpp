@@ -69,7 +69,7 @@ class session {
     t_ += tick;
     for (const auto& m : all_) {
       if (!m->work || m->stopped) continue;
-      m->work->stuck(m->stuck);
+      m->work->follow(m->stuck);
       m->work->step(t_);
       if (m->work->finished()) {
         m->work->close();
@@ -107,7 +107,7 @@ class session {
     tutti::verdict_board board;
     std::unique_ptr<detail::succession> work;
     bool stopped = false, gone_well = false;
-    std::uint64_t stuck = 0;
+    std::atomic<std::uint64_t> stuck{0};
   };
   member& at(int r) { return *all_[static_cast<std::size_t>(r)]; }
   const member& at(int r) const { return *all_[static_cast<std::size_t>(r)]; }

@@ -37,7 +37,7 @@ enum class heartbeat_kind : std::uint32_t {
   hello,     ///< first words of who connects: `rank` speaks, `operation` is the rank it looks for
   welcome,   ///< the answer: `rank` speaks
   beat,      ///< I live
-  ask,       ///< do you live, and what do you wait in?
+  ask,       ///< do you live, and what do you wait in? `operation` 1: a verdict follows
   stuck,     ///< the answer: in `operation`, 0 in none
   suspect,   ///< to the coordinator: a connection to `rank` broke
   report,    ///< to the coordinator: a verdict that one rank would give

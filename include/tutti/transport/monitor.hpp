@@ -243,7 +243,7 @@ class monitor {
         const requests r = std::exchange(asked_for_, {});
         unlock();
         const double t = now();
-        if (const auto* open = follows_.load(std::memory_order_acquire)) work_->stuck(open->load(std::memory_order_relaxed));
+        if (const auto* open = follows_.load(std::memory_order_acquire)) work_->follow(*open);
         if (r.has_verdict) work_->propose(r.would_say, t);
         for (int s : r.suspects) work_->suspect(s, t);
         if (r.contributes) work_->contribute(r.round, r.part, r.until, r.condemned);

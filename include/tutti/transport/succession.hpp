@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -65,8 +66,9 @@ class succession {
     if (heartbeat_line* l = lines_.to(rank)) ask(*l);
     if (coordinator_ != rank_) say_to_coordinator(heartbeat_kind::suspect, rank);
   }
-  /// The operation (an `operation_id`) that this rank waits in, 0 for none.
-  void stuck(std::uint64_t operation) { stuck_on_ = operation; }
+  /// Where the operation (an `operation_id`) is found that this rank waits in, 0
+  /// for none.
+  void follow(const std::atomic<std::uint64_t>& open) { open_operation_ = &open; }
   /// After a verdict: see `muster`. `condemned` (−1: none) is not waited for.
   void contribute(std::uint64_t round, std::vector<std::byte> mine, double until, int condemned) {
     if (condemned >= 0) standing_of(condemned) = standing::gone;
@@ -87,6 +89,7 @@ class succession {
         if (l.asked > 0) l.asked = t;
       });
     t_ = last_ = t;
+    look_where();
     lines_.move(t, *this);
     answer();
     look_for_silence();
@@ -107,7 +110,7 @@ class succession {
   void opened(heartbeat_line& l) {
     if (l.peer == coordinator_) joined_ = true;
     if (decided_) l.say(heartbeat_kind::verdict, rank_, 0, bytes_of(verdict_));
-    else if (decide_at_ > 0) l.say(heartbeat_kind::ask, rank_);
+    else if (decide_at_ > 0) l.say(heartbeat_kind::ask, rank_, 1);
     if (goodbye_said_) l.say(heartbeat_kind::goodbye, rank_);
   }
 
@@ -116,6 +119,11 @@ class succession {
     const heartbeat_frame& f = l.frame;
     switch (f.kind) {
       case heartbeat_kind::ask:
+        if (f.operation == 0) {
+          l.say(heartbeat_kind::beat, rank_);
+          break;
+        }
+        announce();
         l.say(heartbeat_kind::stuck, rank_, stuck_on_);
         if (stuck_on_ == 0) answer_until_ = t_ + first_hearing;
         break;
@@ -173,6 +181,15 @@ class succession {
     if (heartbeat_line* l = lines_.to(coordinator_)) l->say(kind, rank, operation, more);
   }
 
+  void look_where() {
+    if (open_operation_) stuck_on_ = open_operation_->load(std::memory_order_acquire);
+  }
+  // A verdict is to come: what this rank has completed by now is what it is asked for.
+  void announce() {
+    if (!announced_) announced_ = board_.announce();
+    look_where();
+  }
+
   // Who is asked before it waits for anything says so when it does.
   void answer() {
     if (t_ > answer_until_ || stuck_on_ == 0) return;
@@ -219,7 +236,8 @@ class succession {
   }
   void hear(double seconds) {
     decide_at_ = t_ + seconds;
-    lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::ask, rank_); });
+    announce();
+    lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::ask, rank_, 1); });
   }
 
   void decide() {
@@ -242,7 +260,9 @@ class succession {
   void adopt(const verdict& v) {
     if (decided_) return;
     decided_ = true;
-    verdict_ = board_.declare(v) ? v : board_.read();
+    announce();
+    verdict_ = announced_ ? v : board_.read();
+    if (announced_) board_.write(v);
     lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::verdict, rank_, 0, bytes_of(verdict_)); });
     if (coordinator_ == rank_) call_all();
   }
@@ -383,10 +403,11 @@ class succession {
   std::vector<double> called_at_;  // by rank; 0: not called
   int sought_below_ = 0;
 
-  bool blamed_ = false, decided_ = false;
+  bool blamed_ = false, decided_ = false, announced_ = false;
   verdict cause_{}, verdict_{};
   double blamed_at_ = 0, reported_at_ = 0, decide_at_ = 0;
 
+  const std::atomic<std::uint64_t>* open_operation_ = nullptr;
   std::uint64_t stuck_on_ = 0;
   lowest_operations open_;
   double answer_until_ = 0;

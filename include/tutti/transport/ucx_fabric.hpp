@@ -79,13 +79,16 @@ class ucx_fabric final : public fabric {
       const auto r = static_cast<std::size_t>(f.rank);
       const bool dead = f.is == process_watch::condition::ended;
       if (dead && controls_[r] && controls_[r]->left.load(std::memory_order_acquire)) return;
+      // Where this board is everybody's, nobody goes on while this rank looks.
+      if (one_host_ && !board_->announce()) return;
       verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
                 .operation = lowest_open(stuck_on, over, members, f.rank)};
       v.say(format("rank %d (process %d on %s) %s; operation %llu%s could not be completed", f.rank, f.pid,
                    homes_[r].host, dead ? "died" : "is stopped and does not run",
                    static_cast<unsigned long long>(operation_number(v.operation)),
                    of_communicator(communicator_of(v.operation), members).c_str()));
-      declare(v);
+      if (one_host_) board_->write(v);
+      else declare(v);
     });
     for (std::size_t p = 0; p < members.size(); ++p) report_broken(stuck_on, over, static_cast<int>(p), members);
     examining_.clear(std::memory_order_release);
