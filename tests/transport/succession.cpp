@@ -52,7 +52,7 @@ class session {
   int size() const { return static_cast<int>(all_.size()); }
   bool alive(int r) const { return at(r).work && !at(r).stopped; }
   bool left(int r) const { return at(r).gone_well; }
-  bool knows(int r) const { return at(r).board.any(); }
+  bool knows(int r) const { return at(r).board.has_written(); }
   verdict said(int r) const { return at(r).board.read(); }
 
   void kill(int r) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -103,7 +104,7 @@ class local_family {
  private:
   struct child {
     pid_t pid = 0;
-    bool running = false, ended_by_us = false;
+    bool running = false, ended_by_us = false, stopped = false;
     int status = 0;
   };
   enum class stage { all_well, grace, asked, killed };
@@ -148,6 +149,13 @@ class local_family {
     return false;
   }
 
+  bool any_ended() const {
+    return std::any_of(children_.begin(), children_.end(), [](const child& c) { return c.pid > 0 && !c.running; });
+  }
+  bool only_stopped() const {
+    return std::all_of(children_.begin(), children_.end(), [](const child& c) { return c.stopped || !c.running; });
+  }
+
   int milliseconds_left() const {
     if (stage_ != stage::grace && stage_ != stage::asked) return -1;
     double left = next_stage_ - now();
@@ -182,13 +190,23 @@ class local_family {
     std::vector<int> ended;
     for (int r = 0; r < options_.ranks; ++r) {
       child& c = children_[static_cast<std::size_t>(r)];
-      if (!c.running || ::waitpid(c.pid, &c.status, WNOHANG) != c.pid) continue;
+      int status = 0;
+      if (!c.running || ::waitpid(c.pid, &status, WNOHANG | WUNTRACED | WCONTINUED) != c.pid) continue;
+      c.stopped = WIFSTOPPED(status);
+      if (c.stopped || WIFCONTINUED(status)) continue;
+      c.status = status;
       c.running = false;
       ended.push_back(r);
       if (c.status != 0 && stage_ == stage::all_well && !options_.survive) {
         stage_ = stage::grace;
         next_stage_ = now() + options_.grace;
       }
+    }
+    // Who survived the others may wait for them for as long as it likes, but one
+    // that is stopped may never go on.
+    if (options_.survive && stage_ == stage::all_well && any_ended() && only_stopped()) {
+      stage_ = stage::grace;
+      next_stage_ = now() + options_.grace;
     }
     judge(ended);
     for (int r : ended) {  // after the line that says why: this wakes whoever waits for them

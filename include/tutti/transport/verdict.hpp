@@ -63,6 +63,10 @@ class alignas(64) verdict_board {
     state_.store(written, std::memory_order_release);
   }
 
+  /// Whether `read` answers at once.
+  bool has_written() const { return state_.load(std::memory_order_acquire) == written; }
+
+  /// Whether there is a verdict, or will be in a moment.
   bool any() const { return state_.load(std::memory_order_relaxed) != none; }
 
   /// To be called where `any()`. A writer that died while writing is waited for
