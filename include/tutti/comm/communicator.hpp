@@ -84,6 +84,11 @@ class communicator {
   /// but for the bytes that it sends itself.
   plan plan_for(call_shape c);
 
+  /// Of this rank's memory that it holds now: its channels, which
+  /// `communicator_options` bounds, and what its operations keep for calls like
+  /// those before, `plan_for(call).scratch_bytes` for each under way at a time.
+  std::size_t scratch_bytes() const;
+
   /// Where `buffer<T>(communicator, n)` lies: neighbours read it in place.
   std::shared_ptr<memory_source> memory();
 
@@ -193,6 +198,7 @@ TUTTI_BODY std::optional<communicator> communicator::with_core(std::unique_ptr<d
 }
 
 TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c); }
+TUTTI_BODY std::size_t communicator::scratch_bytes() const { return core_->scratch_bytes(); }
 TUTTI_BODY std::shared_ptr<memory_source> communicator::memory() { return core_->home.memory(); }
 TUTTI_BODY statistics communicator::counters() const { return core_->counters(); }
 TUTTI_BODY std::vector<operation_record> communicator::recent() const { return core_->queue->recorder().read(); }

@@ -128,13 +128,14 @@ struct communicator_core {
   }
 
   void choose_runner(communicator_options options) {
+    channel_bytes = options.channel_bytes;
     if (options.progress == progress::thread) own_engine = home.make_engine(counts);
     runner = own_engine ? own_engine.get() : &home.main_engine();
     if (own_engine) own_engine->beside(home.main_engine());
   }
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {
-    auto l = runner->transport().connect(members, me, with);
+    auto l = runner->transport().connect(members, me, with, channel_bytes);
     queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
     for (int peer = 0; peer < size(); ++peer)
       if (const link_kind kind = queue->channels().kind(peer); kind != link_kind::self)
@@ -233,6 +234,12 @@ struct communicator_core {
     statistics at_first;
   };
 
+  std::size_t scratch_bytes() const {
+    std::size_t bytes = queue->channels().bytes();
+    for (const auto& o : operations) bytes += o->scratch.size();
+    return bytes;
+  }
+
   // What the members of a session say, of the world's ranks.
   class among_members final : public exchange {
    public:
@@ -261,6 +268,7 @@ struct communicator_core {
   std::uint32_t hints[hint_count] = {};
   std::vector<std::unique_ptr<operation>> operations;
   std::uint64_t issued = 0;
+  std::size_t channel_bytes = 0;
   std::unique_ptr<engine> own_engine;
   engine* runner = nullptr;
   std::unique_ptr<operation_queue> queue;

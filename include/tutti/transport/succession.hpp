@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/transport/calls.hpp>
 #include <tutti/transport/muster.hpp>
 #include <tutti/transport/peer_lines.hpp>
 #include <tutti/transport/verdict.hpp>
@@ -40,7 +41,7 @@ class succession {
   /// and below: in seconds, from anywhere on.
   succession(int rank, const std::vector<int>& members, peer_lines lines, verdict_board& board, double t)
       : rank_(rank), lines_(std::move(lines)), board_(board), standing_(lines_.size(), standing::gone), t_(t), last_(t),
-        coordinator_(members[0]), muster_(rank, members, lines_.size()) {
+        coordinator_(members[0]), calls_(lines_.size()), muster_(rank, members, lines_.size()) {
     for (int m : members) standing_of(m) = standing::here;
     if (rank_ != coordinator_) lines_.dial(coordinator_, t_);
     else joined_ = true;
@@ -49,7 +50,7 @@ class succession {
   bool joined() const { return joined_; }
   bool finished() const { return finished_; }
   void wait(int wake) {
-    const bool soon = seeking_ || muster_.waits() || lines_.restless() || leaving_since_ > 0 || (blamed_ && !decided_) || calling_ ||
+    const bool soon = seeking_ || muster_.waits() || lines_.restless() || leaving_since_ > 0 || (blamed_ && !decided_) || calls_.under_way() ||
                       (t_ < answer_until_ && !decided_);
     const double until_beat = next_beat_ - t_;
     lines_.wait(wake, soon ? 0.01 : until_beat > 0 ? until_beat : 0, t_);
@@ -94,7 +95,7 @@ class succession {
     answer();
     look_for_silence();
     seek();
-    muster_.step(t_, lines_, [&](int r) { return r != rank_ && standing_of(r) == standing::here; }, [&](int r) { call(r); });
+    muster_.step(t_, lines_, [&](int r) { return r != rank_ && standing_of(r) == standing::here; }, [&](int r) { calls_.one(r, t_); });
     call();
     decide();
     tell_who_left();
@@ -104,7 +105,6 @@ class succession {
   }
 
   void close() { lines_.close_all(); }
-
   // What the lines report.
 
   void opened(heartbeat_line& l) {
@@ -264,7 +264,7 @@ class succession {
     verdict_ = announced_ ? v : board_.read();
     if (announced_) board_.write(v);
     lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::verdict, rank_, 0, bytes_of(verdict_)); });
-    if (coordinator_ == rank_) call_all();
+    if (coordinator_ == rank_) calls_.all(t_);
   }
 
   // The coordinator is gone: who is it now?
@@ -317,35 +317,14 @@ class succession {
       return;
     }
     if (blamed_) hear(first_hearing);
-    call_all();
+    calls_.all(t_);
   }
 
-  // As the new coordinator, or with a verdict: those who have not come are
-  // called. They may not have noticed yet, or be gone.
-  void call_all() {
-    called_at_.assign(standing_.size(), t_);
-    calling_ = true;
-  }
-  void call(int r) {
-    called_at_.resize(standing_.size());
-    double& since = called_at_[static_cast<std::size_t>(r)];
-    if (since == 0) since = t_;
-    calling_ = true;
-  }
+  // As the new coordinator, or with a verdict: those who have not come are called.
   void call() {
-    if (!calling_) return;
-    bool missing = false;
-    for (int r = 0; r < static_cast<int>(called_at_.size()); ++r) {
-      double& since = called_at_[static_cast<std::size_t>(r)];
-      if (r == rank_ || standing_of(r) != standing::here || lines_.to(r)) since = 0;
-      if (since == 0) continue;
-      missing = true;
-      if (t_ - since > (decided_ ? 0 : 0.1)) lines_.dial(r, t_);
-      if (t_ - since <= (lines_.refused(r) ? 2 * finding : silence)) continue;
-      lines_.stop_dialing(r);
-      lost(r, lines_.refused(r) ? errc::rank_died : errc::rank_stopped);
-    }
-    if (!missing) calling_ = false;
+    calls_.step(t_, {.first = decided_ ? 0 : 0.1, .refused = 2 * finding, .silent = silence}, lines_,
+                [&](int r) { return r != rank_ && standing_of(r) == standing::here; },
+                [&](int r) { lost(r, lines_.refused(r) ? errc::rank_died : errc::rank_stopped); });
   }
 
   void tell_who_left() {
@@ -398,9 +377,9 @@ class succession {
   bool joined_ = false, finished_ = false, left_changed_ = false;
 
   int coordinator_;  // −1 while one is sought
-  bool seeking_ = false, calling_ = false;
+  bool seeking_ = false;
   double seek_until_ = 0;
-  std::vector<double> called_at_;  // by rank; 0: not called
+  calls calls_;
   int sought_below_ = 0;
 
   bool blamed_ = false, decided_ = false, announced_ = false;

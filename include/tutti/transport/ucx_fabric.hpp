@@ -230,9 +230,16 @@ class ucx_fabric final : public fabric {
                     all_windows_.begin() + static_cast<std::ptrdiff_t>((me + 1) * size_));
   }
 
-  static slot_shape shape_for(std::size_t peers) {
+  static constexpr std::size_t channels_at = sizeof(rank_status);  // in an inbox
+
+  static slot_shape shape_for(std::size_t peers, std::size_t most_bytes, int rank) {
     slot_shape shape{.slots = 4, .bytes = 65536};
-    while (shape.bytes > 4096 && shape.footprint() * peers > arena::segment_bytes) shape.bytes /= 2;
+    const auto takes = [&] { return channels_at + shape.footprint() * peers; };
+    while (shape.bytes > 64 && takes() > most_bytes) shape.bytes /= 2;
+    while (shape.slots > 1 && takes() > most_bytes) shape.slots /= 2;
+    if (takes() > most_bytes)
+      throw error(errc::invalid_argument, format("rank %d allows a communicator of %zu ranks %zu bytes for its channels; it needs %zu",
+                                                 rank, peers, most_bytes, takes()), rank);
     return shape;
   }
 
