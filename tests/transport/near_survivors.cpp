@@ -102,13 +102,14 @@ TEST_CASE("whoever does not come in time is left out") {
 
 TEST_CASE("one that is lost before all have settled is left out by all that remain") {
   group g;
+  std::unique_ptr<near_survivors> dead;
   const auto said = each({0, 1, 2, 3}, [&](int r) -> std::string {
     for (int attempt = 1;; ++attempt) try {
         auto s = g.join(r);
         if (r == 2) {
           s->all_gather({});
           g.lost = 2;
-          s.release();  // as if it had been killed: nothing of it runs any more
+          dead = std::move(s);  // as if it had been killed: nothing of it runs any more
           return "";
         }
         s->all_gather({});
