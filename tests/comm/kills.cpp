@@ -35,7 +35,7 @@ constexpr int ranks = 4;
 enum class fault { killed, stopped, late, killed_twice };
 
 // What one job does, all of it decided by its seed.
-struct order {
+struct assignment {
   unsigned seed = 0;
   collective what{};
   fault how = fault::killed;
@@ -65,7 +65,7 @@ struct order {
   }
 };
 
-void call(communicator& c, const order& o, std::vector<int>& in, std::vector<int>& out) {
+void call(communicator& c, const assignment& o, std::vector<int>& in, std::vector<int>& out) {
   const auto n = static_cast<std::size_t>(c.size());
   const span<const int> one(in.data(), o.count), all(in.data(), n * o.count);
   const span<int> one_out(out.data(), o.count), all_out(out.data(), n * o.count);
@@ -96,7 +96,7 @@ struct note {
 
 int threads_now() { return static_cast<int>(tests::names_in("/proc/self/task").size()); }
 
-void be_rank(shared_bootstrap b, const order& o, note& mine) {
+void be_rank(shared_bootstrap b, const assignment& o, note& mine) {
   std::vector<int> in(o.count * ranks, 1), out(o.count * ranks);
   {
     session joined(b, {.deadline = o.deadline});
@@ -133,13 +133,13 @@ void be_rank(shared_bootstrap b, const order& o, note& mine) {
   for (double limit = now() + 2; (mine.threads_left = threads_now() - 1) > 0 && now() < limit;) ::poll(nullptr, 0, 1);
 }
 
-bool over_windows(const order& o) {
+bool over_windows(const assignment& o) {
   return std::all_of(o.links, o.links + ranks, [](const char* l) { return std::string(l) == "window"; });
 }
 
 class job {
  public:
-  explicit job(order o) : order_(o), board_(ranks) {
+  explicit job(assignment o) : order_(o), board_(ranks) {
     notes_ = static_cast<note*>(::mmap(nullptr, sizeof(note) * ranks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     for (int r = 0; r < ranks; ++r) new (&notes_[r]) note;
     for (int r = 0; r < ranks; ++r) {
@@ -233,7 +233,7 @@ class job {
     if (order_.how != fault::late && pids_[victim] > 0) ::kill(pids_[victim], signal);
   }
 
-  order order_;
+  assignment order_;
   shared_board board_;
   note* notes_;
   pid_t pids_[ranks] = {};
@@ -255,7 +255,7 @@ void remove_memory(const std::string& name) {
 }
 
 // `all_whole`: none is killed while it makes what its next session needs.
-void carry_out(std::vector<order> orders, bool all_whole = true) {
+void carry_out(std::vector<assignment> orders, bool all_whole = true) {
   ::setenv("TUTTI_LOG", "off", 1);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::set<std::string> before = tests::abandoned_memory();
@@ -292,7 +292,7 @@ void carry_out(std::vector<order> orders, bool all_whole = true) {
 TEST_CASE("a rank that is killed at any moment of any collective is named by all others, with the lowest operation cut short") {
   const unsigned seed = first_seed();
   MESSAGE("KILL_SEED=" << seed);
-  std::vector<order> orders;
+  std::vector<assignment> orders;
   for (collective what : every_collective)
     for (unsigned i = 0; i < 50; ++i) orders.push_back({.seed = seed + i, .what = what, .shrinks = i % 10 == 0});
   carry_out(orders);
@@ -301,10 +301,10 @@ TEST_CASE("a rank that is killed at any moment of any collective is named by all
 TEST_CASE("so it is over messages, and where windows and messages mix") {
   const unsigned seed = first_seed();
   MESSAGE("KILL_SEED=" << seed);
-  std::vector<order> orders;
+  std::vector<assignment> orders;
   for (collective what : every_collective)
     for (unsigned i = 0; i < 4; ++i) {
-      order o{.seed = seed + i, .what = what, .shrinks = i == 3};
+      assignment o{.seed = seed + i, .what = what, .shrinks = i == 3};
       for (int r = 0; r < ranks; ++r) o.links[r] = i % 2 ? "message" : r == 1 ? "message" : "";
       orders.push_back(o);
     }
@@ -314,10 +314,10 @@ TEST_CASE("so it is over messages, and where windows and messages mix") {
 TEST_CASE("a rank that stops, or comes too late, is named by all others, who go on without it") {
   const unsigned seed = first_seed();
   MESSAGE("KILL_SEED=" << seed);
-  std::vector<order> orders;
+  std::vector<assignment> orders;
   for (collective what : {collective::all_reduce, collective::barrier, collective::all_to_all})
     for (const char* link : {"window", "message"}) {
-      order o{.seed = seed, .what = what, .how = fault::stopped, .shrinks = false};
+      assignment o{.seed = seed, .what = what, .how = fault::stopped, .shrinks = false};
       for (int r = 0; r < ranks; ++r) o.links[r] = link;
       orders.push_back(o);
       o.how = fault::late;
@@ -330,7 +330,7 @@ TEST_CASE("a rank that stops, or comes too late, is named by all others, who go 
 TEST_CASE("a second rank that is killed while the others shrink is left out as well") {
   const unsigned seed = first_seed();
   MESSAGE("KILL_SEED=" << seed);
-  std::vector<order> orders;
+  std::vector<assignment> orders;
   for (unsigned i = 0; i < 40; ++i)
     orders.push_back({.seed = seed + i, .what = collective::all_reduce, .how = fault::killed_twice, .shrinks = true});
   // Memory that UCX had made and not yet marked for removal at that moment has
