@@ -175,3 +175,41 @@ TEST_CASE("what rank 0 finds wrong in the environment is rank 0's error") {
   }
   ::unsetenv("TUTTI_ALGORITHM");
 }
+
+TEST_CASE("what is shrunk is a session that has failed, as a whole") {
+  std::atomic<int> told{0};
+  on_ranks(3, [&](communicator& world, session&) {
+    auto refusal = [](communicator& c) -> std::string {
+      try {
+        c.shrink();
+      } catch (const error& e) {
+        return std::string(name_of(e.code())) + ": " + e.what();
+      }
+      return "";
+    };
+    std::optional<communicator> part = world.subset({0, 1});
+    told += refusal(world) == format("invalid argument: rank %d would shrink a session in which nothing has failed", world.rank());
+    if (part)
+      told += refusal(*part) == format("invalid argument: rank %d would shrink a communicator of 2 of the session's 3 ranks: shrink one of "
+                                       "all of them, and split it again", world.rank());
+    barrier(world);
+  });
+  CHECK(told == 5);
+}
+
+TEST_CASE("a communicator tells what it holds: its channels, and what calls like those before need") {
+  std::atomic<std::size_t> more{0};
+  on_ranks(4, [&](communicator& world, session&) {
+    const std::size_t at_rest = world.scratch_bytes();
+    need(at_rest > 0, "it has no channels");
+    std::vector<float> x(10000, 1), y(10000);
+    reduce(world, x, y, plus{}, 0, {.algorithm = algorithm::tree});
+    const std::size_t needed =
+        world.plan_for({.what = collective::reduce, .count = 10000, .element = 4, .root = 0, .algorithm = algorithm::tree}).scratch_bytes;
+    need(world.scratch_bytes() == at_rest + needed, "another number of bytes");
+    more += needed;
+    barrier(world);
+    need(world.scratch_bytes() == at_rest + needed, "a barrier needs none");
+  });
+  CHECK(more > 0);
+}

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "faults.hpp"
 
 using namespace tutti;
@@ -93,4 +96,63 @@ TEST_CASE("a rank that is killed, or stopped, is named by every other") {
         CHECK(named == 1);
         CHECK(r.ended.output.find("garbage") == std::string::npos);
       }
+}
+
+namespace {
+ranks::ended shrink(const char* link, int ranks, std::vector<std::string> words, bool survive = true, const char* deadline = "20") {
+  std::vector<std::string> all = {SHRINK_PROGRAM, "--ranks", std::to_string(ranks)};
+  if (survive) all.push_back("--survive");
+  all.insert(all.end(), words.begin(), words.end());
+  return ranks::start(all, {{"TUTTI_LINK", link}, {"TUTTI_DEADLINE", deadline}, {"TUTTI_GRACE", "1"}, {"TUTTI_LOG", "off"}, {"UCX_LOG_LEVEL", "fatal"}}, 60);
+}
+bool says(const ranks::ended& r, const std::string& line) { return r.output.find(line + "\n") != std::string::npos; }
+}  // namespace
+
+TEST_CASE("ranks that survive a failure, and another, shrink and go on under their old numbers") {
+  for (const char* link : {"window", "message"}) {
+    ranks::ended r = shrink(link, 5, {"kill", "3", "0", "1"});
+    INFO(std::string(link) << ":\n" << r.output);
+    CHECK(r.code == 0);
+    CHECK(r.left_behind == "");
+    CHECK(says(r, "rank 2 is 0 of 2,4"));
+    CHECK(says(r, "rank 4 is 1 of 2,4"));
+    CHECK(says(r, "rank 4: rank died by rank 3"));
+    CHECK(says(r, "rank 4: rank died by rank 0"));
+    CHECK(says(r, "rank 4: rank died by rank 1"));
+    r = shrink(link, 2, {"kill", "0"});
+    INFO(r.output);
+    CHECK(r.code == 0);
+    CHECK(says(r, "rank 1 is 0 of 1"));
+    r = shrink(link, 3, {"alive", "1"});  // only the call was wrong
+    INFO(r.output);
+    CHECK(r.code == 0);
+    for (int rank = 0; rank < 3; ++rank) CHECK(says(r, format("rank %d is %d of 0,1,2", rank, rank)));
+    r = shrink(link, 4, {"throw", "1"});  // its own failure is the program's
+    INFO(r.output);
+    CHECK(r.code == 1);
+    CHECK(says(r, "rank 3 is 2 of 0,2,3"));
+  }
+}
+
+TEST_CASE("a rank that comes too late is given up, and told so; one that never goes on is ended by the launcher") {
+  for (const char* link : {"window", "message"}) {
+    ranks::ended r = shrink(link, 3, {"late", "0"}, true, "0.5");
+    INFO(std::string(link) << ":\n" << r.output);
+    CHECK(r.code == 0);
+    CHECK(says(r, "rank 2 is 1 of 1,2"));
+    CHECK(r.output.find("rank 0: rank 0 was given up by the other ranks, which can go on without it: ") != std::string::npos);
+    CHECK(r.output.find("ended with exit code 75\n") != std::string::npos);
+    r = shrink(link, 3, {"stop", "1"});
+    INFO(r.output);
+    CHECK(r.code == 0);
+    CHECK(r.left_behind == "");
+    CHECK(says(r, "rank 2 is 1 of 0,2"));
+    CHECK(says(r, "rank 2: rank stopped by rank 1"));
+  }
+}
+
+TEST_CASE("without --survive a rank's end is everyone's") {
+  const ranks::ended r = shrink("window", 3, {"kill", "1"}, false);
+  INFO(r.output);
+  CHECK(r.code == 128 + SIGKILL);
 }

@@ -92,7 +92,7 @@ TEST_CASE("arguments: errors name the flag and what is legal") {
   CHECK(p.refusal({"barrier", "more"}) == "'more' is one word too many");
   CHECK(p.refusal({"barrier", "--epoch", "3"}) ==
         "unknown flag '--epoch': there are --epochs, --seed, --rate, --max, --algorithm, --data, --json, --ranks, "
-        "--tag-output, --help");
+        "--survive, --tag-output, --help");
   CHECK(p.refusal({"barrier", "--epochs", "0"}) == "--epochs: '0' is not a whole number from 1 to 100");
   CHECK(p.refusal({"barrier", "--epochs", "101"}) == "--epochs: '101' is not a whole number from 1 to 100");
   CHECK(p.refusal({"barrier", "--epochs", "2.5"}) == "--epochs: '2.5' is not a whole number from 1 to 100");

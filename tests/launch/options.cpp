@@ -29,8 +29,9 @@ using list = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("launch options: taken out of the command line, the rest kept in order") {
-  parsed p({"x", "a", "--ranks", "4", "--b", "--tag-output", "c"});
+  parsed p({"x", "a", "--ranks", "4", "--b", "--tag-output", "--survive", "c"});
   CHECK(p.options.ranks == 4);
+  CHECK(p.options.survive);
   CHECK(p.options.tag_output);
   CHECK(p.words == list{"x", "a", "--b", "c"});
 
@@ -41,6 +42,7 @@ TEST_CASE("launch options: taken out of the command line, the rest kept in order
   parsed none({"x", "--", "--ranks", "4"});
   CHECK(none.options.ranks == 0);
   CHECK(!none.options.tag_output);
+  CHECK(!none.options.survive);
   CHECK(none.words == list{"x", "--", "--ranks", "4"});
 
   CHECK(parsed({}).words.empty());

@@ -90,7 +90,7 @@ TEST_CASE("what a neighbour lends is read where it lies, however late it was all
   CHECK(processes::run(3, [](auto& b) {
     ::setenv("TUTTI_LINK", "", 1);
     bootstrap_exchange with(b);
-    auto fabric = std::make_unique<ucx_fabric>(with, b.rank(), b.size());
+    auto fabric = std::make_unique<ucx_fabric>(with, b.rank(), b.size(), processes::everyone(b.size()));
     const auto memory = std::static_pointer_cast<lending_memory>(fabric->memory());
     std::vector<buffer<int>> mine;
     for (std::size_t round = 0; round < 12; ++round) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
 #include <fstream>
 #include <functional>
 #include <set>
@@ -142,7 +143,9 @@ class watching {
       tutti::shared_bootstrap bootstrap(board_, r, 60);
       tutti::bootstrap_exchange<tutti::shared_bootstrap> world(bootstrap);
       tutti::verdict_board board;
-      tutti::monitor watch(world, r, size(), board);
+      std::vector<int> all(static_cast<std::size_t>(size()));
+      std::iota(all.begin(), all.end(), 0);
+      tutti::monitor watch(world, r, size(), all, board);
       watch.follow(at(r).stuck);
       at(r).ready = 1;
       for (;; ::poll(nullptr, 0, 2)) {

@@ -17,6 +17,12 @@ namespace detail = tutti::detail;
 
 /// The monitors of a session in one thread, over real sockets and in a time
 /// that the test moves on: everybody looks every 10 ms of it.
+std::vector<int> everyone(int ranks) {
+  std::vector<int> all;
+  for (int r = 0; r < ranks; ++r) all.push_back(r);
+  return all;
+}
+
 class session {
  public:
   static constexpr double tick = 0.01;
@@ -36,7 +42,7 @@ class session {
       member& m = *all_.back();
       const int rank = static_cast<int>(all_.size()) - 1;
       m.work = std::make_unique<detail::succession>(
-          rank, detail::peer_lines(rank, std::vector<detail::reach>(ports.size(), here), ports, secret, std::move(listener)),
+          rank, everyone(ranks), detail::peer_lines(rank, std::vector<detail::reach>(ports.size(), here), ports, secret, std::move(listener)),
           m.board, t_);
     }
     for (int r = 0; r < ranks; ++r) REQUIRE(until([&] { return all_[static_cast<std::size_t>(r)]->work->joined(); }, 5));
@@ -46,7 +52,7 @@ class session {
   int size() const { return static_cast<int>(all_.size()); }
   bool alive(int r) const { return at(r).work && !at(r).stopped; }
   bool left(int r) const { return at(r).gone_well; }
-  bool knows(int r) const { return at(r).board.any(); }
+  bool knows(int r) const { return at(r).board.has_written(); }
   verdict said(int r) const { return at(r).board.read(); }
 
   void kill(int r) {
@@ -63,7 +69,7 @@ class session {
     t_ += tick;
     for (const auto& m : all_) {
       if (!m->work || m->stopped) continue;
-      m->work->stuck(m->stuck);
+      m->work->follow(m->stuck);
       m->work->step(t_);
       if (m->work->finished()) {
         m->work->close();
@@ -101,7 +107,7 @@ class session {
     tutti::verdict_board board;
     std::unique_ptr<detail::succession> work;
     bool stopped = false, gone_well = false;
-    std::uint64_t stuck = 0;
+    std::atomic<std::uint64_t> stuck{0};
   };
   member& at(int r) { return *all_[static_cast<std::size_t>(r)]; }
   const member& at(int r) const { return *all_[static_cast<std::size_t>(r)]; }

@@ -20,7 +20,7 @@ namespace {
 // What a rank has while it is joined, over links that the rank may force.
 template <class Bootstrap>
 struct joined {
-  joined(Bootstrap& b, const char* forced) : with((::setenv("TUTTI_LINK", forced, 1), b)), fabric(with, b.rank(), b.size()), engine(fabric.make_engine()) {}
+  joined(Bootstrap& b, const char* forced) : with((::setenv("TUTTI_LINK", forced, 1), b)), fabric(with, b.rank(), b.size(), processes::everyone(b.size())), engine(fabric.make_engine()) {}
   std::unique_ptr<tutti::link> connect(int ranks, int me) {
     auto l = engine->connect(everyone(ranks), me, with);
     for (int p = 0; p < ranks; ++p)
@@ -102,6 +102,40 @@ TEST_CASE("every rank reaches every other, over as many links as one makes, of e
       CHECK(processes::run(ranks, [&](auto& b) { talk(b, link, false); }) == 0);
     }
   CHECK(processes::run(3, [](auto& b) { talk(b, b.rank() == 0 ? "message" : "", true); }) == 0);
+}
+
+TEST_CASE("channels keep to the memory that each rank allows them, and carry everything") {
+  CHECK(processes::run(3, [](auto& b) {
+    joined all(b, "window");
+    const call what{};
+    for (std::size_t most : {std::size_t{4000}, std::size_t{30000}, std::size_t{1} << 20}) {
+      most += 1000 * static_cast<std::size_t>(b.rank());  // each as it likes
+      auto l = all.engine->connect(everyone(3), b.rank(), all.with, most);
+      need(l->bytes() <= most && 2 * l->bytes() + 4096 > most, format("%zu bytes of %zu", l->bytes(), most));
+      const int to = (b.rank() + 1) % 3, from = (b.rank() + 2) % 3;
+      l->from(from).expected = 1;
+      std::vector<int> out(50000, b.rank()), in;
+      for (std::size_t sent = 0; sent < 4 * out.size() || in.size() < out.size();) {
+        if (sent < 4 * out.size())
+          if (const std::ptrdiff_t n = l->to(to).send(reinterpret_cast<const std::byte*>(out.data()) + sent, 4 * out.size() - sent, {1, &what, 4}); n > 0)
+            sent += static_cast<std::size_t>(n);
+        if (const piece* got = l->from(from).receive(nullptr, 0)) {
+          const auto* words = reinterpret_cast<const int*>(got->data);
+          in.insert(in.end(), words, words + got->bytes / 4);
+          l->from(from).consume(got->bytes);
+        }
+      }
+      for (int v : in) need(v == from, "another's");
+      b.all_gather({});
+    }
+    try {
+      all.engine->connect(everyone(3), b.rank(), all.with, 500);
+      need(false, "it took too little");
+    } catch (const error& e) {
+      need(e.code() == errc::invalid_argument && std::string(e.what()).find("allows a communicator of 3 ranks 500 bytes for its channels; it needs ") != std::string::npos, e.what());
+    }
+    b.all_gather({});
+  }) == 0);
 }
 
 TEST_CASE("an engine sleeps until its peer says something, and none is missed") {

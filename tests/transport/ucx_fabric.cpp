@@ -17,7 +17,7 @@ template <class Bootstrap>
 std::string what_it_says(Bootstrap& b, const char* link) {
   ::setenv("TUTTI_LINK", link, 1);
   bootstrap_exchange with(b);
-  ucx_fabric fabric(with, b.rank(), b.size());
+  ucx_fabric fabric(with, b.rank(), b.size(), processes::everyone(b.size()));
   b.all_gather({});
   return fabric.describe();
 }
@@ -75,7 +75,7 @@ TEST_CASE("the first verdict is everybody's") {
     CHECK(processes::run(3, [&](auto& b) {
       ::setenv("TUTTI_LINK", link, 1);
       bootstrap_exchange with(b);
-      ucx_fabric fabric(with, b.rank(), b.size());
+      ucx_fabric fabric(with, b.rank(), b.size(), processes::everyone(b.size()));
       need(!fabric.board().any(), "a verdict before anything happened");
       b.all_gather({});
       verdict v{.code = errc::rank_failed, .rank = b.rank(), .operation = 5};

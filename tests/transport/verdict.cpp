@@ -34,8 +34,29 @@ TEST_CASE("a verdict is raised with all that it holds") {
   }
 }
 
+TEST_CASE("a verdict that is announced is there for all, and read once it is written") {
+  verdict_board board;
+  CHECK(board.announce());
+  CHECK(board.any());
+  CHECK(!board.has_written());
+  verdict v{.code = errc::rank_stopped, .rank = 2};
+  CHECK(!board.declare({.code = errc::link, .rank = 1}));
+  std::thread late([&] {
+    ::usleep(5000);
+    board.write(v);
+  });
+  CHECK(board.read().rank == 2);
+  late.join();
+  CHECK(board.has_written());
+}
+
+TEST_CASE("a verdict condemns a rank where the others can go on without it alone") {
+  for (errc code : {errc::rank_died, errc::rank_stopped, errc::deadline, errc::link}) CHECK(verdict{.code = code, .rank = 3}.condemned() == 3);
+  for (errc code : {errc::mismatch, errc::rank_failed, errc::invalid_argument}) CHECK(verdict{.code = code, .rank = 3}.condemned() == -1);
+}
+
 TEST_CASE("of many that declare one is first, and all read the same") {
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 100; ++round) {
     verdict_board board;
     CHECK_FALSE(board.any());
     constexpr int count = 6;

@@ -18,6 +18,7 @@ enum class errc : std::uint8_t {
   link,              ///< the transport reported a failure
   launch,            ///< the ranks could not be found or started
   data,              ///< a file or a data set is not what it should be
+  expelled,          ///< the other ranks have gone on without this one
   not_supported,     ///< legal, but this build or machine cannot do it
 };
 
@@ -32,6 +33,7 @@ constexpr const char* name_of(errc code) {
     case errc::link: return "link";
     case errc::launch: return "launch";
     case errc::data: return "data";
+    case errc::expelled: return "expelled";
     case errc::not_supported: return "not supported";
   }
   return "unknown";

@@ -60,9 +60,34 @@ class communicator {
     return subset(span<const int>(members.begin(), members.size()), options);
   }
 
+  /// After an error that ended the session: a communicator of the ranks that
+  /// survive, in their order here, that neither knows of that error nor of those
+  /// that are gone. Collective over the ranks that go on; not among them are the
+  /// one that the error names as died, stopped, late or cut off, whoever has left
+  /// or dies, and who does not come within the session's deadline. All others
+  /// agree; one that they gave up and that wakes later gets `expelled`, here and
+  /// nowhere else. Where another rank is lost meanwhile, it is left out as well.
+  ///
+  /// To be called on a communicator of all ranks of the session, which is good
+  /// for nothing else then: split the new one again. `world_rank` remains what it
+  /// was, and so do the ranks that errors name. The new one may be shrunk in
+  /// turn, and lasts as long as it or its own children do. Throws
+  /// `invalid_argument` where nothing has failed, or for a part of the ranks.
+  /// Cost: that of joining the session anew.
+  ///
+  /// Between hosts the lowest rank that survives leads. A rank that is lost
+  /// while they join is then an error of every survivor, and where a network
+  /// is cut in two, each side goes on without the other.
+  communicator shrink(communicator_options options = {});
+
   /// How a call of this shape would be done. Every rank gets the same answer,
   /// but for the bytes that it sends itself.
   plan plan_for(call_shape c);
+
+  /// Of this rank's memory that it holds now: its channels, which
+  /// `communicator_options` bounds, and what its operations keep for calls like
+  /// those before, `plan_for(call).scratch_bytes` for each under way at a time.
+  std::size_t scratch_bytes() const;
 
   /// Where `buffer<T>(communicator, n)` lies: neighbours read it in place.
   std::shared_ptr<memory_source> memory();
@@ -152,12 +177,28 @@ TUTTI_BODY std::optional<communicator> communicator::subset(span<const int> memb
   return with_core(detail::make_core(*core_, with, among ? std::move(group) : std::vector<int>{}, options));
 }
 
+TUTTI_BODY communicator communicator::shrink(communicator_options options) {
+  const session& old = core_->home;
+  if (size_ != old.size())
+    throw error(errc::invalid_argument, format("rank %d would shrink a communicator of %d of the session's %d ranks: shrink one of all "
+                                               "of them, and split it again", world_rank_, size_, old.size()), world_rank_);
+  for (;;) try {
+      std::unique_ptr<survivors> found = core_->home.gather_survivors();
+      survivors& all = *found;
+      auto core = std::make_unique<detail::communicator_core>(old.joined_by(std::move(found)), options);
+      if (all.settle()) return communicator(std::move(core));
+    } catch (const survivor_lost&) {
+      // Once more, without it.
+    }
+}
+
 TUTTI_BODY std::optional<communicator> communicator::with_core(std::unique_ptr<detail::communicator_core> core) {
   if (!core) return std::nullopt;
   return communicator(std::move(core));
 }
 
 TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c); }
+TUTTI_BODY std::size_t communicator::scratch_bytes() const { return core_->scratch_bytes(); }
 TUTTI_BODY std::shared_ptr<memory_source> communicator::memory() { return core_->home.memory(); }
 TUTTI_BODY statistics communicator::counters() const { return core_->counters(); }
 TUTTI_BODY std::vector<operation_record> communicator::recent() const { return core_->queue->recorder().read(); }

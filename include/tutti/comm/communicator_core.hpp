@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -25,11 +26,15 @@ inline void give_back(operation& o) {
 /// calls that it has prepared, and the engine that runs them.
 struct communicator_core {
   /// Of all ranks of the session, whose rank 0 decides how they plan. Collective.
-  communicator_core(session& s, communicator_options options) : home(s), me(s.rank()) {
+  communicator_core(session& s, communicator_options options) : home(s), me(place_of(s.rank(), s.members())) {
     choose_runner(options);
-    const std::vector<int> members = detail::everyone(s.size());
-    agree_on_settings(members, s.world());
-    connect(members, s.name_communicator(), s.world());
+    among_members all(s);
+    agree_on_settings(all);
+    connect(s.members(), s.name_communicator(), all);
+  }
+  /// The same, of a session that lasts as long as its communicators do.
+  communicator_core(std::shared_ptr<session> s, communicator_options options) : communicator_core(*s, options) {
+    kept = std::move(s);
   }
 
   /// Of `members`, ranks of the session, of which this rank is number `rank`;
@@ -37,7 +42,7 @@ struct communicator_core {
   /// what they agree to call it. Collective.
   communicator_core(communicator_core& parent, std::vector<int> members, int rank, communicator_key key, exchange& with,
                     communicator_options options)
-      : home(parent.home), me(rank), settings(parent.settings) {
+      : kept(parent.kept), home(parent.home), me(rank), settings(parent.settings) {
     choose_runner(options);
     connect(std::move(members), key, with);
   }
@@ -124,13 +129,14 @@ struct communicator_core {
   }
 
   void choose_runner(communicator_options options) {
+    channel_bytes = options.channel_bytes;
     if (options.progress == progress::thread) own_engine = home.make_engine(counts);
     runner = own_engine ? own_engine.get() : &home.main_engine();
     if (own_engine) own_engine->beside(home.main_engine());
   }
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {
-    auto l = runner->transport().connect(members, me, with);
+    auto l = runner->transport().connect(members, me, with, channel_bytes);
     queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
     for (int peer = 0; peer < size(); ++peer)
       if (const link_kind kind = queue->channels().kind(peer); kind != link_kind::self)
@@ -142,13 +148,13 @@ struct communicator_core {
   }
 
   // Rank 0's environment and cores decide, so that everybody plans alike.
-  void agree_on_settings(const std::vector<int>& members, exchange& with) {
+  void agree_on_settings(exchange& with) {
     cost_model model;
     const int cores = usable_cores(), here = home.neighbours();
     model.cores = here > cores ? cores : 0;
     if (me == 0) settings = plan_settings::from_environment(model);
     const contributions all = with.all_gather(bytes_of(settings));
-    if (all.size() != members.size() || all[0].size() != sizeof settings)
+    if (all.empty() || all[0].size() != sizeof settings)
       throw error(errc::launch, "a rank of another version of Tutti has joined");
     std::memcpy(&settings, all[0].data(), sizeof settings);
   }
@@ -258,6 +264,30 @@ struct communicator_core {
     statistics at_first;
   };
 
+  std::size_t scratch_bytes() const {
+    std::size_t bytes = queue->channels().bytes();
+    for (const auto& o : operations) bytes += o->scratch.size();
+    return bytes;
+  }
+
+  // What the members of a session say, of the world's ranks.
+  class among_members final : public exchange {
+   public:
+    explicit among_members(session& s) : session_(s) {}
+    contributions all_gather(bytes_view mine) override {
+      contributions all = session_.world().all_gather(mine), said;
+      for (int r : session_.members()) said.push_back(std::move(all.at(static_cast<std::size_t>(r))));
+      return said;
+    }
+
+   private:
+    session& session_;
+  };
+  static int place_of(int rank, const std::vector<int>& members) {
+    return static_cast<int>(std::find(members.begin(), members.end(), rank) - members.begin());
+  }
+
+  std::shared_ptr<session> kept;  // null where its owner is the program
   session& home;
   int me;
   borrowed_counters borrowed{home};
@@ -269,6 +299,7 @@ struct communicator_core {
   std::uint32_t hints[hint_count] = {};
   std::vector<std::unique_ptr<operation>> operations;
   std::uint64_t issued = 0;
+  std::size_t channel_bytes = 0;
   std::unique_ptr<engine> own_engine;
   engine* runner = nullptr;
   std::unique_ptr<operation_queue> queue;

@@ -185,6 +185,10 @@ class engine {
     }
     fabric_.open_operation.store(q.id(o.what.number + 1), std::memory_order_relaxed);
     q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
+    // Whoever gives a verdict now sees that this one is done, or this one sees the
+    // verdict (`verdict_board::announce` has the fence).
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (fabric_.board().any() && !comes_before_verdict(q.id(o.what.number))) return false;
     if (q.counts) {
       traffic sent = o.body.sent();
       if (o.plan->agree_first) sent += o.agreement.sent();
@@ -194,6 +198,11 @@ class engine {
     q.pop();
     finish(o, operation::stage::done);
     return true;
+  }
+
+  bool comes_before_verdict(std::uint64_t done) {
+    const std::uint64_t cut_short = fabric_.board().read().operation;
+    return communicator_of(cut_short) == communicator_of(done) && done < cut_short;
   }
 
   void begin(operation_queue& q, operation& o) {

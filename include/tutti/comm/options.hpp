@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 #include <tutti/base/cores.hpp>
@@ -41,6 +42,10 @@ struct communicator_options {
   /// `thread` for collectives that should go on while the rank computes: it
   /// costs a thread and, for a call that is waited for at once, waking it.
   tutti::progress progress = tutti::progress::caller;
+  /// The most bytes of this rank's memory that its channels to neighbours take,
+  /// for as long as it lives; fewer make long vectors slower where there are
+  /// many ranks. See `communicator::scratch_bytes`.
+  std::size_t channel_bytes = std::size_t{1} << 20;
 };
 
 struct call_options {

@@ -13,6 +13,7 @@ namespace tutti {
 
 class engine;
 class fabric;
+class survivors;
 class trace_file;
 struct loopback_world;
 
@@ -24,19 +25,23 @@ class session {
   /// Throws `error` where they cannot be.
   template <bootstrap B>
   explicit session(B& b, session_options options = {})
-      : session(std::make_unique<bootstrap_exchange<B>>(b), b.rank(), b.size(), nullptr, options) {}
+      : session(std::make_unique<bootstrap_exchange<B>>(b), b.rank(), b.size(), {}, nullptr, options) {}
 
   /// Ranks that are threads of one process and share `world`; needs no UCX.
   template <bootstrap B>
   session(B& b, loopback_world& world, session_options options = {})
-      : session(std::make_unique<bootstrap_exchange<B>>(b), b.rank(), b.size(), &world, options) {}
+      : session(std::make_unique<bootstrap_exchange<B>>(b), b.rank(), b.size(), {}, &world, options) {}
 
   session(const session&) = delete;
   session& operator=(const session&) = delete;
   ~session();
 
+  /// This rank's number in the world; what errors name.
   int rank() const { return rank_; }
-  int size() const { return size_; }
+  int size() const { return static_cast<int>(members_.size()); }
+  /// The ranks that it joins: all of the world, or those that survived, by their
+  /// numbers there.
+  const std::vector<int>& members() const { return members_; }
   /// Ranks on this host, this one included.
   int neighbours() const { return neighbours_; }
   tutti::fabric& fabric() { return *fabric_; }
@@ -67,10 +72,19 @@ class session {
   /// `why` from what they wait in, or from their next call.
   void abandon(const char* why);
 
- private:
-  session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world, session_options options);
+  /// After a verdict, collective over the ranks that go on: they agree on who
+  /// they are (see `communicator::shrink`).
+  std::unique_ptr<survivors> gather_survivors();
 
-  int rank_, size_, neighbours_ = 1, communicators_ = 0;
+  /// A session of these alone. Collective over them.
+  std::shared_ptr<session> joined_by(std::unique_ptr<survivors> all) const;
+
+ private:
+  session(std::unique_ptr<exchange> all, int rank, int size, std::vector<int> members, loopback_world* world,
+          session_options options, std::shared_ptr<trace_file> trace = nullptr);
+
+  int rank_, world_size_, neighbours_ = 1, communicators_ = 0, unwinding_;
+  std::vector<int> members_;
   session_options options_;
   waiting_policy waiting_{};
   detail::counter_block counts_;  // the main engine's
@@ -78,7 +92,7 @@ class session {
   std::vector<detail::counter_block*> free_counters_;
   std::unique_ptr<exchange> exchange_;
   std::unique_ptr<loopback_world> own_world_;
-  std::unique_ptr<trace_file> trace_;
+  std::shared_ptr<trace_file> trace_;
   std::unique_ptr<tutti::fabric> fabric_;
   std::unique_ptr<engine> engine_;
 };
@@ -87,10 +101,12 @@ class session {
 
 #if TUTTI_WITH_BODIES
 #include <cstring>
+#include <exception>
 
 #include <tutti/base/environment_names.hpp>
 #include <tutti/base/log.hpp>
 #include <tutti/comm/engine.hpp>
+#include <tutti/comm/group.hpp>
 #include <tutti/transport/loopback.hpp>
 #include <tutti/transport/ucx_engine.hpp>
 
@@ -98,10 +114,12 @@ namespace tutti {
 
 namespace detail {
 
-inline int count_neighbours(exchange& all, bool threads) {
+inline int count_neighbours(exchange& all, const std::vector<int>& members, bool threads) {
   const rank_home mine = rank_home::mine();
   int here = 0;
-  for (const auto& bytes : all.all_gather(bytes_of(mine))) {
+  const contributions cards = all.all_gather(bytes_of(mine));
+  for (int r : members) {
+    const auto& bytes = cards[static_cast<std::size_t>(r)];
     rank_home theirs;
     if (bytes.size() != sizeof theirs) throw error(errc::launch, "a rank of another version of Tutti has joined");
     std::memcpy(&theirs, bytes.data(), sizeof theirs);
@@ -112,25 +130,45 @@ inline int count_neighbours(exchange& all, bool threads) {
 
 }  // namespace detail
 
-TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, loopback_world* world,
-                            session_options options)
-    : rank_(rank), size_(size), options_(options), exchange_(std::move(all)) {
-  if (rank == 0) warn_of_unknown_names();
-  if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_unique<trace_file>(path, rank);
-  neighbours_ = detail::count_neighbours(*exchange_, world != nullptr);
+TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, std::vector<int> members,
+                            loopback_world* world, session_options options, std::shared_ptr<trace_file> trace)
+    : rank_(rank), world_size_(size), unwinding_(std::uncaught_exceptions()), members_(std::move(members)), options_(options),
+      exchange_(std::move(all)), trace_(std::move(trace)) {
+  if (members_.empty()) {  // the first session of its world
+    members_ = detail::everyone(size);
+    if (rank == 0) warn_of_unknown_names();
+    if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_shared<trace_file>(path, rank);
+  }
+  neighbours_ = detail::count_neighbours(*exchange_, members_, world != nullptr);
   waiting_ = default_waiting(neighbours_, usable_cores());
-  if (world || size_ == 1) {
+  if (world || members_.size() == 1) {
     if (!world) own_world_ = std::make_unique<loopback_world>();
     fabric_ = std::make_unique<loopback_fabric>(world ? *world : *own_world_);
   } else {
     detail::log_rank = rank_;
-    fabric_ = std::make_unique<ucx_fabric>(*exchange_, rank_, size_);
+    fabric_ = std::make_unique<ucx_fabric>(*exchange_, rank_, world_size_, members_);
   }
   engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline, counts_, trace_.get());
   log(log_level::info, fabric_->describe());
 }
 
-TUTTI_BODY session::~session() = default;
+// Whoever is here by an exception has not left in good order.
+TUTTI_BODY session::~session() {
+  if (std::uncaught_exceptions() > unwinding_) abandon("an exception ended its part in the session");
+}
+
+TUTTI_BODY std::unique_ptr<survivors> session::gather_survivors() {
+  if (!fabric_->board().any())
+    throw error(errc::invalid_argument, format("rank %d would shrink a session in which nothing has failed", rank_), rank_);
+  if (const verdict v = fabric_->board().read(); v.condemned() == rank_)
+    throw error(errc::expelled, format("rank %d was given up by the other ranks, which can go on without it: %s", rank_, v.text), rank_);
+  return fabric_->gather_survivors(options_.deadline);
+}
+
+TUTTI_BODY std::shared_ptr<session> session::joined_by(std::unique_ptr<survivors> all) const {
+  std::vector<int> members = all->members();
+  return std::shared_ptr<session>(new session(std::move(all), rank_, world_size_, std::move(members), nullptr, options_, trace_));
+}
 
 TUTTI_BODY std::shared_ptr<memory_source> session::memory() { return fabric_->memory(); }
 

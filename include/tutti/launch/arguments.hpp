@@ -133,6 +133,7 @@ class arguments {
     for (const entry& e : words_) add_line(text, e);
     for (const entry& e : entries_) add_line(text, e);
     add_line(text, {.name = "--ranks", .what = "N", .help = "start N local processes (not under mpirun or srun)"});
+    add_line(text, {.name = "--survive", .help = "let these go on where some of them are lost"});
     add_line(text, {.name = "--tag-output", .help = "put the rank before every line of their output"});
     add_line(text, {.name = "--help", .help = "this text"});
     return text;
@@ -223,7 +224,7 @@ class arguments {
       if (name == e.name) return e;
       known.push_back(e.name);
     }
-    for (const char* own : {"--ranks", "--tag-output", "--help"}) known.push_back(own);
+    for (const char* own : {"--ranks", "--survive", "--tag-output", "--help"}) known.push_back(own);
     throw error(errc::invalid_argument, format("unknown flag '%s': there are %s", name.c_str(), list(known).c_str()));
   }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -25,11 +26,16 @@ namespace tutti {
 struct local_options {
   int ranks = 1;
   bool tag_output = false;  ///< put "[rank] " before every line of the ranks' output
+  bool survive = false;     ///< let the others go on after a failure, for as long as they need
   double grace = 10;        ///< seconds that the others get to end by themselves after a first failure
   double timeout = 300;     ///< of the bootstrap's all-gathers, in seconds
 };
 
 namespace detail {
+
+/// What a rank that the others gave up ends with, so that its end is told from
+/// a failure of theirs.
+inline constexpr int exit_code_of_expelled = 75;
 
 /// The parent's side: its children, their signals, their output, their end.
 class local_family {
@@ -78,7 +84,9 @@ class local_family {
     return false;
   }
 
-  /// Waits for all; the exit code of the first that failed, 0 where none did.
+  /// Waits for all; the exit code of the first that failed, 0 where none did. Of
+  /// ranks that may survive others, 0 where one ended well and none badly by
+  /// itself: that some were killed or given up is what the others survived.
   int supervise() {
     while (any_running()) {
       wait_for_something();
@@ -89,13 +97,14 @@ class local_family {
     if (first_ < 0 && first_consequence_ >= 0) tell(first_ = first_consequence_);
     // Whoever reads our output may have stopped; a signal then ends the wait.
     while (!output_.empty() && !take_signals()) wait_for_something();
+    if (options_.survive) return code_of_survivors();
     return first_ < 0 ? 0 : exit_code_of(children_[static_cast<std::size_t>(first_)].status);
   }
 
  private:
   struct child {
     pid_t pid = 0;
-    bool running = false, ended_by_us = false;
+    bool running = false, ended_by_us = false, stopped = false;
     int status = 0;
   };
   enum class stage { all_well, grace, asked, killed };
@@ -123,10 +132,28 @@ class local_family {
     }
   }
 
+  int code_of_survivors() const {
+    bool any_well = false;
+    for (const child& c : children_) any_well |= c.status == 0;
+    for (const child& c : children_) {
+      const int code = exit_code_of(c.status);
+      if (code == 0 || (any_well && (WIFSIGNALED(c.status) || code == exit_code_of_expelled))) continue;
+      return any_well ? code : exit_code_of(children_[static_cast<std::size_t>(first_ < 0 ? 0 : first_)].status);
+    }
+    return 0;
+  }
+
   bool any_running() const {
     for (const child& c : children_)
       if (c.running) return true;
     return false;
+  }
+
+  bool any_ended() const {
+    return std::any_of(children_.begin(), children_.end(), [](const child& c) { return c.pid > 0 && !c.running; });
+  }
+  bool only_stopped() const {
+    return std::all_of(children_.begin(), children_.end(), [](const child& c) { return c.stopped || !c.running; });
   }
 
   int milliseconds_left() const {
@@ -163,13 +190,23 @@ class local_family {
     std::vector<int> ended;
     for (int r = 0; r < options_.ranks; ++r) {
       child& c = children_[static_cast<std::size_t>(r)];
-      if (!c.running || ::waitpid(c.pid, &c.status, WNOHANG) != c.pid) continue;
+      int status = 0;
+      if (!c.running || ::waitpid(c.pid, &status, WNOHANG | WUNTRACED | WCONTINUED) != c.pid) continue;
+      c.stopped = WIFSTOPPED(status);
+      if (c.stopped || WIFCONTINUED(status)) continue;
+      c.status = status;
       c.running = false;
       ended.push_back(r);
-      if (c.status != 0 && stage_ == stage::all_well) {
+      if (c.status != 0 && stage_ == stage::all_well && !options_.survive) {
         stage_ = stage::grace;
         next_stage_ = now() + options_.grace;
       }
+    }
+    // Who survived the others may wait for them for as long as it likes, but one
+    // that is stopped may never go on.
+    if (options_.survive && stage_ == stage::all_well && any_ended() && only_stopped()) {
+      stage_ = stage::grace;
+      next_stage_ = now() + options_.grace;
     }
     judge(ended);
     for (int r : ended) {  // after the line that says why: this wakes whoever waits for them
@@ -191,6 +228,7 @@ class local_family {
       }
     }
     if (lost >= 0 && first_ < 0) tell(first_ = lost);
+    else if (lost >= 0 && options_.survive) tell(lost);
   }
 
   /// After the grace time SIGTERM, and later SIGKILL, to those that have not ended.
@@ -241,7 +279,9 @@ class local_family {
 /// SIGUSR2 on, and says in a line which rank failed first. The others then have
 /// `grace` seconds to end with an error of their own before they get SIGTERM,
 /// and two seconds later SIGKILL. When the parent dies, however that was, its
-/// children are killed. Rank 0 keeps standard input, the others read nothing.
+/// children are killed. With `survive` the others go on instead (see
+/// `communicator::shrink`), and their end is what counts: 0 where one ended with
+/// 0 and none with an error, though some were killed or given up. Rank 0 keeps standard input, the others read nothing.
 ///
 /// Call it before there are threads, and before UCX or CUDA are used: they do
 /// not survive a fork. Throws `launch` where a process cannot be started.

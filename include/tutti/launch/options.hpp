@@ -12,13 +12,14 @@ namespace tutti {
 struct launch_options {
   int ranks = 0;            ///< local processes to start (`--ranks`); 0: not said
   bool tag_output = false;  ///< `--tag-output`, or `TUTTI_TAG_OUTPUT=1`
+  bool survive = false;     ///< `--survive`: a rank that is lost does not end the others
   double grace = 10;        ///< `TUTTI_GRACE`: seconds that the others get after a first failure
   double timeout = 300;     ///< `TUTTI_DEADLINE`: seconds that a living rank may stay away
 };
 
 inline constexpr int most_local_ranks = 4096;
 
-/// Takes `--ranks N` (or `--ranks=N`) and `--tag-output` out of the command
+/// Takes `--ranks N` (or `--ranks=N`), `--tag-output` and `--survive` out of the command
 /// line, and leaves the rest to the program; looks no further than `--`.
 /// Throws `invalid_argument` where a value is not one.
 inline launch_options parse_launch_options(int& argc, char** argv) {
@@ -38,6 +39,10 @@ inline launch_options parse_launch_options(int& argc, char** argv) {
     }
     if (std::strcmp(argv[i], "--tag-output") == 0) {
       options.tag_output = true;
+      continue;
+    }
+    if (std::strcmp(argv[i], "--survive") == 0) {
+      options.survive = true;
       continue;
     }
     bool joined = std::strncmp(argv[i], "--ranks=", 8) == 0;

@@ -17,7 +17,8 @@ int run_communicator(int& argc, char** argv, rank_body<communicator> body);
 ///
 /// Returns what `main` should: the body's own int or 0; 1 where it threw, which
 /// every other rank then learns from its next call; in the process that started
-/// the ranks, the first failure's code.
+/// the ranks, the first failure's code; with `--survive`, which lets the others go
+/// on for as long as they need, 0 where these end well (see `communicator::shrink`).
 template <class Body>
 int run(int& argc, char** argv, Body body) {
   return detail::run_communicator(argc, argv, rank_body<communicator>(body));

@@ -70,11 +70,13 @@ inline int run_rank(any_bootstrap& ranks, rank_body<any_bootstrap> body) noexcep
   log_rank = ranks.rank();
   std::string why;
   int culprit = -1;
+  bool expelled = false;
   try {
     return body(ranks);
   } catch (const error& e) {
     why = e.what();
     culprit = e.rank();
+    expelled = e.code() == errc::expelled;
   } catch (const std::exception& e) {
     why = e.what();
   } catch (...) {
@@ -82,7 +84,7 @@ inline int run_rank(any_bootstrap& ranks, rank_body<any_bootstrap> body) noexcep
   }
   say_line(format("rank %d: %s", ranks.rank(), why.c_str()));
   ranks.fail(why.c_str(), culprit);
-  return 1;
+  return expelled ? exit_code_of_expelled : 1;
 }
 
 TUTTI_BODY int run_ranks(int& argc, char** argv, rank_body<any_bootstrap> body) {
@@ -95,7 +97,7 @@ TUTTI_BODY int run_ranks(int& argc, char** argv, rank_body<any_bootstrap> body) 
                                                  options.ranks, name_of(around.by), around.size));
     if (around.by == launcher::none && options.ranks > 0)
       return run_local_processes(
-          {.ranks = options.ranks, .tag_output = options.tag_output, .grace = options.grace, .timeout = options.timeout},
+          {.ranks = options.ranks, .tag_output = options.tag_output, .survive = options.survive, .grace = options.grace, .timeout = options.timeout},
           [&](shared_bootstrap mine) {
             any_bootstrap ranks(mine);
             return run_rank(ranks, body);

@@ -37,7 +37,7 @@ enum class heartbeat_kind : std::uint32_t {
   hello,     ///< first words of who connects: `rank` speaks, `operation` is the rank it looks for
   welcome,   ///< the answer: `rank` speaks
   beat,      ///< I live
-  ask,       ///< do you live, and what do you wait in?
+  ask,       ///< do you live, and what do you wait in? `operation` 1: a verdict follows
   stuck,     ///< the answer: in `operation`, 0 in none
   suspect,   ///< to the coordinator: a connection to `rank` broke
   report,    ///< to the coordinator: a verdict that one rank would give
@@ -45,6 +45,9 @@ enum class heartbeat_kind : std::uint32_t {
   left,      ///< a byte a rank: 1 where it has left
   goodbye,   ///< I leave, and my end is no failure
   released,  ///< I have a new coordinator: the old one may go
+  gather,    ///< after a verdict, to who leads the survivors: my part of all-gather `operation`
+  gathered,  ///< its answer: the length of each rank's part, then the parts
+  scattered, ///< the survivors cannot go on, `rank` being lost: why
 };
 
 struct heartbeat_frame {

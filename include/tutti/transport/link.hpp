@@ -13,6 +13,7 @@
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/link_kind.hpp>
 #include <tutti/transport/port.hpp>
+#include <tutti/transport/survivors.hpp>
 #include <tutti/transport/verdict.hpp>
 
 namespace tutti {
@@ -79,6 +80,9 @@ class link {
   /// Whether any two members are joined by messages: the same answer on all.
   virtual bool any_message() const { return false; }
 
+  /// Of this rank's memory that its channels hold.
+  virtual std::size_t bytes() const { return 0; }
+
   /// Tells peers that cannot see this rank's status in which call it waits.
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }
 };
@@ -87,11 +91,16 @@ class link {
 /// needs a processor to be moved, and sleeps until something may have come.
 class engine_transport {
  public:
+  static constexpr std::size_t usual_channel_bytes = std::size_t{1} << 20;
+
   virtual ~engine_transport() = default;
 
   /// Collective over the members, named by their ranks in the world; `me` is
   /// this rank's place among them.
-  virtual std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) = 0;
+  /// Its channels take at most `most_bytes` of this rank's memory, where windows
+  /// need any: throws `invalid_argument` where that is too little.
+  virtual std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with,
+                                        std::size_t most_bytes = usual_channel_bytes) = 0;
 
   /// True where something moved.
   virtual bool progress() = 0;
@@ -133,6 +142,14 @@ class fabric {
 
   /// From here on this rank's end is no failure.
   virtual void leave() = 0;
+
+  /// After a verdict, collective over the ranks that go on: they agree on who
+  /// they are. A rank that lives and does not come within `patience` seconds is
+  /// given up. Throws `expelled` where the others have gone on without this rank.
+  virtual std::unique_ptr<survivors> gather_survivors(double patience) {
+    static_cast<void>(patience);
+    throw error(errc::not_supported, "ranks that are threads of one process cannot be shrunk");
+  }
 
   /// In one sentence: which links there are, and to whom.
   virtual std::string describe() const = 0;

@@ -67,6 +67,7 @@ class loopback_fabric final : public fabric {
     send_port& to(int peer) override { return senders_[static_cast<std::size_t>(peer)]; }
     recv_port& from(int peer) override { return receivers_[static_cast<std::size_t>(peer)]; }
     link_kind kind(int peer) const override { return peer == me_ ? link_kind::self : link_kind::loopback; }
+    std::size_t bytes() const override { return inboxes_[static_cast<std::size_t>(me_)]->memory.size(); }
     rank_status& status() final { return inboxes_[static_cast<std::size_t>(me_)]->status; }
     const rank_status* status_of(int peer) const override {
       return &inboxes_[static_cast<std::size_t>(peer)]->status;
@@ -83,7 +84,7 @@ class loopback_fabric final : public fabric {
    public:
     explicit engine(slot_shape shape) : shape_(shape), bell_(std::make_shared<doorbell>()) {}
 
-    std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) override {
+    std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, std::size_t) override {
       auto mine = std::make_shared<inbox>(static_cast<int>(members.size()), shape_, bell_);
       shared_inbox* address = &mine;
       contributions all = with.all_gather(bytes_of(address));

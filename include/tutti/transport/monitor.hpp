@@ -19,6 +19,7 @@
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/link.hpp>
 #include <tutti/transport/succession.hpp>
+#include <tutti/transport/survivors.hpp>
 
 namespace tutti {
 
@@ -32,13 +33,15 @@ namespace tutti {
 /// not run, or whose host cannot be reached, within three.
 class monitor {
  public:
-  /// Collective. Throws `link`, on every rank, where a rank cannot reach rank 0
+  /// Collective over `members`, in ascending order, of a world of `size` ranks.
+  /// Throws `link`, on every rank, where a rank cannot reach the first of them
   /// within `joining` seconds.
-  monitor(exchange& world, int rank, int size, verdict_board& board, double joining = 20) : board_(board) {
+  monitor(exchange& world, int rank, int size, const std::vector<int>& members, verdict_board& board, double joining = 20)
+      : board_(board), rank_(rank) {
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_ < 0) throw error(errc::link, format("the monitor got no descriptor: %s", std::strerror(errno)), rank);
     try {
-      join(world, rank, size, joining);
+      join(world, rank, size, members, joining);
     } catch (...) {
       leave();
       ::close(wake_);
@@ -61,21 +64,17 @@ class monitor {
       board_.declare(v);
       return;
     }
-    lock();
-    asked_for_.has_verdict = true;
-    asked_for_.would_say = v;
-    unlock();
-    wake();
+    ask([&](requests& r) {
+      r.has_verdict = true;
+      r.would_say = v;
+    });
   }
 
   /// A connection to a rank has ended, which may mean something: the rank is
   /// asked whether it lives.
   void suspect(int rank) {
     if (!running_) return;
-    lock();
-    asked_for_.suspects.push_back(rank);
-    unlock();
-    wake();
+    ask([&](requests& r) { r.suspects.push_back(rank); });
   }
 
   /// Where the lowest operation that this rank has not completed can be read,
@@ -84,69 +83,139 @@ class monitor {
     follows_.store(&open_operation, std::memory_order_release);
   }
 
+  /// After a verdict: see `fabric::gather_survivors`. `condemned` (−1: none) is not
+  /// waited for. Throws what it is that they cannot go on for.
+  std::unique_ptr<survivors> gather_survivors(int condemned, double patience) {
+    return std::make_unique<mustered>(*this, condemned, patience);
+  }
+
   /// From here on this process's end is no failure. Waits at most some three
   /// seconds, which it needs only where peers do not answer.
   void leave() {
     if (!running_) return;
-    lock();
-    asked_for_.leave = true;
-    unlock();
-    wake();
+    ask([](requests& r) { r.leave = true; });
     ::pthread_join(thread_, nullptr);
     running_ = false;
   }
 
  private:
   struct requests {
-    bool has_verdict = false, leave = false;
+    bool has_verdict = false, leave = false, contributes = false, gives_up = false;
     verdict would_say{};
     std::vector<int> suspects;
+    std::vector<std::byte> part;
+    std::uint64_t round = 0;
+    double until = 0;
+    int condemned = -1;
   };
+
+  /// The ranks that survive, who gather through the monitors' thread.
+  class mustered final : public survivors {
+   public:
+    mustered(monitor& by, int condemned, double patience) : by_(by), condemned_(condemned), patience_(patience) {
+      if (std::exchange(by_.shrunk_, true)) throw error(errc::invalid_argument, format("rank %d has shrunk this session before", by_.rank_), by_.rank_);
+      gather({});
+      if (!came_[static_cast<std::size_t>(by_.rank_)])
+        throw error(errc::expelled, format("rank %d was given up by the other ranks, which have gone on without it", by_.rank_), by_.rank_);
+      for (std::size_t r = 0; r < came_.size(); ++r)
+        if (came_[r]) members_.push_back(static_cast<int>(r));
+    }
+    ~mustered() override {
+      if (settled_) return;
+      by_.ask([](requests& r) { r.gives_up = true; });
+    }
+    const std::vector<int>& members() const override { return members_; }
+    contributions all_gather(bytes_view mine) override {
+      if (settled_) throw error(errc::not_supported, "ranks that have shrunk make new communicators from the one they have", by_.rank_);
+      return gather(mine);
+    }
+    bool settle() override {
+      gather({});
+      return settled_ = true;
+    }
+
+   private:
+    contributions gather(bytes_view mine) {
+      const double until = now() + patience_;
+      by_.answered_ = 0;
+      by_.ask([&](requests& r) {
+        r.contributes = true;
+        r.part.assign(mine.begin(), mine.end());
+        r.round = round_;
+        r.until = until;
+        r.condemned = condemned_;
+      });
+      ++round_;
+      while (!by_.answered_.load(std::memory_order_acquire)) {
+        if (now() > until + 10) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
+        futex_wait(by_.answered_, 0, 0.1);
+      }
+      if (by_.answer_.came.empty()) throw error(errc::rank_died, by_.answer_.why, by_.answer_.lost);
+      came_ = by_.answer_.came;
+      return std::move(by_.answer_.said);
+    }
+
+    monitor& by_;
+    int condemned_;
+    double patience_;
+    std::uint64_t round_ = 0;
+    std::vector<char> came_;
+    std::vector<int> members_;
+    bool settled_ = false;
+  };
+
+  template <class F>
+  void ask(F f) {
+    lock();
+    f(asked_for_);
+    unlock();
+    wake();
+  }
 
   /// What a rank says before others can connect to it.
   struct card {
     detail::reach at;
-    detail::session_secret secret;  // rank 0's counts
+    detail::session_secret secret;  // the first rank's counts
   };
 
   template <class T>
-  static std::vector<T> gather(exchange& world, const T& mine) {
-    std::vector<T> all;
-    for (const auto& bytes : world.all_gather(bytes_of(mine))) {
+  static std::vector<T> gather(exchange& world, int size, const std::vector<int>& members, const T& mine) {
+    std::vector<T> all(static_cast<std::size_t>(size));
+    const contributions said = world.all_gather(bytes_of(mine));
+    for (int m : members) {
+      const auto& bytes = said[static_cast<std::size_t>(m)];
       if (bytes.size() != sizeof(T)) throw error(errc::launch, "a rank of another version of Tutti has joined");
-      all.emplace_back();
-      std::memcpy(&all.back(), bytes.data(), sizeof(T));
+      std::memcpy(static_cast<void*>(&all[static_cast<std::size_t>(m)]), bytes.data(), sizeof(T));
     }
     return all;
   }
 
-  void join(exchange& world, int rank, int size, double joining) {
-    const std::vector<card> cards = gather(world, card{detail::reach::mine(), detail::session_secret::fresh()});
+  void join(exchange& world, int rank, int size, const std::vector<int>& members, double joining) {
+    const std::vector<card> cards = gather(world, size, members, card{detail::reach::mine(), detail::session_secret::fresh()});
+    const card& first = cards[static_cast<std::size_t>(members[0])];
     bool together = true;
     std::vector<detail::reach> ranks;
-    for (const card& c : cards) {
-      together &= c.at.same_network_space(cards[0].at);
-      ranks.push_back(c.at);
-    }
+    for (const card& c : cards) ranks.push_back(c.at);
+    for (int m : members) together &= ranks[static_cast<std::size_t>(m)].same_network_space(first.at);
     detail::socket listener = detail::listen_for_peers(together);
     const std::string no_port = listener ? "" : format("it cannot listen: %s", std::strerror(errno));
-    const std::vector<std::uint16_t> ports = gather(world, listener ? detail::port_of(listener) : std::uint16_t{0});
+    const std::vector<std::uint16_t> ports = gather(world, size, members, listener ? detail::port_of(listener) : std::uint16_t{0});
 
-    bool joined = static_cast<bool>(listener) && ports[0] != 0;
+    bool joined = static_cast<bool>(listener) && ports[static_cast<std::size_t>(members[0])] != 0;
     if (joined) {
-      detail::peer_lines lines(rank, std::move(ranks), ports, cards[0].secret, std::move(listener));
-      work_ = std::make_unique<detail::succession>(rank, std::move(lines), board_, now());
+      detail::peer_lines lines(rank, std::move(ranks), ports, first.secret, std::move(listener));
+      work_ = std::make_unique<detail::succession>(rank, members, std::move(lines), board_, now());
       start(rank);
       for (const double limit = now() + joining; !joined_.load(std::memory_order_acquire) && now() < limit;)
         futex_wait(joined_, 0, 0.1);
       joined = joined_.load(std::memory_order_acquire) != 0;
     }
-    const std::vector<char> all_joined = gather(world, static_cast<char>(joined));
-    for (int r = 0; r < size; ++r)
+    const std::vector<char> all_joined = gather(world, size, members, static_cast<char>(joined));
+    for (int r : members)
       if (!all_joined[static_cast<std::size_t>(r)])
-        throw error(errc::link, format("rank %d (process %d on %s) could not connect to rank 0 on %s for heartbeats%s%s", r,
+        throw error(errc::link, format("rank %d (process %d on %s) could not connect to rank %d on %s for heartbeats%s%s", r,
                                        cards[static_cast<std::size_t>(r)].at.home.pid,
-                                       cards[static_cast<std::size_t>(r)].at.home.host, cards[0].at.home.host,
+                                       cards[static_cast<std::size_t>(r)].at.home.host, members[0], first.at.home.host,
                                        no_port.empty() ? "" : ": ", no_port.c_str()), r);
   }
 
@@ -174,11 +243,17 @@ class monitor {
         const requests r = std::exchange(asked_for_, {});
         unlock();
         const double t = now();
-        if (const auto* open = follows_.load(std::memory_order_acquire)) work_->stuck(open->load(std::memory_order_relaxed));
+        if (const auto* open = follows_.load(std::memory_order_acquire)) work_->follow(*open);
         if (r.has_verdict) work_->propose(r.would_say, t);
         for (int s : r.suspects) work_->suspect(s, t);
+        if (r.contributes) work_->contribute(r.round, r.part, r.until, r.condemned);
+        if (r.gives_up) work_->give_up(format("rank %d could not join the other survivors", rank_));
         if (r.leave) work_->leave(t);
         work_->step(t);
+        if (work_->take(answer_)) {
+          answered_.store(1, std::memory_order_release);
+          futex_wake(answered_);
+        }
         if (work_->joined() && !joined_.exchange(1)) futex_wake(joined_);
       }
     } catch (const std::exception& e) {
@@ -197,6 +272,7 @@ class monitor {
   void unlock() { ::pthread_mutex_unlock(&mutex_); }
 
   verdict_board& board_;
+  int rank_;
   int wake_ = -1;
   std::unique_ptr<detail::succession> work_;  // the thread's, once it runs
   pthread_t thread_{};
@@ -205,6 +281,9 @@ class monitor {
   std::atomic<const std::atomic<std::uint64_t>*> follows_{nullptr};
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
   requests asked_for_;
+  std::atomic<std::uint32_t> answered_{0};
+  detail::muster::answer answer_;  // the asking thread's once it is there
+  bool shrunk_ = false;
 };
 
 }  // namespace tutti

@@ -23,11 +23,12 @@ class peer_lines {
   static constexpr double stranger_time = 1.0;    ///< for whoever connects to say who it is
   static constexpr double next_way_after = 0.05;  ///< without an answer from one address, the next is tried too
   static constexpr double try_again_after = 0.2;  ///< all of them once more
+  static constexpr std::size_t most_payload = std::size_t{64} << 20;
 
   peer_lines(int rank, std::vector<reach> ranks, std::vector<std::uint16_t> ports, const session_secret& secret,
              socket listener)
       : rank_(rank), ranks_(std::move(ranks)), ports_(std::move(ports)), secret_(secret), listener_(std::move(listener)),
-        refused_(ranks_.size()), most_payload_(most_payload(ranks_.size())) {}
+        refused_(ranks_.size()) {}
 
   std::size_t size() const { return ranks_.size(); }
   const reach& about(int rank) const { return ranks_[static_cast<std::size_t>(rank)]; }
@@ -124,8 +125,6 @@ class peer_lines {
     clock at;
   };
 
-  static std::size_t most_payload(std::size_t ranks) { return ranks > 4096 ? ranks : 4096; }
-
   void accept(clock t) {
     if (t < accept_after_) return;
     std::size_t unknown = 0;
@@ -188,7 +187,7 @@ class peer_lines {
   template <class Events>
   void read(heartbeat_line& l, clock t, Events& events) {
     for (;;) {
-      const transfer moved = l.read(l.open() ? most_payload_ : 0, t);
+      const transfer moved = l.read(l.open() ? most_payload : 0, t);
       if (moved == transfer::later) return;
       const bool was_open = l.open();
       if (moved == transfer::closed || (!was_open && !introduced(l))) {
@@ -227,7 +226,6 @@ class peer_lines {
   session_secret secret_;
   socket listener_;
   std::vector<char> refused_;
-  std::size_t most_payload_;
   std::vector<std::unique_ptr<heartbeat_line>> lines_;
   std::vector<dialled> dials_;
   std::vector<pollfd> polled_;

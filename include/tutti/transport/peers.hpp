@@ -13,6 +13,7 @@
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/transport/verdict.hpp>
 
 namespace tutti {
 
@@ -45,6 +46,27 @@ struct rank_home {
            ipc_space == other.ipc_space;
   }
 };
+
+/// The verdict on a rank that is lost: `rank_died` or `rank_stopped`.
+inline verdict loss_of(int rank, const rank_home& home, errc code) {
+  verdict v{.code = code, .rank = rank};
+  v.say(code == errc::rank_died ? format("rank %d (process %d on %s) died", rank, home.pid, home.host)
+                                : format("rank %d (process %d on %s) gives no sign of life: it is stopped, or its host "
+                                         "cannot be reached", rank, home.pid, home.host));
+  return v;
+}
+
+/// A verdict with the lowest operation that it cut short, of those that ranks
+/// wait in.
+inline verdict cut_short(verdict v, const lowest_operations& open) {
+  const bool loss = v.code == errc::rank_died || v.code == errc::rank_stopped;
+  if (v.operation == 0 || loss) v.operation = open.lowest(v.operation);
+  if (loss && v.operation > 0)
+    v.say(format("%s; operation %llu%s could not be completed", v.text,
+                 static_cast<unsigned long long>(operation_number(v.operation)),
+                 of_communicator(communicator_of(v.operation)).c_str()));
+  return v;
+}
 
 /// Watches processes of this host: has one ended, or does one exist but not
 /// run? A process that ended is seen at once, one that is stopped once it has

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -6,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/transport/calls.hpp>
+#include <tutti/transport/muster.hpp>
 #include <tutti/transport/peer_lines.hpp>
 #include <tutti/transport/verdict.hpp>
 
@@ -34,17 +37,20 @@ class succession {
   static constexpr double alone_after = 3.0;      ///< a rank decides for itself
   static constexpr double leaving = 1.0;          ///< the longest that a leaving rank waits
 
-  /// `t` is the time, here and below: in seconds, from anywhere on.
-  succession(int rank, peer_lines lines, verdict_board& board, double t)
-      : rank_(rank), lines_(std::move(lines)), board_(board), standing_(lines_.size(), standing::here), t_(t), last_(t) {
-    if (rank_ != 0) lines_.dial(0, t_);
+  /// `members` in ascending order; the first coordinates. `t` is the time, here
+  /// and below: in seconds, from anywhere on.
+  succession(int rank, const std::vector<int>& members, peer_lines lines, verdict_board& board, double t)
+      : rank_(rank), lines_(std::move(lines)), board_(board), standing_(lines_.size(), standing::gone), t_(t), last_(t),
+        coordinator_(members[0]), calls_(lines_.size()), muster_(rank, members, lines_.size()) {
+    for (int m : members) standing_of(m) = standing::here;
+    if (rank_ != coordinator_) lines_.dial(coordinator_, t_);
+    else joined_ = true;
   }
 
-  bool joined() const { return rank_ == 0 || joined_; }
+  bool joined() const { return joined_; }
   bool finished() const { return finished_; }
-
   void wait(int wake) {
-    const bool soon = seeking_ || lines_.restless() || leaving_since_ > 0 || (blamed_ && !decided_) || calling_ ||
+    const bool soon = seeking_ || muster_.waits() || lines_.restless() || leaving_since_ > 0 || (blamed_ && !decided_) || calls_.under_way() ||
                       (t_ < answer_until_ && !decided_);
     const double until_beat = next_beat_ - t_;
     lines_.wait(wake, soon ? 0.01 : until_beat > 0 ? until_beat : 0, t_);
@@ -61,8 +67,17 @@ class succession {
     if (heartbeat_line* l = lines_.to(rank)) ask(*l);
     if (coordinator_ != rank_) say_to_coordinator(heartbeat_kind::suspect, rank);
   }
-  /// The operation (an `operation_id`) that this rank waits in, 0 for none.
-  void stuck(std::uint64_t operation) { stuck_on_ = operation; }
+  /// Where the operation (an `operation_id`) is found that this rank waits in, 0
+  /// for none.
+  void follow(const std::atomic<std::uint64_t>& open) { open_operation_ = &open; }
+  /// After a verdict: see `muster`. `condemned` (−1: none) is not waited for.
+  void contribute(std::uint64_t round, std::vector<std::byte> mine, double until, int condemned) {
+    if (condemned >= 0) standing_of(condemned) = standing::gone;
+    muster_.contribute(round, std::move(mine), until);
+  }
+  void give_up(const std::string& why) { muster_.give_up(why, lines_); }
+  bool take(muster::answer& a) { return muster_.take(a); }
+
   void leave(double t) {
     if (leaving_since_ == 0) leaving_since_ = t;
   }
@@ -75,10 +90,12 @@ class succession {
         if (l.asked > 0) l.asked = t;
       });
     t_ = last_ = t;
+    look_where();
     lines_.move(t, *this);
     answer();
     look_for_silence();
     seek();
+    muster_.step(t_, lines_, [&](int r) { return r != rank_ && standing_of(r) == standing::here; }, [&](int r) { calls_.one(r, t_); });
     call();
     decide();
     tell_who_left();
@@ -88,13 +105,12 @@ class succession {
   }
 
   void close() { lines_.close_all(); }
-
   // What the lines report.
 
   void opened(heartbeat_line& l) {
     if (l.peer == coordinator_) joined_ = true;
     if (decided_) l.say(heartbeat_kind::verdict, rank_, 0, bytes_of(verdict_));
-    else if (decide_at_ > 0) l.say(heartbeat_kind::ask, rank_);
+    else if (decide_at_ > 0) l.say(heartbeat_kind::ask, rank_, 1);
     if (goodbye_said_) l.say(heartbeat_kind::goodbye, rank_);
   }
 
@@ -103,6 +119,11 @@ class succession {
     const heartbeat_frame& f = l.frame;
     switch (f.kind) {
       case heartbeat_kind::ask:
+        if (f.operation == 0) {
+          l.say(heartbeat_kind::beat, rank_);
+          break;
+        }
+        announce();
         l.say(heartbeat_kind::stuck, rank_, stuck_on_);
         if (stuck_on_ == 0) answer_until_ = t_ + first_hearing;
         break;
@@ -135,6 +156,9 @@ class succession {
         if (l.peer == coordinator_) seek_another();
         break;
       case heartbeat_kind::released: l.released = true; break;
+      case heartbeat_kind::gather:
+      case heartbeat_kind::gathered:
+      case heartbeat_kind::scattered: muster_.came(l, lines_); break;
       default: break;  // a sign of life
     }
   }
@@ -157,21 +181,20 @@ class succession {
     if (heartbeat_line* l = lines_.to(coordinator_)) l->say(kind, rank, operation, more);
   }
 
+  void look_where() {
+    if (open_operation_) stuck_on_ = open_operation_->load(std::memory_order_acquire);
+  }
+  // A verdict is to come: what this rank has completed by now is what it is asked for.
+  void announce() {
+    if (!announced_) announced_ = board_.announce();
+    look_where();
+  }
+
   // Who is asked before it waits for anything says so when it does.
   void answer() {
     if (t_ > answer_until_ || stuck_on_ == 0) return;
     say_to_coordinator(heartbeat_kind::stuck, rank_, stuck_on_);
     answer_until_ = 0;
-  }
-
-  verdict loss_of(int rank, errc code) const {
-    const rank_home& home = lines_.about(rank).home;
-    verdict v{.code = code, .rank = rank};
-    v.say(code == errc::rank_died
-              ? format("rank %d (process %d on %s) died", rank, home.pid, home.host)
-              : format("rank %d (process %d on %s) gives no sign of life: it is stopped, or its host cannot be reached",
-                       rank, home.pid, home.host));
-    return v;
   }
 
   void lost(int rank, errc code) {
@@ -180,12 +203,12 @@ class succession {
     if (decided_) return;
     const bool was_coordinator = rank == coordinator_;
     if (was_coordinator) coordinator_ = -1;
-    if (leaving_since_ == 0) blame(loss_of(rank, code));
+    if (leaving_since_ == 0) blame(loss_of(rank, lines_.about(rank).home, code));
     if (was_coordinator) seek_another();
   }
 
   void look_for_silence() {
-    if (decided_) return;
+    if (decided_ && !muster_.waits()) return;
     int silent = -1;
     do {
       silent = -1;
@@ -194,7 +217,7 @@ class succession {
         if ((t_ - l.heard > silence || no_answer) && standing_of(l.peer) == standing::here) silent = l.peer;
       });
       if (silent >= 0) lost(silent, errc::rank_stopped);
-    } while (silent >= 0 && !decided_);
+    } while (silent >= 0);
   }
 
   // A reason to end the session has come up: the first counts.
@@ -213,7 +236,8 @@ class succession {
   }
   void hear(double seconds) {
     decide_at_ = t_ + seconds;
-    lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::ask, rank_); });
+    announce();
+    lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::ask, rank_, 1); });
   }
 
   void decide() {
@@ -229,23 +253,18 @@ class succession {
   }
 
   verdict judgement() {
-    verdict v = cause_;
     open_.note(stuck_on_);
-    const bool loss = v.code == errc::rank_died || v.code == errc::rank_stopped;
-    if (v.operation == 0 || loss) v.operation = open_.lowest(v.operation);
-    if (loss && v.operation > 0)
-      v.say(format("%s; operation %llu%s could not be completed", v.text,
-                   static_cast<unsigned long long>(operation_number(v.operation)),
-                   of_communicator(communicator_of(v.operation)).c_str()));
-    return v;
+    return cut_short(cause_, open_);
   }
 
   void adopt(const verdict& v) {
     if (decided_) return;
     decided_ = true;
-    verdict_ = board_.declare(v) ? v : board_.read();
+    announce();
+    verdict_ = announced_ ? v : board_.read();
+    if (announced_) board_.write(v);
     lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::verdict, rank_, 0, bytes_of(verdict_)); });
-    if (coordinator_ == rank_) call_all();
+    if (coordinator_ == rank_) calls_.all(t_);
   }
 
   // The coordinator is gone: who is it now?
@@ -280,7 +299,7 @@ class succession {
       if (t_ < seek_until_) return;
       standing_of(r) = standing::gone;
       lines_.stop_dialing(r);
-      if (leaving_since_ == 0) blame(loss_of(r, lines_.refused(r) ? errc::rank_died : errc::rank_stopped));
+      if (leaving_since_ == 0) blame(loss_of(r, lines_.about(r).home, lines_.refused(r) ? errc::rank_died : errc::rank_stopped));
     }
     turn_to(rank_);
   }
@@ -298,27 +317,14 @@ class succession {
       return;
     }
     if (blamed_) hear(first_hearing);
-    call_all();
+    calls_.all(t_);
   }
 
-  // As the new coordinator, or with a verdict: those who have not come are
-  // called. They may not have noticed yet, or be gone.
-  void call_all() {
-    calling_ = true;
-    called_at_ = t_;
-  }
+  // As the new coordinator, or with a verdict: those who have not come are called.
   void call() {
-    if (!calling_) return;
-    bool missing = false;
-    for (int r = 0; r < static_cast<int>(standing_.size()); ++r) {
-      if (r == rank_ || standing_of(r) != standing::here || lines_.to(r)) continue;
-      missing = true;
-      if (t_ - called_at_ > (decided_ ? 0 : 0.1)) lines_.dial(r, t_);
-      if (t_ - called_at_ <= (lines_.refused(r) ? 2 * finding : silence)) continue;
-      lines_.stop_dialing(r);
-      lost(r, lines_.refused(r) ? errc::rank_died : errc::rank_stopped);
-    }
-    if (!missing) calling_ = false;
+    calls_.step(t_, {.first = decided_ ? 0 : 0.1, .refused = 2 * finding, .silent = silence}, lines_,
+                [&](int r) { return r != rank_ && standing_of(r) == standing::here; },
+                [&](int r) { lost(r, lines_.refused(r) ? errc::rank_died : errc::rank_stopped); });
   }
 
   void tell_who_left() {
@@ -370,21 +376,25 @@ class succession {
   double t_, last_, next_beat_ = 0;
   bool joined_ = false, finished_ = false, left_changed_ = false;
 
-  int coordinator_ = 0;  // −1 while one is sought
-  bool seeking_ = false, calling_ = false;
-  double seek_until_ = 0, called_at_ = 0;
+  int coordinator_;  // −1 while one is sought
+  bool seeking_ = false;
+  double seek_until_ = 0;
+  calls calls_;
   int sought_below_ = 0;
 
-  bool blamed_ = false, decided_ = false;
+  bool blamed_ = false, decided_ = false, announced_ = false;
   verdict cause_{}, verdict_{};
   double blamed_at_ = 0, reported_at_ = 0, decide_at_ = 0;
 
+  const std::atomic<std::uint64_t>* open_operation_ = nullptr;
   std::uint64_t stuck_on_ = 0;
   lowest_operations open_;
   double answer_until_ = 0;
 
   bool goodbye_said_ = false;
   double leaving_since_ = 0;
+
+  muster muster_;
 };
 
 }  // namespace tutti::detail

@@ -27,6 +27,7 @@ class ucx_fabric::mixed_link final : public link {
   rank_status& status() override { return *status_; }
   const rank_status* status_of(int peer) const override { return statuses_[static_cast<std::size_t>(peer)]; }
   bool any_message() const override { return any_message_; }
+  std::size_t bytes() const override { return inbox_bytes_; }
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
       if (kinds_[p] == link_kind::message)
@@ -62,17 +63,16 @@ class ucx_fabric::engine final : public engine_transport {
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
   }
 
-  std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) override {
+  std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, std::size_t most_bytes) override {
     const std::size_t n = members.size(), self = static_cast<std::size_t>(me);
     auto made = std::make_unique<mixed_link>(*this, me, n);
-    const slot_shape shape = shape_for(n);
+    const slot_shape shape = shape_for(n, most_bytes, fabric_.rank_);
     bool any_message = false;  // of this rank's; `any_message_` is of any two
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
     for (int a : members)
       for (int b : members) made->any_message_ |= !fabric_.near(a, b);
 
     // Its own inbox, initialised before anybody hears of it.
-    const std::size_t channels_at = sizeof(rank_status);
     made->inbox_bytes_ = channels_at + n * shape.footprint();
     made->place_ = fabric_.arena_.allocate(made->inbox_bytes_);
     std::byte* inbox = fabric_.arena_.at(made->place_);
@@ -83,14 +83,17 @@ class ucx_fabric::engine final : public engine_transport {
 
     std::vector<std::byte> card;
     append(card, fabric_.next_communicator_);
+    append(card, shape);
     fabric_.append_card(card, made->place_);
     fabric_.append_card(card, bell_place_);
     const contributions cards = with.all_gather(card);
     std::vector<card_reader> readers;
+    std::vector<slot_shape> shapes;  // of each rank's own inbox
     for (const auto& bytes : cards) {
       readers.emplace_back(bytes);
       const auto number = readers.back().value<std::uint32_t>();
       if (number > made->number_) made->number_ = number;
+      shapes.push_back(readers.back().value<slot_shape>());
     }
     fabric_.next_communicator_ = made->number_ + 1;
 
@@ -106,7 +109,7 @@ class ucx_fabric::engine final : public engine_transport {
       made->kinds_[p] = link_kind::window;
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
       made->senders_[p] = std::make_unique<slot_sender>(
-          slot_memory{theirs + channels_at + self * shape.footprint(), shape}, *bell, fabric_.memory_.get());
+          slot_memory{theirs + channels_at + self * shapes[p].footprint(), shapes[p]}, *bell, fabric_.memory_.get());
       made->receivers_[p] = std::make_unique<slot_receiver>(
           slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
     }

@@ -14,6 +14,7 @@
 #include <tutti/transport/lending.hpp>
 #include <tutti/transport/link.hpp>
 #include <tutti/transport/monitor.hpp>
+#include <tutti/transport/near_survivors.hpp>
 #include <tutti/transport/peers.hpp>
 #include <tutti/transport/window.hpp>
 
@@ -28,9 +29,10 @@ namespace tutti {
 /// what that opens of a neighbour's memory.
 class ucx_fabric final : public fabric {
  public:
-  /// Collective over the world.
-  ucx_fabric(exchange& world, int rank, int size)
-      : rank_(rank), size_(static_cast<std::size_t>(size)), context_(std::make_shared<ucx::context>()), arena_(*context_),
+  /// Collective over `members`, in ascending order, of a world of `size` ranks;
+  /// `world` gives by rank of the world what each of them gave.
+  ucx_fabric(exchange& world, int rank, int size, std::vector<int> members)
+      : rank_(rank), size_(static_cast<std::size_t>(size)), members_(std::move(members)), context_(std::make_shared<ucx::context>()), arena_(*context_),
         mapper_(*context_) {
     const char* forced = environment("TUTTI_LINK");
     if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
@@ -39,15 +41,16 @@ class ucx_fabric final : public fabric {
     broken_since_ = std::make_unique<std::atomic<double>[]>(size_);
     meet_neighbours(world, forced && std::strcmp(forced, "message") == 0);
     if (forced && std::strcmp(forced, "window") == 0)
-      for (std::size_t r = 0; r < size_; ++r)
-        if (!windows_[r])
-          throw error(errc::link, format("TUTTI_LINK=window, but rank %zu on %s cannot be reached through a window",
-                                         r, homes_[r].host), static_cast<int>(r));
+      for (int r : members_)
+        if (!near(rank, r))
+          throw error(errc::link, format("TUTTI_LINK=window, but rank %d on %s cannot be reached through a window",
+                                         r, homes_[static_cast<std::size_t>(r)].host), r);
     one_host_ = true;
-    for (std::size_t r = 0; r < size_ * size_; ++r) one_host_ &= all_windows_[r] != 0;
-    board_ = one_host_ ? &controls_[0]->board : &own_board_;
+    for (int a : members_)
+      for (int b : members_) one_host_ &= near(a, b);
+    board_ = one_host_ ? &controls_[static_cast<std::size_t>(members_[0])]->board : &own_board_;
     if (!one_host_) {
-      monitor_ = std::make_unique<monitor>(world, rank, size, own_board_);
+      monitor_ = std::make_unique<monitor>(world, rank, size, members_, own_board_);
       monitor_->follow(open_operation);
     }
     for (std::size_t r = 0; r < size_; ++r)
@@ -76,13 +79,16 @@ class ucx_fabric final : public fabric {
       const auto r = static_cast<std::size_t>(f.rank);
       const bool dead = f.is == process_watch::condition::ended;
       if (dead && controls_[r] && controls_[r]->left.load(std::memory_order_acquire)) return;
+      // Where this board is everybody's, nobody goes on while this rank looks.
+      if (one_host_ && !board_->announce()) return;
       verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
                 .operation = lowest_open(stuck_on, over, members, f.rank)};
       v.say(format("rank %d (process %d on %s) %s; operation %llu%s could not be completed", f.rank, f.pid,
                    homes_[r].host, dead ? "died" : "is stopped and does not run",
                    static_cast<unsigned long long>(operation_number(v.operation)),
                    of_communicator(communicator_of(v.operation), members).c_str()));
-      declare(v);
+      if (one_host_) board_->write(v);
+      else declare(v);
     });
     for (std::size_t p = 0; p < members.size(); ++p) report_broken(stuck_on, over, static_cast<int>(p), members);
     examining_.clear(std::memory_order_release);
@@ -90,6 +96,15 @@ class ucx_fabric final : public fabric {
 
   std::shared_ptr<memory_source> memory() override { return memory_; }
   borrower& borrowed() { return *borrowings_; }
+
+  std::unique_ptr<survivors> gather_survivors(double patience) override {
+    const int condemned = board_->read().condemned();
+    if (!one_host_) return monitor_->gather_survivors(condemned, patience);
+    std::vector<survivor_desk*> desks(size_);
+    for (int r : members_) desks[static_cast<std::size_t>(r)] = &controls_[static_cast<std::size_t>(r)]->desk;
+    return std::make_unique<near_survivors>(controls_[static_cast<std::size_t>(members_[0])]->survivors, std::move(desks), rank_,
+                                            condemned, patience, [this] { return lost_neighbours(); });
+  }
 
   void leave() override {
     controls_[static_cast<std::size_t>(rank_)]->left.store(1, std::memory_order_release);
@@ -99,7 +114,7 @@ class ucx_fabric final : public fabric {
   std::string describe() const override {
     std::size_t near = 0;
     for (char w : windows_) near += w != 0;
-    return format("UCX: windows to %zu ranks of this host, messages to %zu others", near - 1, size_ - near);
+    return format("UCX: windows to %zu ranks of this host, messages to %zu others", near - 1, members_.size() - near);
   }
 
  private:
@@ -108,7 +123,19 @@ class ucx_fabric final : public fabric {
     verdict_board board;
     std::atomic<std::uint32_t> left{0};
     lending_board lends;
+    survivor_board survivors;  // the lowest rank's counts
+    survivor_desk desk;
   };
+
+  std::vector<int> lost_neighbours() {
+    std::vector<int> lost;
+    while (examining_.test_and_set(std::memory_order_acquire)) ::sched_yield();
+    watch_.look([&](process_watch::finding f) { lost.push_back(f.rank); });
+    examining_.clear(std::memory_order_release);
+    for (int r : members_)
+      if (controls_[static_cast<std::size_t>(r)]->left.load(std::memory_order_acquire)) lost.push_back(r);
+    return lost;
+  }
 
   // A card and a key behind it.
   void append_card(std::vector<std::byte>& to, arena_place place) const {
@@ -153,10 +180,11 @@ class ucx_fabric final : public fabric {
     return mine;
   }
 
-  static std::vector<rank_home> gather_homes(exchange& world) {
+  std::vector<rank_home> gather_homes(exchange& world) const {
     rank_home mine = rank_home::mine();
-    std::vector<rank_home> homes;
-    for (const auto& bytes : world.all_gather(bytes_of(mine))) homes.push_back(card_reader(bytes).value<rank_home>());
+    const contributions all = world.all_gather(bytes_of(mine));
+    std::vector<rank_home> homes(size_);
+    for (int r : members_) homes[static_cast<std::size_t>(r)] = card_reader(all[static_cast<std::size_t>(r)]).value<rank_home>();
     return homes;
   }
 
@@ -193,16 +221,25 @@ class ucx_fabric final : public fabric {
     const contributions all_opened = world.all_gather(opened);
     // Every rank knows of every pair, so that what follows from it is the same on all.
     all_windows_.resize(size_ * size_);
-    for (std::size_t a = 0; a < size_; ++a)
-      for (std::size_t b = 0; b < size_; ++b)
+    for (int first : members_)
+      for (int second : members_) {
+        const auto a = static_cast<std::size_t>(first), b = static_cast<std::size_t>(second);
         all_windows_[a * size_ + b] = all_opened[a][b] != std::byte{0} && all_opened[b][a] != std::byte{0};
+      }
     windows_.assign(all_windows_.begin() + static_cast<std::ptrdiff_t>(me * size_),
                     all_windows_.begin() + static_cast<std::ptrdiff_t>((me + 1) * size_));
   }
 
-  static slot_shape shape_for(std::size_t peers) {
+  static constexpr std::size_t channels_at = sizeof(rank_status);  // in an inbox
+
+  static slot_shape shape_for(std::size_t peers, std::size_t most_bytes, int rank) {
     slot_shape shape{.slots = 4, .bytes = 65536};
-    while (shape.bytes > 4096 && shape.footprint() * peers > arena::segment_bytes) shape.bytes /= 2;
+    const auto takes = [&] { return channels_at + shape.footprint() * peers; };
+    while (shape.bytes > 64 && takes() > most_bytes) shape.bytes /= 2;
+    while (shape.slots > 1 && takes() > most_bytes) shape.slots /= 2;
+    if (takes() > most_bytes)
+      throw error(errc::invalid_argument, format("rank %d allows a communicator of %zu ranks %zu bytes for its channels; it needs %zu",
+                                                 rank, peers, most_bytes, takes()), rank);
     return shape;
   }
 
@@ -210,7 +247,8 @@ class ucx_fabric final : public fabric {
   class mixed_link;
 
   int rank_;
-  std::size_t size_;
+  std::size_t size_;          // of the world; members may be fewer
+  std::vector<int> members_;  // ascending
   std::shared_ptr<ucx::context> context_;  // shared with buffers that outlive the session
   arena arena_;
   ucx::worker mapper_;

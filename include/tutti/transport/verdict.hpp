@@ -4,7 +4,10 @@
 #include <cstring>
 #include <string>
 
+#include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
@@ -24,6 +27,11 @@ struct verdict {
     std::memcpy(text, sentence.data(), n);
     text[n] = '\0';
   }
+  /// The rank that the others can go on without, and must where they go on; −1
+  /// where it was a call that failed, and every rank is as good as before.
+  int condemned() const {
+    return code == errc::rank_died || code == errc::rank_stopped || code == errc::deadline || code == errc::link ? rank : -1;
+  }
   [[noreturn]] void raise() const { throw error(code, text, rank, operation_number(operation)); }
 };
 
@@ -34,35 +42,57 @@ class alignas(64) verdict_board {
  public:
   /// False where somebody else was first.
   bool declare(const verdict& v) {
-    std::uint32_t expected = none;
-    if (!state_.compare_exchange_strong(expected, writing, std::memory_order_acq_rel)) return false;
-    verdict_ = v;
-    state_.store(written, std::memory_order_release);
+    if (!announce()) return false;
+    write(v);
     return true;
   }
 
+  /// The first half of that: from here on nobody completes an operation without
+  /// having asked whether the verdict, which `write` must bring soon, comes before
+  /// it; and what anyone has completed can be seen.
+  bool announce() {
+    std::uint32_t expected = none;
+    if (!state_.compare_exchange_strong(expected, announced, std::memory_order_seq_cst)) return false;
+    // Whoever completes something writes that down and then looks here, without a
+    // fence, which every operation would pay for: all pay for it here, once.
+    ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+    return true;
+  }
+  void write(const verdict& v) {
+    verdict_ = v;
+    state_.store(written, std::memory_order_release);
+  }
+
+  /// Whether `read` answers at once.
+  bool has_written() const { return state_.load(std::memory_order_acquire) == written; }
+
+  /// Whether there is a verdict, or will be in a moment.
   bool any() const { return state_.load(std::memory_order_relaxed) != none; }
 
   /// To be called where `any()`. A writer that died while writing is waited for
   /// `patience` seconds.
   verdict read(double patience = usual_patience) const {
-    for (double limit = now() + patience; state_.load(std::memory_order_acquire) != written; ::sched_yield())
-      if (now() > limit) {
+    const double begun = now();
+    for (double t = begun; state_.load(std::memory_order_acquire) != written; t = now()) {
+      if (t - begun < 0.001) ::sched_yield();
+      else ::usleep(200);
+      if (t - begun > patience) {
         verdict v{.code = errc::rank_died};
         v.say("a rank died while it said why the session ended");
         return v;
       }
+    }
     return verdict_;
   }
 
-  /// Writing takes a microsecond, but on a machine with more processes than
+  /// Writing takes moments, but on a machine with more processes than
   /// cores the writer may lose its core in the midst of it, and whoever gave up
   /// too early would give another verdict than the rest. Far beyond any such
   /// pause; one that died just then is so rare that the wait costs nothing.
   static constexpr double usual_patience = 10;
 
  private:
-  static constexpr std::uint32_t none = 0, writing = 1, written = 2;
+  static constexpr std::uint32_t none = 0, announced = 1, written = 2;
   std::atomic<std::uint32_t> state_{none};
   verdict verdict_{};
 };

@@ -1,0 +1,114 @@
+// What communicators cost when nothing is sent over them: the time to join and
+// to make more, the memory of one at rest, the processor time of ranks that wait
+// in a barrier, and what two threads with a communicator each cost each other.
+// Usage: at_rest --ranks N; N = 64 and N = 8 are what the bars are about.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/tutti.hpp>
+
+using namespace tutti;
+
+namespace {
+
+double processor_seconds() {
+  rusage used;
+  ::getrusage(RUSAGE_SELF, &used);
+  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+double largest(communicator& c, double mine) {
+  std::vector<double> x{mine};
+  all_reduce(c, x, maximum{});
+  return x[0];
+}
+double total(communicator& c, double mine) {
+  std::vector<double> x{mine};
+  all_reduce(c, x);
+  return x[0];
+}
+
+// The best of some, each as long as the slowest rank took.
+double seconds_of(communicator& world, const std::function<void()>& make) {
+  double best = 1e9;
+  for (int i = 0; i < 5; ++i) {
+    barrier(world);
+    const double begun = now();
+    make();
+    best = std::min(best, largest(world, now() - begun));
+  }
+  return best;
+}
+
+// Processor seconds per second of all ranks together that wait for rank 0.
+double share_of_a_core(communicator& world) {
+  barrier(world);
+  const double before = processor_seconds();
+  if (world.rank() == 0) ::sleep(1);
+  barrier(world);
+  return total(world, world.rank() == 0 ? 0 : processor_seconds() - before);
+}
+
+double calls_per_second(communicator& c, int calls) {
+  std::vector<float> x(2, 1);
+  for (int i = 0; i < calls / 10; ++i) all_reduce(c, x);
+  const double begun = now();
+  for (int i = 0; i < calls; ++i) {
+    x[0] = x[1] = 1;
+    all_reduce(c, x);
+  }
+  return calls / (now() - begun);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_ranks(argc, argv, [&](any_bootstrap& ranks) {
+    ranks.all_gather({});
+    const double begun = now();
+    session joined(ranks);
+    communicator world(joined);
+    barrier(world);
+    const double joining = largest(world, now() - begun);
+    std::optional<communicator> made;
+    const double duplicating = seconds_of(world, [&] { made = world.duplicate(); });
+    const double splitting = seconds_of(world, [&] { made = world.split(world.rank() % 2); });
+    made = world.duplicate();
+    barrier(*made);
+    const double at_rest = largest(world, static_cast<double>(made->scratch_bytes()));
+    const double waiting = share_of_a_core(world);
+    if (world.rank() == 0)
+      std::printf("%d ranks: join %.0f ms, duplicate %.2f ms, split %.2f ms, a communicator at rest %.0f KiB a rank, "
+                  "a second in a barrier %.2f %% of a core\n",
+                  world.size(), 1e3 * joining, 1e3 * duplicating, 1e3 * splitting, at_rest / 1024, 100 * waiting);
+    if (world.size() > 2) return;
+    // Two threads, each with a session and a communicator of its own: alone, and
+    // at once.
+    session beside(ranks);
+    communicator second(beside);
+    constexpr int calls = 20000;
+    const double alone = calls_per_second(world, calls), other_alone = calls_per_second(second, calls);
+    barrier(world);
+    double first_at_once = 0, second_at_once = 0;
+    std::thread thread([&] { second_at_once = calls_per_second(second, calls); });
+    first_at_once = calls_per_second(world, calls);
+    thread.join();
+    barrier(world);
+    if (world.rank() == 0)
+      std::printf("two threads of a rank with a communicator each, all-reduce of 8 bytes: alone %.2f and %.2f us, at once %.2f and "
+                  "%.2f us (%ld cores for %d threads)\n",
+                  1e6 / alone, 1e6 / other_alone, 1e6 / first_at_once, 1e6 / second_at_once, ::sysconf(_SC_NPROCESSORS_ONLN),
+                  2 * world.size());
+  });
+}

@@ -1,0 +1,339 @@
+// A rank is killed at seeded moments inside every collective: what the others
+// are told, and what is left. The ranks are forks of this program, which itself
+// never uses UCX; several jobs run side by side, since most of the time passes
+// in sleep until somebody looks who is missing.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <tutti/comm/collectives.hpp>
+#include <tutti/launch/shared_bootstrap.hpp>
+#include <tutti/schedule/repertoire.hpp>
+
+#include "../shared_memory.hpp"
+
+using namespace tutti;
+
+namespace {
+
+constexpr int ranks = 4;
+enum class fault { killed, stopped, late, killed_twice };
+
+// What one job does, all of it decided by its seed.
+struct assignment {
+  unsigned seed = 0;
+  collective what{};
+  fault how = fault::killed;
+  const char* links[ranks] = {"window", "window", "window", "window"};
+  bool shrinks = false;
+  double deadline = 60;
+
+  int victim = 0, root = 0;
+  tutti::algorithm by = tutti::algorithm::automatic;
+  std::size_t count = 1;
+  int delay = 0, second_delay = 0;  // µs
+
+  void decide() {
+    std::mt19937 draw(seed);
+    victim = static_cast<int>(draw() % ranks);
+    root = static_cast<int>(draw() % ranks);
+    count = std::size_t{1} << draw() % 17;
+    delay = static_cast<int>(draw() % 4000);
+    second_delay = static_cast<int>(draw() % 60000);
+    std::vector<tutti::algorithm> known;
+    for (const repertoire_entry& e : repertoire)
+      if (e.what == what) known.push_back(e.how);
+    by = known[draw() % known.size()];
+  }
+  std::string name() const {
+    return format("seed %u: %s by %s of %zu, root %d, rank %d after %d us", seed, name_of(what), name_of(by), count, root, victim, delay);
+  }
+};
+
+void call(communicator& c, const assignment& o, std::vector<int>& in, std::vector<int>& out) {
+  const auto n = static_cast<std::size_t>(c.size());
+  const span<const int> one(in.data(), o.count), all(in.data(), n * o.count);
+  const span<int> one_out(out.data(), o.count), all_out(out.data(), n * o.count);
+  const int root = o.root % c.size();
+  const call_options how{.algorithm = o.by};
+  switch (o.what) {
+    case collective::all_reduce: return all_reduce(c, one, one_out, plus{}, how);
+    case collective::reduce_scatter: return reduce_scatter(c, all, one_out, plus{}, how);
+    case collective::all_gather: return all_gather(c, one, all_out, how);
+    case collective::broadcast: return broadcast(c, one_out, root, how);
+    case collective::reduce: return reduce(c, one, one_out, plus{}, root, how);
+    case collective::barrier: return barrier(c, how);
+    case collective::gather: return gather(c, one, c.rank() == root ? all_out : span<int>(), root, how);
+    case collective::scatter: return scatter(c, c.rank() == root ? all : span<const int>(), one_out, root, how);
+    case collective::all_to_all: return all_to_all(c, all, all_out, how);
+    case collective::scan: return scan(c, one, one_out, plus{}, how);
+    case collective::exclusive_scan: return exclusive_scan(c, one, one_out, plus{}, how);
+  }
+}
+
+// What a rank leaves for the test, in memory that both see.
+struct note {
+  std::atomic<int> ready{0}, errors{0}, shrinking{0};
+  std::uint64_t completed = 0, operation = 0;
+  int code = -1, rank = -1, size_after = 0, threads_left = 0;
+  char text[512] = {};
+};
+
+int threads_now() { return static_cast<int>(tests::names_in("/proc/self/task").size()); }
+
+void be_rank(shared_bootstrap b, const assignment& o, note& mine) {
+  std::vector<int> in(o.count * ranks, 1), out(o.count * ranks);
+  {
+    session joined(b, {.deadline = o.deadline});
+    communicator world(joined);
+    mine.ready = 1;
+    try {
+      for (;;) {
+        if (o.how == fault::late && b.rank() == o.victim && mine.completed == 20) ::poll(nullptr, 0, 2000);
+        call(world, o, in, out);
+        ++mine.completed;
+        // Where a root hears from nobody it would run ahead for ever.
+        if (mine.completed % 16 == 0) barrier(world), ++mine.completed;
+      }
+    } catch (const error& e) {
+      mine.code = static_cast<int>(e.code());
+      mine.rank = e.rank();
+      mine.operation = e.operation();
+      std::snprintf(mine.text, sizeof mine.text, "%s", e.what());
+      ++mine.errors;
+    }
+    if (o.shrinks) {
+      mine.shrinking = 1;
+      for (communicator smaller = world.shrink();;) try {
+          for (int i = 0; i < 3; ++i) call(smaller, o, in, out);
+          barrier(smaller);
+          mine.size_after = smaller.size();
+          break;
+        } catch (const error&) {
+          smaller = smaller.shrink();  // one more was lost after they had agreed
+        }
+    }
+  }
+  // UCX may keep one of its own.
+  for (double limit = now() + 2; (mine.threads_left = threads_now() - 1) > 0 && now() < limit;) ::poll(nullptr, 0, 1);
+}
+
+bool over_windows(const assignment& o) {
+  return std::all_of(o.links, o.links + ranks, [](const char* l) { return std::string(l) == "window"; });
+}
+
+class job {
+ public:
+  explicit job(assignment o) : order_(o), board_(ranks) {
+    notes_ = static_cast<note*>(::mmap(nullptr, sizeof(note) * ranks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    for (int r = 0; r < ranks; ++r) new (&notes_[r]) note;
+    for (int r = 0; r < ranks; ++r) {
+      pids_[r] = ::fork();
+      if (pids_[r] != 0) continue;
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::setenv("TUTTI_LINK", order_.links[r], 1);
+      // What is not needed need not be opened.
+      ::setenv("UCX_TLS", over_windows(order_) ? "sysv,self" : "sysv,tcp,self", 1);
+      int code = 0;
+      try {
+        be_rank(shared_bootstrap(board_, r, 30), order_, notes_[r]);
+      } catch (const std::exception& e) {
+        std::fprintf(stderr, "rank %d: %s (%s)\n", r, e.what(), order_.name().c_str());
+        code = 1;
+      }
+      std::fflush(nullptr);
+      ::_exit(code);
+    }
+    begun_ = now();
+  }
+  ~job() {
+    for (int r = 0; r < ranks; ++r)
+      if (pids_[r] > 0) {
+        ::kill(pids_[r], SIGKILL);
+        ::waitpid(pids_[r], nullptr, 0);
+      }
+    ::munmap(notes_, sizeof(note) * ranks);
+  }
+
+  // Does what is due; true once all have ended.
+  bool step() {
+    int ready = 0, running = 0;
+    for (int r = 0; r < ranks; ++r) ready += notes_[r].ready.load();
+    if (due_ == 0 && ready == ranks) due_ = now() + 1e-6 * order_.delay;
+    if (due_ > 0 && !struck_ && now() >= due_) strike(order_.victim, order_.how == fault::stopped ? SIGSTOP : SIGKILL);
+    const int second = (order_.victim + 1) % ranks;
+    if (order_.how == fault::killed_twice && struck_ && second_due_ == 0 && notes_[second].shrinking.load())
+      second_due_ = now() + 1e-6 * order_.second_delay;
+    if (second_due_ > 0 && now() >= second_due_) {
+      second_due_ = 1e300;
+      if (pids_[second] > 0) ::kill(pids_[second], SIGKILL);
+    }
+    for (int r = 0; r < ranks; ++r) {
+      int status = 0;
+      if (pids_[r] > 0 && ::waitpid(pids_[r], &status, WNOHANG) == pids_[r]) {
+        pids_[r] = 0;
+        status_[r] = exit_code_of(status);
+      }
+      running += pids_[r] > 0;
+    }
+    if (order_.how == fault::stopped && running == 1 && pids_[order_.victim] > 0) ::kill(pids_[order_.victim], SIGCONT);
+    return running == 0 || now() - begun_ > 25;
+  }
+
+  // Empty where all was as it should be.
+  std::string wrong() const {
+    std::string text;
+    auto expect = [&](bool holds, const std::string& what) {
+      if (!holds) text += "\n  " + what;
+    };
+    const errc expected = order_.how == fault::stopped ? errc::rank_stopped
+                          : order_.how == fault::late  ? errc::deadline : errc::rank_died;
+    std::uint64_t lowest = ~std::uint64_t{0};
+    const int second = order_.how == fault::killed_twice ? (order_.victim + 1) % ranks : -1;
+    for (int r = 0; r < ranks; ++r)
+      if (r != order_.victim) lowest = std::min(lowest, notes_[r].completed + 1);
+    for (int r = 0; r < ranks; ++r) {
+      const note& n = notes_[r];
+      expect(pids_[r] == 0, format("rank %d did not end", r));
+      if (r == order_.victim || (r == second && status_[r] != 0)) continue;
+      expect(status_[r] == 0, format("rank %d ended with %d", r, status_[r]));
+      expect(n.errors == 1, format("rank %d got %d errors", r, n.errors.load()));
+      expect(n.code == static_cast<int>(expected) && n.rank == order_.victim, format("rank %d: %s", r, n.text));
+      expect(n.operation == lowest, format("rank %d was told of operation %llu, not %llu: %s", r, static_cast<unsigned long long>(n.operation),
+                                           static_cast<unsigned long long>(lowest), n.text));
+      expect(n.threads_left == 0, format("rank %d has %d threads left", r, n.threads_left));
+      if (order_.shrinks && second < 0) expect(n.size_after == ranks - 1, format("rank %d: %d ranks went on", r, n.size_after));
+      // It may have been killed when all was done.
+      if (second >= 0) expect(n.size_after == ranks - 2 || n.size_after == ranks - 1, format("rank %d: %d ranks went on", r, n.size_after));
+    }
+    if (order_.how == fault::killed || order_.how == fault::killed_twice) expect(status_[order_.victim] == 128 + SIGKILL, "the victim lives");
+    if (!text.empty())
+      for (int r = 0; r < ranks; ++r) text += format("\n  rank %d had completed %llu", r, static_cast<unsigned long long>(notes_[r].completed));
+    return text.empty() ? text : order_.name() + text;
+  }
+
+ private:
+  void strike(int victim, int signal) {
+    struck_ = true;
+    if (order_.how != fault::late && pids_[victim] > 0) ::kill(pids_[victim], signal);
+  }
+
+  assignment order_;
+  shared_board board_;
+  note* notes_;
+  pid_t pids_[ranks] = {};
+  int status_[ranks] = {};
+  double begun_ = 0, due_ = 0, second_due_ = 0;
+  bool struck_ = false;
+};
+
+unsigned first_seed() {
+  const char* given = std::getenv("KILL_SEED");
+  return given ? static_cast<unsigned>(std::atol(given)) : std::random_device{}() % 1000000;
+}
+
+// As `abandoned_memory` names it.
+void remove_memory(const std::string& name) {
+  int segment = 0;
+  if (std::sscanf(name.c_str(), "segment %d", &segment) == 1) ::shmctl(segment, IPC_RMID, nullptr);
+  else ::unlink(name.c_str());
+}
+
+// `all_whole`: none is killed while it makes what its next session needs.
+void carry_out(std::vector<assignment> orders, bool all_whole = true) {
+  ::setenv("TUTTI_LOG", "off", 1);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const std::set<std::string> before = tests::abandoned_memory();
+  constexpr std::size_t at_once = 6;
+  std::vector<std::unique_ptr<job>> running;
+  std::size_t next = 0;
+  while (next < orders.size() || !running.empty()) {
+    while (next < orders.size() && running.size() < at_once) {
+      orders[next].decide();
+      running.push_back(std::make_unique<job>(orders[next++]));
+    }
+    for (std::size_t i = 0; i < running.size();) {
+      if (!running[i]->step()) {
+        ++i;
+        continue;
+      }
+      CHECK(running[i]->wrong() == "");
+      running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    ::usleep(200);
+  }
+  CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);  // no process is left
+  for (const std::string& left : tests::abandoned_memory())
+    if (!before.count(left)) {
+      if (all_whole) FAIL_CHECK(left);
+      else remove_memory(left);
+    }
+}
+
+
+
+}  // namespace
+
+TEST_CASE("a rank that is killed at any moment of any collective is named by all others, with the lowest operation cut short") {
+  const unsigned seed = first_seed();
+  MESSAGE("KILL_SEED=" << seed);
+  std::vector<assignment> orders;
+  for (collective what : every_collective)
+    for (unsigned i = 0; i < 50; ++i) orders.push_back({.seed = seed + i, .what = what, .shrinks = i % 10 == 0});
+  carry_out(orders);
+}
+
+TEST_CASE("so it is over messages, and where windows and messages mix") {
+  const unsigned seed = first_seed();
+  MESSAGE("KILL_SEED=" << seed);
+  std::vector<assignment> orders;
+  for (collective what : every_collective)
+    for (unsigned i = 0; i < 4; ++i) {
+      assignment o{.seed = seed + i, .what = what, .shrinks = i == 3};
+      for (int r = 0; r < ranks; ++r) o.links[r] = i % 2 ? "message" : r == 1 ? "message" : "";
+      orders.push_back(o);
+    }
+  carry_out(orders);
+}
+
+TEST_CASE("a rank that stops, or comes too late, is named by all others, who go on without it") {
+  const unsigned seed = first_seed();
+  MESSAGE("KILL_SEED=" << seed);
+  std::vector<assignment> orders;
+  for (collective what : {collective::all_reduce, collective::barrier, collective::all_to_all})
+    for (const char* link : {"window", "message"}) {
+      assignment o{.seed = seed, .what = what, .how = fault::stopped, .shrinks = false};
+      for (int r = 0; r < ranks; ++r) o.links[r] = link;
+      orders.push_back(o);
+      o.how = fault::late;
+      o.deadline = 0.5;
+      orders.push_back(o);
+    }
+  carry_out(orders);
+}
+
+TEST_CASE("a second rank that is killed while the others shrink is left out as well") {
+  const unsigned seed = first_seed();
+  MESSAGE("KILL_SEED=" << seed);
+  std::vector<assignment> orders;
+  for (unsigned i = 0; i < 40; ++i)
+    orders.push_back({.seed = seed + i, .what = collective::all_reduce, .how = fault::killed_twice, .shrinks = true});
+  // Memory that UCX had made and not yet marked for removal at that moment has
+  // nobody to remove it.
+  carry_out(orders, false);
+}
