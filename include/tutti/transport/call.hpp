@@ -14,12 +14,15 @@ struct call {
   std::uint64_t number = 0;  ///< of the operation on its communicator, from 1
   std::uint64_t count = 0;   ///< elements
   std::uint32_t element = 0; ///< bytes of one
-  std::int32_t root = -1;    ///< −1 where there is none
+  std::int32_t root = -1;    ///< −1 where there is none; of a message its tag
   char kind[16] = {};
   char algorithm[16] = {};
   char type[24] = {};
   char operation[32] = {};
 };
+
+/// Whether it is one end of a message between two ranks, not a collective.
+inline bool is_message(const call& c) { return std::strcmp(c.kind, "send") == 0 || std::strcmp(c.kind, "recv") == 0; }
 
 namespace detail {
 constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
@@ -28,12 +31,14 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
 }
 }  // namespace detail
 
-/// As a person would write it: `all_reduce of 1000 float, sum, ring`.
+/// As a person would write it: `all_reduce of 1000 float, sum, ring`, or `send
+/// of 1000 float, to rank 3, tag 7`.
 inline std::string describe(const call& c) {
   std::string text = c.kind;
   if (std::strcmp(c.kind, "barrier") == 0) return text;
   text += format(" of %llu %s", static_cast<unsigned long long>(c.count), c.type);
   if (c.operation[0]) text += format(", %s", c.operation);
+  if (is_message(c)) return text + format(", tag %d", c.root);
   if (c.root >= 0) text += format(", root %d", c.root);
   text += format(", %s", c.algorithm);
   return text;

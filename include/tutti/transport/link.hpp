@@ -83,6 +83,10 @@ class link {
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }
 };
 
+/// What a link is made for: collectives, whose pieces are long, or messages
+/// between ranks, for which it takes less memory.
+enum class link_use : std::uint8_t { collectives, messages };
+
 /// What one thread of a rank needs to move data: it makes links, moves what
 /// needs a processor to be moved, and sleeps until something may have come.
 class engine_transport {
@@ -91,7 +95,8 @@ class engine_transport {
 
   /// Collective over the members, named by their ranks in the world; `me` is
   /// this rank's place among them.
-  virtual std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) = 0;
+  virtual std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with,
+                                        link_use use = link_use::collectives) = 0;
 
   /// True where something moved.
   virtual bool progress() = 0;

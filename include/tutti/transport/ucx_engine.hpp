@@ -15,6 +15,18 @@
 
 namespace tutti {
 
+/// A neighbour that may write to an inbox of this rank until it has left, or has
+/// given up the inbox in which it would hear the answer.
+struct ucx_fabric::inbox_writer {
+  const rank_status* status;
+  const slot_credit* credit;
+  std::uint64_t generation;
+
+  bool has_left() const {
+    return credit->generation.load(std::memory_order_acquire) != generation || status->left.load(std::memory_order_acquire);
+  }
+};
+
 /// The channels of one communicator, of both kinds.
 class ucx_fabric::mixed_link final : public link {
  public:
@@ -38,6 +50,7 @@ class ucx_fabric::mixed_link final : public link {
   engine& owner_;
   std::uint32_t number_ = 0;
   bool any_message_ = false;
+  link_use use_ = link_use::collectives;
   arena_place place_{};
   std::size_t inbox_bytes_ = 0;
   rank_status* status_ = nullptr;
@@ -46,6 +59,7 @@ class ucx_fabric::mixed_link final : public link {
   std::vector<const rank_status*> statuses_;
   std::vector<link_kind> kinds_;
   std::vector<std::unique_ptr<rank_status>> remembered_;  // of peers on other hosts, from their goodbyes
+  std::vector<inbox_writer> writers_;
 };
 
 class ucx_fabric::engine final : public engine_transport {
@@ -62,10 +76,12 @@ class ucx_fabric::engine final : public engine_transport {
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
   }
 
-  std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) override {
+  std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, link_use use) override {
     const std::size_t n = members.size(), self = static_cast<std::size_t>(me);
     auto made = std::make_unique<mixed_link>(*this, me, n);
-    const slot_shape shape = shape_for(n);
+    made->use_ = use;
+    release_left_inboxes();
+    const slot_shape shape = shape_for(n, use);
     bool any_message = false;  // of this rank's; `any_message_` is of any two
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
     for (int a : members)
@@ -105,8 +121,9 @@ class ucx_fabric::engine final : public engine_transport {
                     static_cast<int>(member));
       made->kinds_[p] = link_kind::window;
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
-      made->senders_[p] = std::make_unique<slot_sender>(
-          slot_memory{theirs + channels_at + self * shape.footprint(), shape}, *bell, fabric_.memory_.get());
+      const slot_memory outgoing{theirs + channels_at + self * shape.footprint(), shape};
+      made->senders_[p] = std::make_unique<slot_sender>(outgoing, *bell, fabric_.memory_.get());
+      made->writers_.push_back({made->statuses_[p], &outgoing.credit(), outgoing.credit().generation.load(std::memory_order_acquire)});
       made->receivers_[p] = std::make_unique<slot_receiver>(
           slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
     }
@@ -166,8 +183,11 @@ class ucx_fabric::engine final : public engine_transport {
     std::erase(links_, &gone);
     // Where an operation was cut short, peers may write into the inbox yet: it
     // stays theirs until the session ends.
-    if (gone.status_ && gone.status_->entered == gone.status_->completed)
-      fabric_.arena_.release(gone.place_, gone.inbox_bytes_);
+    if (!gone.status_ || gone.status_->entered != gone.status_->completed) return;
+    // After collectives nobody writes any more; of messages, a peer may yet say
+    // that it has matched one.
+    if (gone.use_ == link_use::messages) left_.push_back({gone.place_, gone.inbox_bytes_, std::move(gone.writers_)});
+    else fabric_.arena_.release(gone.place_, gone.inbox_bytes_);
   }
 
   /// Waits until what was said has gone out, but not longer than a second.
@@ -199,6 +219,15 @@ class ucx_fabric::engine final : public engine_transport {
     };
     ucx::check(ucp_worker_set_am_recv_handler(worker_->get(), &handler), "setting the message handler");
     endpoints_.resize(fabric_.size_);
+  }
+
+  void release_left_inboxes() {
+    std::erase_if(left_, [&](left_inbox& i) {
+      std::erase_if(i.writers, [](const inbox_writer& w) { return w.has_left(); });
+      if (!i.writers.empty()) return false;
+      fabric_.arena_.release(i.place, i.bytes);
+      return true;
+    });
   }
 
   // Called through UCX, which knows no exceptions.
@@ -273,6 +302,11 @@ class ucx_fabric::engine final : public engine_transport {
     engine* owner;
     int member;
   };
+  struct left_inbox {
+    arena_place place;
+    std::size_t bytes;
+    std::vector<inbox_writer> writers;
+  };
 
   ucx_fabric& fabric_;
   arena_place bell_place_{};
@@ -284,6 +318,7 @@ class ucx_fabric::engine final : public engine_transport {
   std::vector<std::unique_ptr<peer>> peers_;
   std::vector<std::unique_ptr<ucx::endpoint>> endpoints_;
   std::vector<mixed_link*> links_;
+  std::vector<left_inbox> left_;  // by this rank, but not by all who may write to them
 };
 
 inline std::unique_ptr<engine_transport> ucx_fabric::make_engine() { return std::make_unique<engine>(*this); }

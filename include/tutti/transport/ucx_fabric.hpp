@@ -200,14 +200,15 @@ class ucx_fabric final : public fabric {
                     all_windows_.begin() + static_cast<std::ptrdiff_t>((me + 1) * size_));
   }
 
-  static slot_shape shape_for(std::size_t peers) {
-    slot_shape shape{.slots = 4, .bytes = 65536};
-    while (shape.bytes > 4096 && shape.footprint() * peers > arena::segment_bytes) shape.bytes /= 2;
-    return shape;
+  // Both together stay below a megabyte for 64 ranks.
+  static constexpr slot_shape shape_for(std::size_t peers, link_use use) {
+    if (use == link_use::messages) return shape_within(arena::segment_bytes * 3 / 8, {.slots = 4, .bytes = 16384}, 1024, peers);
+    return shape_within(arena::segment_bytes, {.slots = 4, .bytes = 65536}, 2048, peers);
   }
 
   class engine;
   class mixed_link;
+  struct inbox_writer;
 
   int rank_;
   std::size_t size_;
