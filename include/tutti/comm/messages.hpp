@@ -68,7 +68,7 @@ operation& start_recv(communicator& c, Out& out, int from, int tag) {
 template <class In, class Out>
 operation& start_send_recv(communicator& c, const In& in, int to, Out& out, int from, int tag) {
   const message_call both[] = {receiving(span<value_of<Out>>(out), from, tag), sending(input_of<value_of<const In>>(in), to, tag)};
-  return c.post(both);
+  return c.post({both, 2});
 }
 template <class Sends, class Receives>
 operation& start_exchange(communicator& c, const Sends& sends, const Receives& receives, int tag) {
