@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <tutti/base/clock.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/messages.hpp>
 

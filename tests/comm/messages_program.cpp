@@ -2,6 +2,7 @@
 // Usage: messages_program --ranks N cases|mixed SEED MANY, where `mixed` joins
 // rank 1 to all others by messages; --ranks N allocations; or --ranks N FAULT
 // CULPRIT COUNT, of which one does something wrong.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
