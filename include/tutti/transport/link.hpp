@@ -79,6 +79,10 @@ class link {
   /// Whether any two members are joined by messages: the same answer on all.
   virtual bool any_message() const { return false; }
 
+  /// When the connection with a peer ended, in seconds of `now()`; 0 where it has
+  /// not, or where there is none.
+  virtual double broken_since(int peer) const { return static_cast<void>(peer), 0; }
+
   /// Tells peers that cannot see this rank's status in which call it waits.
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }
 };

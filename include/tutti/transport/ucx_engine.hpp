@@ -39,6 +39,10 @@ class ucx_fabric::mixed_link final : public link {
   rank_status& status() override { return *status_; }
   const rank_status* status_of(int peer) const override { return statuses_[static_cast<std::size_t>(peer)]; }
   bool any_message() const override { return any_message_; }
+  double broken_since(int peer) const override {
+    const double* since = broken_since_[static_cast<std::size_t>(peer)];
+    return since ? *since : 0;
+  }
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
       if (kinds_[p] == link_kind::message)
@@ -60,6 +64,7 @@ class ucx_fabric::mixed_link final : public link {
   std::vector<link_kind> kinds_;
   std::vector<std::unique_ptr<rank_status>> remembered_;  // of peers on other hosts, from their goodbyes
   std::vector<inbox_writer> writers_;
+  std::vector<const double*> broken_since_;  // by peer; null where no message joins it
 };
 
 class ucx_fabric::engine final : public engine_transport {
@@ -138,8 +143,9 @@ class ucx_fabric::engine final : public engine_transport {
       const contributions addresses = with.all_gather(address);
       for (std::size_t p = 0; p < n; ++p)
         if (made->kinds_[p] == link_kind::message) {
-          ucp_ep_h to = connect_to(members[p], addresses[p]);
-          made->senders_[p] = std::make_unique<message_sender>(to, made->number_, static_cast<std::uint32_t>(me));
+          const peer& to = connect_to(members[p], addresses[p]);
+          made->senders_[p] = std::make_unique<message_sender>(to.endpoint, made->number_, static_cast<std::uint32_t>(me));
+          made->broken_since_[p] = &to.broken_since;
           made->remembered_[p] = std::make_unique<rank_status>();
           made->statuses_[p] = made->remembered_[p].get();
         }
@@ -218,7 +224,6 @@ class ucx_fabric::engine final : public engine_transport {
       return static_cast<engine*>(self)->arrived(header, header_bytes, data, bytes, *param);
     };
     ucx::check(ucp_worker_set_am_recv_handler(worker_->get(), &handler), "setting the message handler");
-    endpoints_.resize(fabric_.size_);
   }
 
   void release_left_inboxes() {
@@ -270,38 +275,45 @@ class ucx_fabric::engine final : public engine_transport {
     return UCS_OK;
   }
 
-  ucp_ep_h connect_to(int member, const std::vector<std::byte>& address) {
-    std::unique_ptr<ucx::endpoint>& known = endpoints_[static_cast<std::size_t>(member)];
-    if (!known) {
-      peers_.push_back(std::make_unique<peer>(peer{this, member}));
-      try {
-        known = std::make_unique<ucx::endpoint>(
-            *worker_, address,
-            [](void* context, ucp_ep_h, ucs_status_t status) {
-              const peer& p = *static_cast<peer*>(context);
-              p.owner->lost(p.member, status);
-            },
-            peers_.back().get());
-      } catch (const error& e) {
-        throw error(e.code(), format("no way to rank %d on %s: %s", member,
-                                     fabric_.homes_[static_cast<std::size_t>(member)].host, e.what()), member);
-      }
+  // One of a member's engines: a communicator that has a thread there has another
+  // than those that have none.
+  struct peer {
+    engine* owner;
+    int member;
+    std::vector<std::byte> address;
+    double broken_since = 0;  // when the connection ended; 0: it has not
+    ucp_ep_h endpoint = nullptr;
+  };
+
+  const peer& connect_to(int member, const std::vector<std::byte>& address) {
+    for (const auto& known : peers_)
+      if (known->endpoint && known->member == member && known->address == address) return *known;
+    peers_.push_back(std::make_unique<peer>(peer{.owner = this, .member = member, .address = address}));
+    peer& made = *peers_.back();
+    try {
+      endpoints_.push_back(std::make_unique<ucx::endpoint>(
+          *worker_, address,
+          [](void* context, ucp_ep_h, ucs_status_t status) {
+            peer& p = *static_cast<peer*>(context);
+            p.owner->lost(p, status);
+          },
+          &made));
+    } catch (const error& e) {
+      throw error(e.code(), format("no way to rank %d on %s: %s", member,
+                                   fabric_.homes_[static_cast<std::size_t>(member)].host, e.what()), member);
     }
-    return known->get();
+    made.endpoint = endpoints_.back()->get();
+    return made;
   }
 
   // A connection has broken. Whether its rank has died or has left is for the
   // monitor to say.
-  void lost(int member, ucs_status_t status) {
-    log(log_level::info, format("the connection to rank %d has ended: %s", member, ucs_status_string(status)));
-    fabric_.broken_since_[static_cast<std::size_t>(member)].store(now(), std::memory_order_relaxed);
-    if (fabric_.monitor_) fabric_.monitor_->suspect(member);
+  void lost(peer& p, ucs_status_t status) {
+    log(log_level::info, format("the connection to rank %d has ended: %s", p.member, ucs_status_string(status)));
+    p.broken_since = now();
+    if (fabric_.monitor_) fabric_.monitor_->suspect(p.member);
   }
 
-  struct peer {
-    engine* owner;
-    int member;
-  };
   struct left_inbox {
     arena_place place;
     std::size_t bytes;
@@ -325,7 +337,7 @@ inline std::unique_ptr<engine_transport> ucx_fabric::make_engine() { return std:
 
 inline ucx_fabric::mixed_link::mixed_link(engine& owner, int me, std::size_t peers)
     : owner_(owner), senders_(peers), receivers_(peers), statuses_(peers), kinds_(peers, link_kind::message),
-      remembered_(peers) {
+      remembered_(peers), broken_since_(peers) {
   kinds_[static_cast<std::size_t>(me)] = link_kind::self;
 }
 

@@ -36,7 +36,6 @@ class ucx_fabric final : public fabric {
     if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
       throw error(errc::invalid_argument, format("TUTTI_LINK is '%s': it takes window or message", forced), rank);
     homes_ = gather_homes(world);
-    broken_since_ = std::make_unique<std::atomic<double>[]>(size_);
     meet_neighbours(world, forced && std::strcmp(forced, "message") == 0);
     if (forced && std::strcmp(forced, "window") == 0)
       for (std::size_t r = 0; r < size_; ++r)
@@ -130,7 +129,7 @@ class ucx_fabric final : public fabric {
     constexpr double patience = 1.5;
     const int member = members[static_cast<std::size_t>(peer)];
     const std::uint64_t number = operation_number(stuck_on);
-    const double since = broken_since_[static_cast<std::size_t>(member)].load(std::memory_order_relaxed);
+    const double since = over.broken_since(peer);
     if (over.kind(peer) != link_kind::message || since == 0 || now() - since < patience) return;
     const rank_status* s = over.status_of(peer);
     if (s && s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) >= number) return;
@@ -225,7 +224,6 @@ class ucx_fabric final : public fabric {
 
   std::vector<char> windows_;      // by peer: whether a window joins them
   std::vector<char> all_windows_;  // by pair
-  std::unique_ptr<std::atomic<double>[]> broken_since_;  // by peer: when its connection ended; 0: it has not
   bool one_host_ = false;
   verdict_board own_board_;
   verdict_board* board_ = nullptr;
