@@ -20,7 +20,7 @@ inline void need(bool holds, const std::string& what) {
 }
 
 // Below and above what travels unasked, at its edge, longer than a loan, and nothing.
-constexpr std::size_t lengths[] = {0, 1, 7, 300, 2047, 2048, 5000, 100003};
+constexpr std::size_t lengths[] = {0, 1, 7, 300, 2047, 2048, 5000, 40009};
 
 // Element i of what is sent so: the same number only by accident elsewhere.
 inline std::uint32_t element(int from, int to, int tag, std::size_t which, std::size_t i) {
@@ -73,7 +73,7 @@ inline void one_by_one(communicator& c) {
   for (int from = 0; from < c.size(); ++from)
     for (int to = 0; to < c.size(); ++to) {
       if (from == to) continue;
-      for (std::size_t n : lengths) {
+      for (std::size_t n : {std::size_t{0}, std::size_t{300}, std::size_t{2048}, std::size_t{20000}}) {
         std::vector<std::uint32_t> x(n);
         if (c.rank() == from) {
           fill(x, from, to, 0, n);
@@ -254,7 +254,7 @@ inline void check_all(communicator& c, unsigned seed, std::size_t many) {
   one_by_one(c);
   beside_collectives(c);
   neighbours(c);
-  for (unsigned round = 0; round < 3; ++round) random_order(c, seed + round, many);
+  for (unsigned round = 0; round < (c.size() < 4 ? 3u : 1u); ++round) random_order(c, seed + round, many);
   barrier(c);
 }
 
