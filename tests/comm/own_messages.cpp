@@ -59,7 +59,7 @@ TEST_CASE("those with one tag keep their order, long and short") {
     got.emplace_back(n, -1);
   }
   for (std::size_t i = 0; i < 60; ++i) box.post(*all.emplace_back(std::make_unique<one>(true, static_cast<int>(i % 2), data[i])), o);
-  for (std::size_t odd : {1, 0})
+  for (std::size_t odd : {std::size_t{1}, std::size_t{0}})
     for (std::size_t i = odd; i < 60; i += 2) box.post(*all.emplace_back(std::make_unique<one>(false, static_cast<int>(odd), got[i])), o);
   CHECK(got == data);
   CHECK(o.ended.size() == 120);
