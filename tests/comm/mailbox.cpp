@@ -66,7 +66,7 @@ TEST_CASE("requests that nobody waits for go on") {
       int last = -1;
       send_recv(c, std::vector<int>(1, 4), 1 - c.rank(), span<int>(&last, 1), 1 - c.rank());
       for (const auto& x : in) message_cases::need(x == std::vector<int>(3000, 1 - c.rank()), "it did not go on");
-      message_cases::need(last == 4, "the last");
+      message_cases::need(last == 4, format("the last is %d", last));
       barrier(c);
     }, {.progress = how});
 }

@@ -241,8 +241,8 @@ class mailbox {
     if (accepted_.empty()) return false;
     while (!accepted_.empty()) {
       posted_message& m = *accepted_.first();
-      current_ = m.peer;
-      peer_state& p = channels_[static_cast<std::size_t>(m.peer)];
+      current_ = m.peer;  // once posted, it may have ended and be another
+      peer_state& p = channels_[static_cast<std::size_t>(current_)];
       if (p.channel) p.channel->open();  // what may throw comes first
       else own_.open();
       accepted_.pop();
@@ -253,7 +253,7 @@ class mailbox {
       p.channel->post(m, *this);
       if (!p.active) {
         p.active = true;
-        active_.push_back(m.peer);
+        active_.push_back(current_);
       }
     }
     return true;
