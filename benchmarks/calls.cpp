@@ -1,6 +1,6 @@
 // What ways of calling cost, as ratios in one run, the ways in turns: a
 // persistent call over a plain one of 8 bytes, and one grouped call over 32
-// calls of 4 KiB.
+// calls of 4 KiB; and what a message between the first two ranks takes.
 //
 //     calls --ranks 2 [ROUNDS]
 #include <algorithm>
@@ -60,9 +60,18 @@ int main(int argc, char** argv) {
     };
     auto together = [&] { tutti::all_reduce(world, group, tutti::maximum{}); };
     const auto many = medians(world, rounds, apart, together);
+
+    const int peer = 1 - world.rank();
+    auto there_and_back = [&] {
+      if (peer == 1) send(world, two, peer);
+      if (peer == 1 || peer == 0) recv(world, two, peer);
+      if (peer == 0) send(world, two, peer);
+    };
+    const double half = world.size() > 1 ? medians(world, rounds, there_and_back)[0] / 2 : 0;
     if (world.rank() == 0)
       std::printf("8 bytes:      plain %8.2f us, persistent %8.2f us, ratio %.2f\n"
-                  "32 x 4 KiB:   apart %8.2f us, grouped    %8.2f us, ratio %.2f\n",
-                  one[0], one[1], one[1] / one[0], many[0], many[1], many[1] / many[0]);
+                  "32 x 4 KiB:   apart %8.2f us, grouped    %8.2f us, ratio %.2f\n"
+                  "8 bytes:      message %6.2f us, half a round trip\n",
+                  one[0], one[1], one[1] / one[0], many[0], many[1], many[1] / many[0], half);
   });
 }

@@ -8,6 +8,7 @@
 #include <tutti/base/operations.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/grouped.hpp>
+#include <tutti/comm/messages.hpp>
 #include <tutti/comm/persistent.hpp>
 #include <tutti/comm/reproducible_sum.hpp>
 #include <tutti/device/buffer.hpp>

@@ -13,6 +13,7 @@ call named(const char* kind, std::uint64_t count) {
   std::strcpy(c.kind, kind);
   std::strcpy(c.type, "float");
   std::strcpy(c.algorithm, "ring");
+  if (is_message(c)) c.root = 0;
   c.count = count;
   return c;
 }
@@ -42,6 +43,18 @@ TEST_CASE("the last sixteen operations are there, the oldest first") {
   CHECK(describe(all[15], 41) == "operation 40: all_reduce of 8 float, ring: under way, begun 1.000 s ago");
   // A coarse clock may lag behind the one that is read now.
   CHECK(describe(all[15], 39.9) == "operation 40: all_reduce of 8 float, ring: under way, begun 0.000 s ago");
+}
+
+TEST_CASE("the end of one that is no longer among the last changes none that is") {
+  flight_recorder r;
+  for (std::uint64_t n = 1; n <= 20; ++n) r.begin(n, named("send", 1), 1, static_cast<double>(n));
+  r.end(3, operation_record::state::failed, 30);
+  r.end(20, operation_record::state::done, 31);
+  for (const operation_record& o : r.read()) {
+    CAPTURE(o.number);
+    CHECK(o.is == (o.number == 20 ? operation_record::state::done : operation_record::state::running));
+  }
+  CHECK(describe(r.read()[0], 6) == "message 5: send of 1 float, tag 0: under way, begun 1.000 s ago");
 }
 
 TEST_CASE("whoever reads while another writes sees no mixture") {

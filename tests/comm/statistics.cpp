@@ -18,12 +18,16 @@ TEST_CASE("what is counted is read by link, by collective and as a whole") {
 
   block.completed(collective::all_reduce, {3, 107});
   block.over(link_kind::loopback).add(1);
+  block.messages_sent.add(40);
+  block.messages_received.add(8);
   block.moving.add(0.25);
   block.calling.add(0.5);
   block.calling.add(-1);  // a clock that was read too early
   const statistics after = block.read().since(before);
   CHECK(after.sent() == traffic{1, 1});
   CHECK(after.of(collective::all_reduce) == statistics::calls{1, {3, 107}});
+  CHECK(after.messages_sent == traffic{1, 40});
+  CHECK(after.messages_received == traffic{1, 8});
   CHECK(after.waits == 3);
   CHECK(after.seconds_slept == 0.75);
 
@@ -31,5 +35,7 @@ TEST_CASE("what is counted is read by link, by collective and as a whole") {
   both += after;
   CHECK(both.links == block.read().links);
   CHECK(both.collectives == block.read().collectives);
+  CHECK(both.messages_sent == traffic{1, 40});
+  CHECK(both.messages_received == traffic{1, 8});
   CHECK(both.waits == 3);
 }

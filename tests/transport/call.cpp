@@ -32,6 +32,12 @@ TEST_CASE("a call is described as a person would write it") {
   CHECK(describe(c) == "broadcast of 18446744073709551615 float, root 0, ring");
   c.counts = call::by_pair;  // nobody knows how many
   CHECK(describe(c) == "broadcast of float, root 0, ring");
+  CHECK_FALSE(is_message(c));
+  std::strcpy(c.kind, "recv");
+  std::strcpy(c.operation, "from rank 3");
+  c.count = 5;
+  CHECK(is_message(c));
+  CHECK(describe(c) == "recv of 5 float, from rank 3, tag 0");
   call nothing;
   std::strcpy(nothing.kind, "barrier");
   CHECK(describe(nothing) == "barrier");

@@ -47,6 +47,17 @@ std::uint64_t draw(std::uint64_t& random) {
 
 }  // namespace
 
+TEST_CASE("slots are as long as fit, and no shorter than asked") {
+  constexpr slot_shape longest{.slots = 4, .bytes = 65536};
+  CHECK(shape_within(std::size_t{1} << 20, longest, 2048, 2).bytes == 65536);
+  for (std::size_t peers : {2u, 5u, 33u, 64u}) {
+    const slot_shape s = shape_within(std::size_t{1} << 20, longest, 2048, peers);
+    CHECK(s.footprint() * peers <= std::size_t{1} << 20);
+    CHECK((s.bytes == 65536 || slot_shape{4, 2 * s.bytes}.footprint() * peers > std::size_t{1} << 20));
+  }
+  CHECK(shape_within(std::size_t{1} << 20, longest, 2048, 10000).bytes == 2048);
+}
+
 TEST_CASE("the parts of a channel lie one after the other, on lines of their own") {
   const slot_shape shape{.slots = 8, .bytes = 192};
   channel c(shape);

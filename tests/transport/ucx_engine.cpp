@@ -110,7 +110,7 @@ TEST_CASE("channels keep to the memory that each rank allows them, and carry eve
     const call what{};
     for (std::size_t most : {std::size_t{4000}, std::size_t{30000}, std::size_t{1} << 20}) {
       most += 1000 * static_cast<std::size_t>(b.rank());  // each as it likes
-      auto l = all.engine->connect(everyone(3), b.rank(), all.with, most);
+      auto l = all.engine->connect(everyone(3), b.rank(), all.with, link_use::collectives, most);
       need(l->bytes() <= most && 2 * l->bytes() + 4096 > most, format("%zu bytes of %zu", l->bytes(), most));
       const int to = (b.rank() + 1) % 3, from = (b.rank() + 2) % 3;
       l->from(from).expected = 1;
@@ -129,7 +129,7 @@ TEST_CASE("channels keep to the memory that each rank allows them, and carry eve
       b.all_gather({});
     }
     try {
-      all.engine->connect(everyone(3), b.rank(), all.with, 500);
+      all.engine->connect(everyone(3), b.rank(), all.with, link_use::collectives, 500);
       need(false, "it took too little");
     } catch (const error& e) {
       need(e.code() == errc::invalid_argument && std::string(e.what()).find("allows a communicator of 3 ranks 500 bytes for its channels; it needs ") != std::string::npos, e.what());

@@ -9,6 +9,7 @@
 #include <tutti/comm/call_shape.hpp>
 #include <tutti/comm/flight_recorder.hpp>
 #include <tutti/comm/kept_functor.hpp>
+#include <tutti/comm/message_call.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/comm/session.hpp>
 #include <tutti/transport/link_kind.hpp>
@@ -97,7 +98,8 @@ class communicator {
   /// communicators without a thread of their own share.
   statistics counters() const;
 
-  /// The last operations, at most 16, the oldest first: what error reports log.
+  /// The last operations, at most 16, the oldest first, and before them as many
+  /// messages: what error reports log.
   std::vector<operation_record> recent() const;
 
   /// The session that it belongs to.
@@ -110,6 +112,13 @@ class communicator {
   /// must live until the operation is done; `keep`, where not null, puts a copy
   /// of it into the operation first.
   operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr);
+
+  /// Issues messages that are waited for together: what `send`, `recv` and the
+  /// others do.
+  operation& post(span<const message_call> calls);
+
+  /// Empty, for the calls of one `post`: what it has grown to is kept.
+  std::vector<message_call>& message_calls();
 
   /// Waits for an operation and gives it back.
   void wait(operation& o);
@@ -201,11 +210,21 @@ TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c)
 TUTTI_BODY std::size_t communicator::scratch_bytes() const { return core_->scratch_bytes(); }
 TUTTI_BODY std::shared_ptr<memory_source> communicator::memory() { return core_->home.memory(); }
 TUTTI_BODY statistics communicator::counters() const { return core_->counters(); }
-TUTTI_BODY std::vector<operation_record> communicator::recent() const { return core_->queue->recorder().read(); }
+TUTTI_BODY std::vector<operation_record> communicator::recent() const {
+  std::vector<operation_record> all = core_->queue->messages->recorder().read();
+  const std::vector<operation_record> operations = core_->queue->recorder().read();
+  all.insert(all.end(), operations.begin(), operations.end());
+  return all;
+}
 TUTTI_BODY session& communicator::home() const { return core_->home; }
 TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
 TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m, functor_keeper keep) {
   return core_->issue(c, m, keep);
+}
+TUTTI_BODY operation& communicator::post(span<const message_call> calls) { return core_->post(calls.data(), calls.size()); }
+TUTTI_BODY std::vector<message_call>& communicator::message_calls() {
+  core_->message_calls.clear();
+  return core_->message_calls;
 }
 TUTTI_BODY void communicator::wait(operation& o) { core_->wait(o); }
 TUTTI_BODY engine& communicator::runner() { return *core_->runner; }

@@ -9,18 +9,12 @@
 
 #include <tutti/comm/engine.hpp>
 #include <tutti/comm/group.hpp>
+#include <tutti/comm/message_pool.hpp>
 #include <tutti/comm/plan.hpp>
 #include <tutti/comm/session.hpp>
 #include <tutti/transport/loan.hpp>
 
 namespace tutti::detail {
-
-/// An operation that nobody waits for any more can be used again.
-inline void give_back(operation& o) {
-  o.functor.clear();
-  o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_relaxed);
-  o.in_use = false;
-}
 
 /// What stands behind a communicator: its queue of operations, the shapes of
 /// calls that it has prepared, and the engine that runs them.
@@ -77,11 +71,40 @@ struct communicator_core {
     return s;
   }
 
-  operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
-    if (home.fabric().board().any()) {
-      if (!runner->threaded()) runner->report();
-      home.fabric().board().read().raise();
+  void raise_verdict() {
+    if (!home.fabric().board().any()) return;
+    if (!runner->threaded()) runner->report();
+    home.fabric().board().read().raise();
+  }
+
+  /// Issues messages that are waited for together.
+  operation& post(const message_call* calls, std::size_t n) {
+    raise_verdict();
+    pool->check(calls, n);
+    if (n == 1) {
+      posted_message& m = pool->prepare(*calls, nullptr);
+      queue->messages->submit(m);
+      runner->notice();
+      return m;
     }
+    joint_operation& all = pool->join(n);
+    prepared_messages.clear();
+    try {
+      prepared_messages.reserve(n);
+      for (std::size_t i = 0; i < n; ++i) prepared_messages.push_back(&pool->prepare(calls[i], &all));
+    } catch (...) {
+      for (posted_message* m : prepared_messages) give_back(*m);
+      give_back(all);
+      throw;
+    }
+    if (n == 0) finish(all, operation::stage::done);
+    for (posted_message* m : prepared_messages) queue->messages->submit(*m);
+    runner->notice();
+    return all;
+  }
+
+  operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
+    raise_verdict();
     const prepared_call& p = prepared(c);
     operation& o = free_operation(p);
     // What may throw comes first: nothing has been issued then.
@@ -136,12 +159,18 @@ struct communicator_core {
   }
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {
-    auto l = runner->transport().connect(members, me, with, channel_bytes);
+    // Both together stay within what was allowed.
+    const std::size_t for_messages_bytes = channel_bytes / 8 * 3;
+    auto l = runner->transport().connect(members, me, with, link_use::collectives, channel_bytes - for_messages_bytes);
+    auto for_messages = runner->transport().connect(members, me, with, link_use::messages, for_messages_bytes);
     queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
     for (int peer = 0; peer < size(); ++peer)
       if (const link_kind kind = queue->channels().kind(peer); kind != link_kind::self)
         queue->channels().to(peer).counted = &counts.over(kind);
     queue->counts = &counts;
+    queue->messages = std::make_unique<mailbox>(std::move(for_messages), queue->members(), key, me, home.fabric(),
+                                                queue->channels().status(), counts);
+    pool = std::make_unique<message_pool>(queue->members(), me);
     runner->add(*queue);
     settings.model.link = slowest_link();
     if (own_engine) own_engine->start_thread();
@@ -300,6 +329,9 @@ struct communicator_core {
   std::vector<std::unique_ptr<operation>> operations;
   std::uint64_t issued = 0;
   std::size_t channel_bytes = 0;
+  std::unique_ptr<message_pool> pool;
+  std::vector<posted_message*> prepared_messages;
+  std::vector<message_call> message_calls;  ///< for whoever issues several, to be filled again and again
   std::unique_ptr<engine> own_engine;
   engine* runner = nullptr;
   std::unique_ptr<operation_queue> queue;

@@ -36,7 +36,12 @@ class engine {
 
   engine_transport& transport() { return *transport_; }
   fabric& joined() { return fabric_; }
-  void add(operation_queue& q) { queues_.push_back(&q); }
+  void add(operation_queue& q) {
+    queues_.push_back(&q);
+    if (q.messages && exact_)
+      q.messages->listen({.tell = [](void* self, const operation_queue& of, const operation_record& r) { static_cast<engine*>(self)->tell(of, r); },
+                          .context = this, .of = &q});
+  }
   void remove(operation_queue& q) { std::erase(queues_, &q); }
 
   /// From here on a thread of its own does all the work, until `stop`.
@@ -74,6 +79,7 @@ class engine {
   /// Returns once the operation is done; throws the session's verdict where it
   /// failed.
   void wait(operation& o) {
+    o.awaited.store(true, std::memory_order_relaxed);
     if (threaded_) {
       // What this thread has under way elsewhere must not stand still meanwhile.
       if (engine* other = idle_without_us()) other->drive([&] { return o.current() != operation::stage::running; });
@@ -95,7 +101,7 @@ class engine {
   /// Called again and again with nothing to do, it looks at the peers as often
   /// as a rank that waits.
   void poll() {
-    if (step()) {
+    if (step() || drain()) {
       polled_idle_since_ = 0;
     } else if (fabric_.board().any()) {
       fail_all();
@@ -114,6 +120,7 @@ class engine {
     std::string text;
     const double t = now();
     for (operation_queue* q : queues_) {
+      if (q->messages) text += q->messages->last(t);
       const auto records = q->recorder().read();
       if (records.empty()) continue;
       text += format("\n  the last %zu operations%s:", records.size(), of_communicator(q->key(), q->members()).c_str());
@@ -140,6 +147,16 @@ class engine {
     bool moved = transport_->progress();
     for (operation_queue* q : queues_)
       if (operation* o = q->front()) moved |= step(*q, *o);
+    for (operation_queue* q : queues_)
+      if (q->messages && q->messages->busy()) moved |= q->messages->progress();
+    return moved;
+  }
+
+  /// Takes messages that nobody has asked for yet; true where any came.
+  bool drain() {
+    bool moved = false;
+    for (operation_queue* q : queues_)
+      if (q->messages) moved |= q->messages->drain();
     return moved;
   }
 
@@ -196,7 +213,7 @@ class engine {
     }
     record_end(q, o, operation_record::state::done);
     q.pop();
-    finish(o, operation::stage::done);
+    detail::finish(o, operation::stage::done);
     return true;
   }
 
@@ -230,23 +247,14 @@ class engine {
     if (trace_) trace_->add(r, q.key(), of.empty() ? "the first communicator" : of.substr(sizeof " of " - 1));
     if (current_log_level() < log_level::trace) return;
     const bool done = r.is == operation_record::state::done;
-    log(log_level::trace, format("operation %llu%s: %s: %s after %.1f us", static_cast<unsigned long long>(r.number),
+    log(log_level::trace, format("%s %llu%s: %s: %s after %.1f us", is_message(r.what) ? "message" : "operation",
+                                 static_cast<unsigned long long>(r.number),
                                  of.c_str(), describe(r.what).c_str(),
                                  done ? "done" : "failed", 1e6 * (r.ended - r.begun)));
   }
 
   void mismatch(operation_queue& q, operation& o, const execution::stranger& s) {
     detail::declare_mismatch({fabric_, q, o, world_rank_}, s.peer, s.what);
-  }
-
-  static void finish(operation& o, operation::stage how) {
-    if (o.detached.load()) {
-      o.functor.clear();
-      o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_release);
-      return;
-    }
-    o.state.store(static_cast<std::uint32_t>(how), std::memory_order_seq_cst);
-    if (o.sleepers.load(std::memory_order_seq_cst)) futex_wake(o.state);
   }
 
   static constexpr unsigned few_steps = 16;
@@ -257,7 +265,7 @@ class engine {
     int idle = 0;
     double yielding_since = 0;
     while (!done()) {
-      if (step()) {
+      if (step() || ((idle & 15) == 15 && drain())) {
         idle = 0;
         continue;
       }
@@ -304,7 +312,7 @@ class engine {
                       [](void* c) {
                         auto& look = *static_cast<look_context*>(c);
                         if (look.self->stopping_.load(std::memory_order_acquire)) return true;
-                        return *look.moved = look.self->step();
+                        return *look.moved = look.self->step() || look.self->drain();
                       },
                       &context);
     if (waits) counts_.moving.add(now() - since);
@@ -314,7 +322,7 @@ class engine {
 
   bool busy() const {
     for (const operation_queue* q : queues_)
-      if (!q->empty()) return true;
+      if (!q->empty() || (q->messages && q->messages->busy())) return true;
     return false;
   }
 
@@ -331,6 +339,12 @@ class engine {
       if (fabric_.board().any()) return;
       detail::look_for_missing(waits, deadline_);
     }
+    for (operation_queue* q : queues_) {
+      if (!q->messages || !q->messages->busy()) continue;
+      fabric_.examine(q->messages->next_operation(), q->channels(), q->members());
+      if (fabric_.board().any()) return;
+      q->messages->examine(deadline_);
+    }
   }
 
   void fail_all() {
@@ -340,8 +354,10 @@ class engine {
       while (operation* o = q->front()) {
         if (o->begun) record_end(*q, *o, operation_record::state::failed);
         q->pop();
-        finish(*o, operation::stage::failed);
+        detail::finish(*o, operation::stage::failed);
       }
+    for (operation_queue* q : queues_)
+      if (q->messages && q->messages->busy()) q->messages->fail();
     // A thread with nothing left to do need not look again and again.
     if (threaded_ && !stopping_.load(std::memory_order_acquire)) transport_->sleep(waiting_.stretch, [](void* c) {
       auto& self = *static_cast<engine*>(c);

@@ -25,7 +25,7 @@ struct operation_record {
 /// As a person would read it `t` seconds after the clock began.
 inline std::string describe(const operation_record& r, double t) {
   const double ago = std::max(t - r.begun, 0.0), took = std::max(r.ended - r.begun, 0.0);
-  std::string text = format("operation %llu: %s: ", static_cast<unsigned long long>(r.number), describe(r.what).c_str());
+  std::string text = format("%s %llu: %s: ", is_message(r.what) ? "message" : "operation", static_cast<unsigned long long>(r.number), describe(r.what).c_str());
   switch (r.is) {
     case operation_record::state::running: return text + format("under way, begun %.3f s ago", ago);
     case operation_record::state::done: return text + format("done, begun %.3f s ago, took %.3f s", ago, took);
@@ -57,9 +57,10 @@ class flight_recorder {
     r.number.store(number, std::memory_order_release);
   }
 
-  /// Of an operation that is among the last.
+  /// Says nothing of an operation that is no longer among the last.
   void end(std::uint64_t number, operation_record::state how, double t) {
     record& r = records_[number % kept];
+    if (r.number.load(std::memory_order_relaxed) != number) return;
     r.ended.store(t, std::memory_order_release);
     r.is.store(static_cast<std::uint32_t>(how), std::memory_order_release);
   }

@@ -8,6 +8,7 @@
 #include <tutti/comm/kept_functor.hpp>
 #include <tutti/schedule/contract.hpp>
 #include <tutti/transport/call.hpp>
+#include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/verdict.hpp>
 
 namespace tutti {
@@ -28,7 +29,8 @@ struct prepared_call {
   std::size_t scratch_bytes() const { return staging > 0 ? staging_begin() + staging : body.scratch_bytes; }
 };
 
-/// One collective under way. Kept and used again by its communicator.
+/// One collective under way, or what else a request may wait for. Kept and used
+/// again by its communicator.
 struct operation {
   enum class stage : std::uint32_t { idle, running, done, failed };
 
@@ -36,6 +38,7 @@ struct operation {
   std::atomic<std::uint32_t> sleepers{0};
   bool in_use = false;
   std::atomic<bool> detached{false};  ///< nobody waits for it
+  std::atomic<bool> awaited{false};   ///< somebody has asked for its end
   bool begun = false;
   bool agreed = false;
   bool broken = false;  ///< its functor threw: it must not run again
@@ -61,5 +64,28 @@ struct operation {
   }
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
 };
+
+namespace detail {
+
+/// An operation that nobody waits for any more can be used again.
+inline void give_back(operation& o) {
+  o.functor.clear();
+  o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_relaxed);
+  o.in_use = false;
+}
+
+/// Of an operation that has ended, in the thread that moved it: whoever waits
+/// for it wakes, and from here on it may be another.
+inline void finish(operation& o, operation::stage how) {
+  if (o.detached.load()) {
+    o.functor.clear();
+    o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_release);
+    return;
+  }
+  o.state.store(static_cast<std::uint32_t>(how), std::memory_order_seq_cst);
+  if (o.sleepers.load(std::memory_order_seq_cst)) futex_wake(o.state);
+}
+
+}  // namespace detail
 
 }  // namespace tutti

@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include <tutti/comm/flight_recorder.hpp>
+#include <tutti/comm/mailbox.hpp>
 #include <tutti/comm/operation.hpp>
 #include <tutti/comm/statistics.hpp>
 #include <tutti/transport/link.hpp>
@@ -37,6 +38,9 @@ class operation_queue {
     unlock();
     return n;
   }
+
+  /// The messages of the same communicator; null where it has none.
+  std::unique_ptr<mailbox> messages;
 
   /// Where the engine counts; null for nowhere.
   detail::counter_block* counts = nullptr;

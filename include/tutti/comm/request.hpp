@@ -55,6 +55,7 @@ TUTTI_BODY void request::wait() {
 
 TUTTI_BODY bool request::test() {
   if (!operation_) return true;
+  operation_->awaited.store(true, std::memory_order_relaxed);
   if (operation_->current() == operation::stage::running) {
     if (runner_->threaded()) runner_->poll_beside();
     else runner_->poll();

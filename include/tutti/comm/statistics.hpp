@@ -23,6 +23,9 @@ struct statistics {
 
   std::array<traffic, std::size(every_link_kind)> links{};
   std::array<calls, std::size(every_collective)> collectives{};
+  /// Between two ranks; of the receiver's bytes no link counts any, and none those
+  /// of a rank to itself.
+  traffic messages_sent{}, messages_received{};
   std::uint64_t waits = 0;   ///< times that it slept, because spinning had brought nothing
   double seconds_slept = 0;  ///< in these
 
@@ -40,6 +43,8 @@ struct statistics {
       collectives[i].done += other.collectives[i].done;
       collectives[i].sent += other.collectives[i].sent;
     }
+    messages_sent += other.messages_sent;
+    messages_received += other.messages_received;
     waits += other.waits;
     seconds_slept += other.seconds_slept;
     return *this;
@@ -52,6 +57,8 @@ struct statistics {
       s.collectives[i].done -= earlier.collectives[i].done;
       s.collectives[i].sent -= earlier.collectives[i].sent;
     }
+    s.messages_sent -= earlier.messages_sent;
+    s.messages_received -= earlier.messages_received;
     s.waits -= earlier.waits;
     s.seconds_slept -= earlier.seconds_slept;
     return s;
@@ -77,6 +84,7 @@ struct counter_block {
 
   traffic_tally links[std::size(every_link_kind)];
   call_tally collectives[std::size(every_collective)];
+  traffic_tally messages_sent, messages_received;
   wait_tally moving, calling;  ///< of the thread that moves operations, and of one that waits for that thread
 
   traffic_tally& over(link_kind kind) { return links[static_cast<std::size_t>(kind)]; }
@@ -91,6 +99,8 @@ struct counter_block {
     for (std::size_t i = 0; i < s.links.size(); ++i) s.links[i] = links[i].read();
     for (std::size_t i = 0; i < s.collectives.size(); ++i)
       s.collectives[i] = {collectives[i].done.read(), collectives[i].sent.read()};
+    s.messages_sent = messages_sent.read();
+    s.messages_received = messages_received.read();
     s.waits = moving.times.read() + calling.times.read();
     s.seconds_slept = 1e-9 * static_cast<double>(moving.nanoseconds.read() + calling.nanoseconds.read());
     return s;

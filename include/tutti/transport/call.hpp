@@ -14,7 +14,7 @@ struct call {
   std::uint64_t number = 0;  ///< of the operation on its communicator, from 1
   std::uint64_t count = 0;   ///< elements
   std::uint32_t element = 0; ///< bytes of one
-  std::int32_t root = -1;    ///< −1 where there is none
+  std::int32_t root = -1;    ///< −1 where there is none; of a message its tag
   std::uint64_t counts = 0;  ///< where each rank has a count of its own: `by_pair`, or the sum of them, weighed by `count_weight`
   char kind[24] = {};
   char algorithm[16] = {};
@@ -25,6 +25,9 @@ struct call {
   /// the call of a piece says in `count` how many elements those are.
   static constexpr std::uint64_t by_pair = static_cast<std::uint64_t>(-1);
 };
+
+/// Whether it is one end of a message between two ranks, not a collective.
+inline bool is_message(const call& c) { return std::strcmp(c.kind, "send") == 0 || std::strcmp(c.kind, "recv") == 0; }
 
 namespace detail {
 constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
@@ -41,12 +44,14 @@ constexpr std::uint64_t count_weight(std::size_t r) { return detail::mix(0x636f7
 /// The fingerprint of a call that passes `count` elements between two ranks.
 constexpr std::uint64_t pair_mark(std::uint64_t fingerprint, std::uint64_t count) { return detail::mix(detail::mix(0x70616972u, fingerprint), count) | 1; }
 
-/// As a person would write it: `all_reduce of 1000 float, sum, ring`.
+/// As a person would write it: `all_reduce of 1000 float, sum, ring`, or `send
+/// of 1000 float, to rank 3, tag 7`.
 inline std::string describe(const call& c) {
   std::string text = c.kind;
   if (std::strcmp(c.kind, "barrier") == 0) return text;
   text += c.counts == call::by_pair ? format(" of %s", c.type) : format(" of %llu %s", static_cast<unsigned long long>(c.count), c.type);
   if (c.operation[0]) text += format(", %s", c.operation);
+  if (is_message(c)) return text + format(", tag %d", c.root);
   if (c.root >= 0) text += format(", root %d", c.root);
   text += format(", %s", c.algorithm);
   return text;

@@ -83,9 +83,17 @@ class link {
   /// Of this rank's memory that its channels hold.
   virtual std::size_t bytes() const { return 0; }
 
+  /// When the connection with a peer ended, in seconds of `now()`; 0 where it has
+  /// not, or where there is none.
+  virtual double broken_since(int peer) const { return static_cast<void>(peer), 0; }
+
   /// Tells peers that cannot see this rank's status in which call it waits.
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }
 };
+
+/// What a link is made for: collectives, whose pieces are long, or messages
+/// between ranks, for which it takes less memory.
+enum class link_use : std::uint8_t { collectives, messages };
 
 /// What one thread of a rank needs to move data: it makes links, moves what
 /// needs a processor to be moved, and sleeps until something may have come.
@@ -100,7 +108,7 @@ class engine_transport {
   /// Its channels take at most `most_bytes` of this rank's memory, where windows
   /// need any: throws `invalid_argument` where that is too little.
   virtual std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with,
-                                        std::size_t most_bytes = usual_channel_bytes) = 0;
+                                        link_use use = link_use::collectives, std::size_t most_bytes = usual_channel_bytes) = 0;
 
   /// True where something moved.
   virtual bool progress() = 0;

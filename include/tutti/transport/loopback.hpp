@@ -84,8 +84,10 @@ class loopback_fabric final : public fabric {
    public:
     explicit engine(slot_shape shape) : shape_(shape), bell_(std::make_shared<doorbell>()) {}
 
-    std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, std::size_t) override {
-      auto mine = std::make_shared<inbox>(static_cast<int>(members.size()), shape_, bell_);
+    std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, link_use use, std::size_t) override {
+      slot_shape shape = shape_;
+      if (use == link_use::messages && shape.bytes > 4096) shape.bytes = 4096;
+      auto mine = std::make_shared<inbox>(static_cast<int>(members.size()), shape, bell_);
       shared_inbox* address = &mine;
       contributions all = with.all_gather(bytes_of(address));
       std::vector<shared_inbox> inboxes;
@@ -95,7 +97,7 @@ class loopback_fabric final : public fabric {
         inboxes.push_back(*theirs);
       }
       with.all_gather({});  // everybody holds everybody's inbox now
-      return std::make_unique<loopback_link>(std::move(inboxes), me, shape_);
+      return std::make_unique<loopback_link>(std::move(inboxes), me, shape);
     }
     bool progress() override { return false; }
     void sleep(double seconds, bool (*look)(void*), void* context) override {

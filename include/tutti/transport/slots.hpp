@@ -50,6 +50,13 @@ constexpr std::size_t slot_shape::footprint() const {
   return sizeof(slot_credit) + slots * (sizeof(slot_head) + std::size_t{bytes});
 }
 
+/// The channels from `peers` ranks of one host: slots as long as fit, together
+/// with all the rest, into `budget` bytes, if that is not too short.
+constexpr slot_shape shape_within(std::size_t budget, slot_shape shape, std::uint32_t shortest, std::size_t peers) {
+  while (shape.bytes > shortest && shape.footprint() * peers > budget) shape.bytes /= 2;
+  return shape;
+}
+
 /// Where the parts of a channel stand in its memory.
 struct slot_memory {
   std::byte* base = nullptr;

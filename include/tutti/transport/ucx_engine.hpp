@@ -15,6 +15,18 @@
 
 namespace tutti {
 
+/// A neighbour that may write to an inbox of this rank until it has left, or has
+/// given up the inbox in which it would hear the answer.
+struct ucx_fabric::inbox_writer {
+  const rank_status* status;
+  const slot_credit* credit;
+  std::uint64_t generation;
+
+  bool has_left() const {
+    return credit->generation.load(std::memory_order_acquire) != generation || status->left.load(std::memory_order_acquire);
+  }
+};
+
 /// The channels of one communicator, of both kinds.
 class ucx_fabric::mixed_link final : public link {
  public:
@@ -28,6 +40,10 @@ class ucx_fabric::mixed_link final : public link {
   const rank_status* status_of(int peer) const override { return statuses_[static_cast<std::size_t>(peer)]; }
   bool any_message() const override { return any_message_; }
   std::size_t bytes() const override { return inbox_bytes_; }
+  double broken_since(int peer) const override {
+    const double* since = broken_since_[static_cast<std::size_t>(peer)];
+    return since ? *since : 0;
+  }
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
       if (kinds_[p] == link_kind::message)
@@ -39,6 +55,7 @@ class ucx_fabric::mixed_link final : public link {
   engine& owner_;
   std::uint32_t number_ = 0;
   bool any_message_ = false;
+  link_use use_ = link_use::collectives;
   arena_place place_{};
   std::size_t inbox_bytes_ = 0;
   rank_status* status_ = nullptr;
@@ -47,6 +64,8 @@ class ucx_fabric::mixed_link final : public link {
   std::vector<const rank_status*> statuses_;
   std::vector<link_kind> kinds_;
   std::vector<std::unique_ptr<rank_status>> remembered_;  // of peers on other hosts, from their goodbyes
+  std::vector<inbox_writer> writers_;
+  std::vector<const double*> broken_since_;  // by peer; null where no message joins it
 };
 
 class ucx_fabric::engine final : public engine_transport {
@@ -63,10 +82,12 @@ class ucx_fabric::engine final : public engine_transport {
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
   }
 
-  std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, std::size_t most_bytes) override {
+  std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, link_use use, std::size_t most_bytes) override {
     const std::size_t n = members.size(), self = static_cast<std::size_t>(me);
     auto made = std::make_unique<mixed_link>(*this, me, n);
-    const slot_shape shape = shape_for(n, most_bytes, fabric_.rank_);
+    made->use_ = use;
+    release_left_inboxes();
+    const slot_shape shape = shape_for(n, use, most_bytes, fabric_.rank_);
     bool any_message = false;  // of this rank's; `any_message_` is of any two
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
     for (int a : members)
@@ -108,8 +129,9 @@ class ucx_fabric::engine final : public engine_transport {
                     static_cast<int>(member));
       made->kinds_[p] = link_kind::window;
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
-      made->senders_[p] = std::make_unique<slot_sender>(
-          slot_memory{theirs + channels_at + self * shapes[p].footprint(), shapes[p]}, *bell, fabric_.memory_.get());
+      const slot_memory outgoing{theirs + channels_at + self * shapes[p].footprint(), shapes[p]};
+      made->senders_[p] = std::make_unique<slot_sender>(outgoing, *bell, fabric_.memory_.get());
+      made->writers_.push_back({made->statuses_[p], &outgoing.credit(), outgoing.credit().generation.load(std::memory_order_acquire)});
       made->receivers_[p] = std::make_unique<slot_receiver>(
           slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
     }
@@ -124,8 +146,9 @@ class ucx_fabric::engine final : public engine_transport {
       const contributions addresses = with.all_gather(address);
       for (std::size_t p = 0; p < n; ++p)
         if (made->kinds_[p] == link_kind::message) {
-          ucp_ep_h to = connect_to(members[p], addresses[p]);
-          made->senders_[p] = std::make_unique<message_sender>(to, made->number_, static_cast<std::uint32_t>(me));
+          const peer& to = connect_to(members[p], addresses[p]);
+          made->senders_[p] = std::make_unique<message_sender>(to.endpoint, made->number_, static_cast<std::uint32_t>(me));
+          made->broken_since_[p] = &to.broken_since;
           made->remembered_[p] = std::make_unique<rank_status>();
           made->statuses_[p] = made->remembered_[p].get();
         }
@@ -169,8 +192,11 @@ class ucx_fabric::engine final : public engine_transport {
     std::erase(links_, &gone);
     // Where an operation was cut short, peers may write into the inbox yet: it
     // stays theirs until the session ends.
-    if (gone.status_ && gone.status_->entered == gone.status_->completed)
-      fabric_.arena_.release(gone.place_, gone.inbox_bytes_);
+    if (!gone.status_ || gone.status_->entered != gone.status_->completed) return;
+    // After collectives nobody writes any more; of messages, a peer may yet say
+    // that it has matched one.
+    if (gone.use_ == link_use::messages) left_.push_back({gone.place_, gone.inbox_bytes_, std::move(gone.writers_)});
+    else fabric_.arena_.release(gone.place_, gone.inbox_bytes_);
   }
 
   /// Waits until what was said has gone out, but not longer than a second.
@@ -201,7 +227,15 @@ class ucx_fabric::engine final : public engine_transport {
       return static_cast<engine*>(self)->arrived(header, header_bytes, data, bytes, *param);
     };
     ucx::check(ucp_worker_set_am_recv_handler(worker_->get(), &handler), "setting the message handler");
-    endpoints_.resize(fabric_.size_);
+  }
+
+  void release_left_inboxes() {
+    std::erase_if(left_, [&](left_inbox& i) {
+      std::erase_if(i.writers, [](const inbox_writer& w) { return w.has_left(); });
+      if (!i.writers.empty()) return false;
+      fabric_.arena_.release(i.place, i.bytes);
+      return true;
+    });
   }
 
   // Called through UCX, which knows no exceptions.
@@ -244,37 +278,49 @@ class ucx_fabric::engine final : public engine_transport {
     return UCS_OK;
   }
 
-  ucp_ep_h connect_to(int member, const std::vector<std::byte>& address) {
-    std::unique_ptr<ucx::endpoint>& known = endpoints_[static_cast<std::size_t>(member)];
-    if (!known) {
-      peers_.push_back(std::make_unique<peer>(peer{this, member}));
-      try {
-        known = std::make_unique<ucx::endpoint>(
-            *worker_, address,
-            [](void* context, ucp_ep_h, ucs_status_t status) {
-              const peer& p = *static_cast<peer*>(context);
-              p.owner->lost(p.member, status);
-            },
-            peers_.back().get());
-      } catch (const error& e) {
-        throw error(e.code(), format("no way to rank %d on %s: %s", member,
-                                     fabric_.homes_[static_cast<std::size_t>(member)].host, e.what()), member);
-      }
+  // One of a member's engines: a communicator that has a thread there has another
+  // than those that have none.
+  struct peer {
+    engine* owner;
+    int member;
+    std::vector<std::byte> address;
+    double broken_since = 0;  // when the connection ended; 0: it has not
+    ucp_ep_h endpoint = nullptr;
+  };
+
+  const peer& connect_to(int member, const std::vector<std::byte>& address) {
+    for (const auto& known : peers_)
+      if (known->endpoint && known->member == member && known->address == address) return *known;
+    peers_.push_back(std::make_unique<peer>(peer{.owner = this, .member = member, .address = address}));
+    peer& made = *peers_.back();
+    try {
+      endpoints_.push_back(std::make_unique<ucx::endpoint>(
+          *worker_, address,
+          [](void* context, ucp_ep_h, ucs_status_t status) {
+            peer& p = *static_cast<peer*>(context);
+            p.owner->lost(p, status);
+          },
+          &made));
+    } catch (const error& e) {
+      throw error(e.code(), format("no way to rank %d on %s: %s", member,
+                                   fabric_.homes_[static_cast<std::size_t>(member)].host, e.what()), member);
     }
-    return known->get();
+    made.endpoint = endpoints_.back()->get();
+    return made;
   }
 
   // A connection has broken. Whether its rank has died or has left is for the
   // monitor to say.
-  void lost(int member, ucs_status_t status) {
-    log(log_level::info, format("the connection to rank %d has ended: %s", member, ucs_status_string(status)));
-    fabric_.broken_since_[static_cast<std::size_t>(member)].store(now(), std::memory_order_relaxed);
-    if (fabric_.monitor_) fabric_.monitor_->suspect(member);
+  void lost(peer& p, ucs_status_t status) {
+    log(log_level::info, format("the connection to rank %d has ended: %s", p.member, ucs_status_string(status)));
+    p.broken_since = now();
+    if (fabric_.monitor_) fabric_.monitor_->suspect(p.member);
   }
 
-  struct peer {
-    engine* owner;
-    int member;
+  struct left_inbox {
+    arena_place place;
+    std::size_t bytes;
+    std::vector<inbox_writer> writers;
   };
 
   ucx_fabric& fabric_;
@@ -287,13 +333,14 @@ class ucx_fabric::engine final : public engine_transport {
   std::vector<std::unique_ptr<peer>> peers_;
   std::vector<std::unique_ptr<ucx::endpoint>> endpoints_;
   std::vector<mixed_link*> links_;
+  std::vector<left_inbox> left_;  // by this rank, but not by all who may write to them
 };
 
 inline std::unique_ptr<engine_transport> ucx_fabric::make_engine() { return std::make_unique<engine>(*this); }
 
 inline ucx_fabric::mixed_link::mixed_link(engine& owner, int me, std::size_t peers)
     : owner_(owner), senders_(peers), receivers_(peers), statuses_(peers), kinds_(peers, link_kind::message),
-      remembered_(peers) {
+      remembered_(peers), broken_since_(peers) {
   kinds_[static_cast<std::size_t>(me)] = link_kind::self;
 }
 

@@ -38,7 +38,6 @@ class ucx_fabric final : public fabric {
     if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
       throw error(errc::invalid_argument, format("TUTTI_LINK is '%s': it takes window or message", forced), rank);
     homes_ = gather_homes(world);
-    broken_since_ = std::make_unique<std::atomic<double>[]>(size_);
     meet_neighbours(world, forced && std::strcmp(forced, "message") == 0);
     if (forced && std::strcmp(forced, "window") == 0)
       for (int r : members_)
@@ -157,7 +156,7 @@ class ucx_fabric final : public fabric {
     constexpr double patience = 1.5;
     const int member = members[static_cast<std::size_t>(peer)];
     const std::uint64_t number = operation_number(stuck_on);
-    const double since = broken_since_[static_cast<std::size_t>(member)].load(std::memory_order_relaxed);
+    const double since = over.broken_since(peer);
     if (over.kind(peer) != link_kind::message || since == 0 || now() - since < patience) return;
     const rank_status* s = over.status_of(peer);
     if (s && s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) >= number) return;
@@ -232,19 +231,20 @@ class ucx_fabric final : public fabric {
 
   static constexpr std::size_t channels_at = sizeof(rank_status);  // in an inbox
 
-  static slot_shape shape_for(std::size_t peers, std::size_t most_bytes, int rank) {
-    slot_shape shape{.slots = 4, .bytes = 65536};
-    const auto takes = [&] { return channels_at + shape.footprint() * peers; };
-    while (shape.bytes > 64 && takes() > most_bytes) shape.bytes /= 2;
-    while (shape.slots > 1 && takes() > most_bytes) shape.slots /= 2;
-    if (takes() > most_bytes)
+  static slot_shape shape_for(std::size_t peers, link_use use, std::size_t most_bytes, int rank) {
+    const slot_shape longest{.slots = 4, .bytes = use == link_use::messages ? 16384u : 65536u};
+    const std::size_t room = most_bytes > channels_at ? most_bytes - channels_at : 0;
+    slot_shape shape = shape_within(room, longest, 64, peers);
+    while (shape.slots > 1 && shape.footprint() * peers > room) shape.slots /= 2;
+    if (shape.footprint() * peers > room)
       throw error(errc::invalid_argument, format("rank %d allows a communicator of %zu ranks %zu bytes for its channels; it needs %zu",
-                                                 rank, peers, most_bytes, takes()), rank);
+                                                 rank, peers, most_bytes, channels_at + shape.footprint() * peers), rank);
     return shape;
   }
 
   class engine;
   class mixed_link;
+  struct inbox_writer;
 
   int rank_;
   std::size_t size_;          // of the world; members may be fewer
@@ -262,7 +262,6 @@ class ucx_fabric final : public fabric {
 
   std::vector<char> windows_;      // by peer: whether a window joins them
   std::vector<char> all_windows_;  // by pair
-  std::unique_ptr<std::atomic<double>[]> broken_since_;  // by peer: when its connection ended; 0: it has not
   bool one_host_ = false;
   verdict_board own_board_;
   verdict_board* board_ = nullptr;
