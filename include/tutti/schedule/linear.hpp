@@ -20,6 +20,25 @@ constexpr schedule linear_scatter(team all, rank me, rank root) {
   return s;
 }
 
+/// Everyone sends the vector straight to the root, which folds first what comes
+/// from below it, nearest first, then from above: one hop, and p−1 vectors for
+/// the root. Keeps the order of operands.
+constexpr schedule linear_reduce(team all, rank me, rank root) {
+  schedule s;
+  if (me != root) s.send(root, chunk{0});
+  for (int from = root.value - 1; me == root && from >= 0; --from) s.recv_reduce({from}, chunk{0}, side::left);
+  for (int from = root.value + 1; me == root && from < all.size; ++from) s.recv_reduce({from}, chunk{0}, side::right);
+  return s;
+}
+
+/// The root sends everyone the vector: the same way back.
+constexpr schedule linear_broadcast(team all, rank me, rank root) {
+  schedule s;
+  if (me != root) s.recv(root, chunk{0});
+  for (int hop = 1; me == root && hop < all.size; ++hop) s.send(all.next(root, hop), chunk{0});
+  return s;
+}
+
 /// A chain: everyone folds what comes from the rank before with its own operand
 /// and hands it on. The vector once from each rank, in p−1 hops that a long
 /// vector streams through. Keeps the order of operands.

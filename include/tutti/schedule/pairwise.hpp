@@ -26,14 +26,6 @@ constexpr schedule pairwise_all_gather(team all, rank me) {
   return s;
 }
 
-/// Both: 2 (p−1)/p of the vector from each rank, the least there is, in two
-/// hops but 2 (p−1) messages. Keeps the order of operands.
-constexpr schedule pairwise_all_reduce(team all, rank me) {
-  schedule s = pairwise_reduce_scatter(all, me);
-  for (const step& next : pairwise_all_gather(all, me).steps) s.steps.push_back(next);
-  return s;
-}
-
 /// Everyone sends every block straight to whom it is for: the fewest bytes, in
 /// p−1 messages from each rank, and one hop.
 constexpr schedule pairwise_all_to_all(team all, rank me) {
