@@ -86,7 +86,7 @@ class perf {
  public:
   perf(tutti::communicator& world, const perf_options& options)
       : world_(world), options_(options), team_(world), to_(options.json ? stderr : stdout) {
-    neighbours_ = tutti::ranks_on_this_host(world);
+    neighbours_ = tutti::ranks_on_this_machine(world);
     timing_.iterations = options.iterations;
     timing_.seconds = options.seconds;
     timing_.one_host = neighbours_ == world.size();

@@ -18,9 +18,12 @@ inline constexpr int simulated_whole = 40;
 /// One slice is simulated through all dependencies; the slices after it follow
 /// at the pace of the busiest processor, or of all cores together.
 template <class Model = cost_model>
-double predict(collective what, algorithm how, team all, std::size_t bytes, const Model& model = {}, rank root = {}) {
+double predict(collective what, algorithm how, const team& all, std::size_t bytes, const Model& model = {}, rank root = {}) {
   if (!available(what, how, all)) return 0;
-  const rank middle{all.size / 2};
+  rank middle{all.size / 2};
+  // One that the slow links touch: the others wait for it.
+  if (all.hosts() > 1)
+    while (all.same_host(middle, all.next(middle))) middle = all.next(middle);
   const schedule one = make_schedule(what, how, all, middle, root);
   const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
   const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
@@ -28,7 +31,8 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
                          ? static_cast<int>((chunk_bytes - 1) / model.slice_bytes) + 1
                          : 1;
   const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise ||
-                     how == algorithm::bruck || how == algorithm::one_shot;
+                     how == algorithm::bruck || how == algorithm::one_shot || how == algorithm::two_shot ||
+                     how == algorithm::bidirectional;
   if (alike && all.size > simulated_whole)
     return simulate_one(one, all, middle, chunk_bytes / slices, vector_bytes, model).of(slices);
   std::vector<schedule> schedules;
@@ -38,15 +42,18 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
 }
 
 /// The algorithm that is predicted to be fastest, among those that keep the
-/// order of operands where the operation is not commutative. The same answer
+/// order of operands where the operation is not commutative, and of those that
+/// tell hosts apart only where there are several. The same answer
 /// on every rank that asks with the same arguments; the earlier in the table
 /// where two are equal. Takes some milliseconds at most.
 template <class Model = cost_model>
-algorithm choose(collective what, team all, std::size_t bytes, bool commutative, const Model& model = {}) {
+algorithm choose(collective what, const team& all, std::size_t bytes, bool commutative, const Model& model = {}) {
   algorithm best = algorithm::automatic;
   double least = 0;
+  const bool one_host = all.hosts() == 1;
   for (const repertoire_entry& entry : repertoire) {
     if (entry.what != what || (!commutative && !keeps_order(what, entry.how, all))) continue;
+    if (tells_hosts_apart(entry.how) && one_host) continue;
     const double seconds = predict(what, entry.how, all, bytes, model);
     if (best != algorithm::automatic && seconds >= least) continue;
     best = entry.how;

@@ -49,15 +49,14 @@ struct communicator_core {
     queue.reset();
   }
 
-  int size() const { return static_cast<int>(queue->members().size()); }
+  int size() const { return everyone.size; }
   int world_rank() const { return queue->members()[static_cast<std::size_t>(me)]; }
-  team everyone() const { return {size()}; }
 
   plan plan_for(call_shape c) {
-    c.algorithm = choose_algorithm(c, everyone(), settings);
-    const auto p = prepare(c, everyone(), {me});
+    c.algorithm = choose_algorithm(c, everyone, settings);
+    const auto p = prepare(c, everyone, {me});
     return {.what = c.what, .algorithm = c.algorithm,
-            .seconds = predict(c.what, c.algorithm, everyone(), vector_bytes(c, everyone()), settings.model),
+            .seconds = predict(c.what, c.algorithm, everyone, vector_bytes(c, everyone), settings.model_for(everyone)),
             .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
 
@@ -130,13 +129,13 @@ struct communicator_core {
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {
     auto l = runner->transport().connect(members, me, with);
+    everyone = {static_cast<int>(members.size()), l->hosts()};
     queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
     for (int peer = 0; peer < size(); ++peer)
       if (const link_kind kind = queue->channels().kind(peer); kind != link_kind::self)
         queue->channels().to(peer).counted = &counts.over(kind);
     queue->counts = &counts;
     runner->add(*queue);
-    settings.model.link = slowest_link();
     if (own_engine) own_engine->start_thread();
   }
 
@@ -144,16 +143,13 @@ struct communicator_core {
   void agree_on_settings(const std::vector<int>& members, exchange& with) {
     cost_model model;
     const int cores = usable_cores(), here = home.neighbours();
-    model.cores = here > cores ? cores : 0;
+    if (here > cores) model.cores = cores * home.size() / here;  // of all machines, if they are alike
     if (me == 0) settings = plan_settings::from_environment(model);
     const contributions all = with.all_gather(bytes_of(settings));
     if (all.size() != members.size() || all[0].size() != sizeof settings)
       throw error(errc::launch, "a rank of another version of Tutti has joined");
     std::memcpy(&settings, all[0].data(), sizeof settings);
   }
-
-  // A window to one and a message to another: the slower rules.
-  link_model slowest_link() { return queue->channels().any_message() ? settings.links.message : settings.links.window; }
 
   const prepared_call& prepared(const call_shape& c) {
     // Most calls are as one before: where that one was found last is looked at first.
@@ -166,8 +162,8 @@ struct communicator_core {
       }
     if (known.size() >= most_shapes) forget_shapes();
     call_shape chosen = c;
-    chosen.algorithm = choose_algorithm(c, everyone(), settings);
-    known.push_back({c, prepare(chosen, everyone(), {me})});
+    chosen.algorithm = choose_algorithm(c, everyone, settings);
+    known.push_back({c, prepare(chosen, everyone, {me})});
     last = static_cast<std::uint32_t>(known.size() - 1);
     return *known.back().how;
   }
@@ -233,6 +229,7 @@ struct communicator_core {
   borrowed_counters borrowed{home};
   detail::counter_block& counts = borrowed.block;
   plan_settings settings;
+  team everyone;  ///< its ranks, and which of them windows join
   static constexpr std::size_t most_shapes = 1024, hint_count = 64;
   std::vector<known_shape> known;
   std::uint32_t hints[hint_count] = {};

@@ -37,7 +37,7 @@ class session {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
-  /// Ranks on this host, this one included.
+  /// Ranks on this machine, this one included.
   int neighbours() const { return neighbours_; }
   tutti::fabric& fabric() { return *fabric_; }
   /// Where `buffer<T>(session, n)` lies: neighbours read it in place.
@@ -105,7 +105,7 @@ inline int count_neighbours(exchange& all, bool threads) {
     rank_home theirs;
     if (bytes.size() != sizeof theirs) throw error(errc::launch, "a rank of another version of Tutti has joined");
     std::memcpy(&theirs, bytes.data(), sizeof theirs);
-    here += threads || theirs.same_host(mine);
+    here += threads || theirs.same_machine(mine);
   }
   return here;
 }

@@ -7,7 +7,7 @@ namespace tutti {
 /// way: from ⌊p/2⌋ ranks before it and from those after it. Sends (p−1)/p of the
 /// vector from each rank, half of it either way, in ⌊p/2⌋ hops. Needs a
 /// commutative operation.
-constexpr schedule bidirectional_ring_reduce_scatter(team all, rank me) {
+constexpr schedule bidirectional_ring_reduce_scatter(const team& all, rank me) {
   schedule s{.parts = all.size};
   for (int hop = all.size / 2; hop > 0; --hop) {
     s.send(all.next(me), all.chunk_of(me, hop));
@@ -20,7 +20,7 @@ constexpr schedule bidirectional_ring_reduce_scatter(team all, rank me) {
 }
 
 /// The same ways back: every rank's chunk goes half around the ring to either side.
-constexpr schedule bidirectional_ring_all_gather(team all, rank me) {
+constexpr schedule bidirectional_ring_all_gather(const team& all, rank me) {
   schedule s{.parts = all.size};
   for (int hop = 1; hop <= all.size / 2; ++hop) {
     s.send(all.next(me), all.chunk_of(me, 1 - hop));
@@ -34,7 +34,7 @@ constexpr schedule bidirectional_ring_all_gather(team all, rank me) {
 
 /// Both: 2 (p−1)/p of the vector from each rank, the least there is, in half as
 /// many hops as one ring takes. Needs a commutative operation.
-constexpr schedule bidirectional_ring_all_reduce(team all, rank me) {
+constexpr schedule bidirectional_ring_all_reduce(const team& all, rank me) {
   schedule s = bidirectional_ring_reduce_scatter(all, me);
   for (const step& next : bidirectional_ring_all_gather(all, me).steps) s.steps.push_back(next);
   return s;

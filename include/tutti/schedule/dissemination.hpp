@@ -8,7 +8,7 @@ namespace tutti {
 /// each rank. Folding the token that came with the one held makes each round
 /// wait for the one before; two chunks take turns, as in doubling.
 /// (Hensgen, Finkel and Manber, Two algorithms for barrier synchronization, 1988.)
-constexpr schedule dissemination_barrier(team all, rank me) {
+constexpr schedule dissemination_barrier(const team& all, rank me) {
   schedule s{.parts = 1, .scratch = 1};
   chunk held{0}, other{1};
   for (int distance = 1; distance < all.size; distance *= 2) {

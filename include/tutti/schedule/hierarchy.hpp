@@ -107,7 +107,7 @@ constexpr void hierarchical_all_gather(schedule& s, const host_exchange& with) {
 /// Of p ranks on h hosts, m on this one: sends (m−1)/m of the vector inside the
 /// host, and (p−m)/p of it from all m together to other hosts, in two hops.
 /// Keeps the order of operands where hosts stand in rank order.
-constexpr schedule hierarchical_reduce_scatter(team all, rank me) {
+constexpr schedule hierarchical_reduce_scatter(const team& all, rank me) {
   schedule s{.parts = all.size};
   hierarchical_reduce_scatter(s, {all, me, false});
   return s;
@@ -115,7 +115,7 @@ constexpr schedule hierarchical_reduce_scatter(team all, rank me) {
 
 /// The same ways back: (h−1) m/p of the vector from all m ranks together to
 /// other hosts, (m−1)/m of it inside the host from each.
-constexpr schedule hierarchical_all_gather(team all, rank me) {
+constexpr schedule hierarchical_all_gather(const team& all, rank me) {
   schedule s{.parts = all.size};
   hierarchical_all_gather(s, {all, me, false});
   return s;
@@ -125,7 +125,7 @@ constexpr schedule hierarchical_all_gather(team all, rank me) {
 /// vector from a host to others, which is the least there is and as much as one
 /// rank for each host would send. Keeps the order of operands where hosts stand
 /// in rank order.
-constexpr schedule hierarchical_all_reduce(team all, rank me) {
+constexpr schedule hierarchical_all_reduce(const team& all, rank me) {
   schedule s{.parts = all.size};
   const host_exchange with(all, me, true);
   hierarchical_reduce_scatter(s, with);
@@ -158,7 +158,7 @@ struct led_hosts {
 /// doubling, and down again: a host sends the vector ⌈log2 h⌉ times to others
 /// (once or twice more where h is no power of two). Keeps the order of operands
 /// where hosts stand in rank order.
-constexpr schedule leaders_all_reduce(team all, rank me) {
+constexpr schedule leaders_all_reduce(const team& all, rank me) {
   schedule s;
   const led_hosts by(all, me, {0});
   by.mates.play(s, tree_reduce(by.mates.all(), by.my_place, by.leading));
@@ -169,7 +169,7 @@ constexpr schedule leaders_all_reduce(team all, rank me) {
 
 /// Up a tree inside each host, then up a tree of hosts: a host sends the vector
 /// once. Keeps the order of operands where hosts stand in rank order.
-constexpr schedule leaders_reduce(team all, rank me, rank root) {
+constexpr schedule leaders_reduce(const team& all, rank me, rank root) {
   schedule s;
   const led_hosts by(all, me, root);
   by.mates.play(s, tree_reduce(by.mates.all(), by.my_place, by.leading));
@@ -178,7 +178,7 @@ constexpr schedule leaders_reduce(team all, rank me, rank root) {
 }
 
 /// The same ways back: every host but the root's receives the vector once.
-constexpr schedule leaders_broadcast(team all, rank me, rank root) {
+constexpr schedule leaders_broadcast(const team& all, rank me, rank root) {
   schedule s;
   const led_hosts by(all, me, root);
   if (by.lead) by.leaders.play(s, tree_broadcast(by.leaders.all(), by.my_host, {all.host(root)}));

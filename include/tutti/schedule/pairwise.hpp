@@ -6,7 +6,7 @@ namespace tutti {
 /// Everyone sends each block straight to its owner, which folds first those
 /// below it, nearest first, then those above: (p−1)/p of the vector from each
 /// rank in p−1 messages, and one hop. Keeps the order of operands.
-constexpr schedule pairwise_reduce_scatter(team all, rank me) {
+constexpr schedule pairwise_reduce_scatter(const team& all, rank me) {
   schedule s{.parts = all.size};
   for (int to = me.value + 1; to < all.size; ++to) s.send({to}, chunk{to});
   for (int to = me.value - 1; to >= 0; --to) s.send({to}, chunk{to});
@@ -17,7 +17,7 @@ constexpr schedule pairwise_reduce_scatter(team all, rank me) {
 
 /// Everyone sends its block to everyone: (p−1)/p of the vector from each rank
 /// in p−1 messages, and one hop.
-constexpr schedule pairwise_all_gather(team all, rank me) {
+constexpr schedule pairwise_all_gather(const team& all, rank me) {
   schedule s{.parts = all.size};
   for (int hop = 1; hop < all.size; ++hop) {
     s.send(all.next(me, hop), chunk{me.value});
@@ -28,7 +28,7 @@ constexpr schedule pairwise_all_gather(team all, rank me) {
 
 /// Everyone sends every block straight to whom it is for: the fewest bytes, in
 /// p−1 messages from each rank, and one hop.
-constexpr schedule pairwise_all_to_all(team all, rank me) {
+constexpr schedule pairwise_all_to_all(const team& all, rank me) {
   schedule s{.parts = 2 * all.size, .equal_chunks = true};
   s.copy(chunk{me.value}, chunk{all.size + me.value});
   for (int hop = 1; hop < all.size; ++hop) {

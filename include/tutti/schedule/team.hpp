@@ -47,4 +47,25 @@ struct team {
   friend constexpr bool operator==(const team&, const team&) = default;
 };
 
+/// A team's `host_of` where `near(a, b)` says whether two ranks are joined as
+/// ranks of one host are: everyone is on the first host all of whose ranks are
+/// near to it. Empty where that is one host.
+template <class Near>
+constexpr std::vector<int> hosts_by(int size, Near near) {
+  std::vector<int> host_of;
+  int hosts = 0;
+  for (int r = 0; r < size; ++r) {
+    int on = 0;
+    for (int other = 0; on < hosts && other < r;) {
+      const bool apart = host_of[static_cast<std::size_t>(other)] == on && !near(other, r);
+      on += apart;
+      other = apart ? 0 : other + 1;
+    }
+    hosts += on == hosts;
+    host_of.push_back(on);
+  }
+  if (hosts < 2) host_of.clear();
+  return host_of;
+}
+
 }  // namespace tutti

@@ -76,8 +76,9 @@ class link {
   virtual rank_status& status() = 0;
   virtual const rank_status* status_of(int peer) const = 0;
 
-  /// Whether any two members are joined by messages: the same answer on all.
-  virtual bool any_message() const { return false; }
+  /// By member, on which host it is, so far as windows show it: numbered as in a
+  /// team, the same answer on all. Empty where all are on one.
+  virtual std::vector<int> hosts() const { return {}; }
 
   /// Tells peers that cannot see this rank's status in which call it waits.
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }

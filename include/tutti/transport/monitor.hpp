@@ -125,7 +125,7 @@ class monitor {
     bool together = true;
     std::vector<detail::reach> ranks;
     for (const card& c : cards) {
-      together &= c.at.same_network_space(cards[0].at);
+      together &= c.at.home.same_network_space(cards[0].at.home);
       ranks.push_back(c.at);
     }
     detail::socket listener = detail::listen_for_peers(together);

@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include <tutti/base/log.hpp>
+#include <tutti/schedule/team.hpp>
 #include <tutti/transport/message.hpp>
 #include <tutti/transport/ucx_fabric.hpp>
 
@@ -26,7 +27,7 @@ class ucx_fabric::mixed_link final : public link {
   link_kind kind(int peer) const override { return kinds_[static_cast<std::size_t>(peer)]; }
   rank_status& status() override { return *status_; }
   const rank_status* status_of(int peer) const override { return statuses_[static_cast<std::size_t>(peer)]; }
-  bool any_message() const override { return any_message_; }
+  std::vector<int> hosts() const override { return hosts_; }
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
       if (kinds_[p] == link_kind::message)
@@ -37,7 +38,7 @@ class ucx_fabric::mixed_link final : public link {
   friend class engine;
   engine& owner_;
   std::uint32_t number_ = 0;
-  bool any_message_ = false;
+  std::vector<int> hosts_;  // none where windows join all
   arena_place place_{};
   std::size_t inbox_bytes_ = 0;
   rank_status* status_ = nullptr;
@@ -66,10 +67,11 @@ class ucx_fabric::engine final : public engine_transport {
     const std::size_t n = members.size(), self = static_cast<std::size_t>(me);
     auto made = std::make_unique<mixed_link>(*this, me, n);
     const slot_shape shape = shape_for(n);
-    bool any_message = false;  // of this rank's; `any_message_` is of any two
+    bool any_message = false;  // of this rank's
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
-    for (int a : members)
-      for (int b : members) made->any_message_ |= !fabric_.near(a, b);
+    made->hosts_ = hosts_by(static_cast<int>(n), [&](int a, int b) {
+      return fabric_.near(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)]);
+    });
 
     // Its own inbox, initialised before anybody hears of it.
     const std::size_t channels_at = sizeof(rank_status);
@@ -113,7 +115,7 @@ class ucx_fabric::engine final : public engine_transport {
 
     if (any_message) start_worker();
     // A rank all of whose peers are near takes part with nothing to say.
-    if (made->any_message_) {
+    if (!made->hosts_.empty()) {
       links_.push_back(made.get());
       for (std::size_t p = 0; p < n; ++p)
         if (made->kinds_[p] == link_kind::message) made->receivers_[p] = std::make_unique<message_receiver>(worker_->get());
