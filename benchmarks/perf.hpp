@@ -198,7 +198,7 @@ class perf {
       if (all >> static_cast<unsigned>(k) & 1u) links += (links.empty() ? "" : " and ") + std::string(tutti::name_of(k));
     utsname system{};
     ::uname(&system);
-    std::fprintf(to_, "# tutti-perf %d.%d.%d, UCX %s: %s, %d ranks, %d of them on this host, link: %s\n", tutti::version.major,
+    std::fprintf(to_, "# tutti-perf %d.%d.%d, UCX %s: %s, %d ranks, %d of them on this machine, link: %s\n", tutti::version.major,
                  tutti::version.minor, tutti::version.patch, ucp_get_version_string(), options_.what.c_str(),
                  world_.size(), neighbours_, links.empty() ? "none" : links.c_str());
     std::fprintf(to_, "# %s: %s, %d cores, %s %s\n", system.nodename, processor_name().c_str(), tutti::usable_cores(),

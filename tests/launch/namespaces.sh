@@ -30,7 +30,7 @@ shift
 mount -t sysfs sysfs /sys
 unshare --net --mount sh -c "mount -t sysfs sysfs /sys; exec sleep 300" &
 there=$!
-trap 'kill $there 2>/dev/null' EXIT
+trap 'kill $there 2>/dev/null; wait $there 2>/dev/null' EXIT
 becomes() { # VALUE COMMAND...: until the command prints it
   value=$1
   shift

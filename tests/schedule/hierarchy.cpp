@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <tutti/analysis/draw.hpp>
 
@@ -75,21 +78,27 @@ std::size_t sent_across(const repertoire_entry& entry, const team& all, int host
   return total;
 }
 
-constexpr bool proved_on_all_hosts(collective what, algorithm how, int size) {
-  const repertoire_entry& entry = *find_entry(what, how);
-  for (const team& all : every_team(size))
-    if (!prove(entry, all, {size - 1}, order_of(entry, all)).ok) return false;
-  return true;
+template <collective What, algorithm How, std::size_t Hosts>
+inline constexpr bool proved_on =
+    prove(*find_entry(What, How), every_team(4)[Hosts], {3}, order_of(*find_entry(What, How), every_team(4)[Hosts])).ok;
+
+template <collective What, algorithm How, std::size_t... Hosts>
+constexpr bool proved_on_all(std::index_sequence<Hosts...>) {
+  return (proved_on<What, How, Hosts> && ...);
 }
 
-static_assert(proved_on_all_hosts(collective::all_reduce, algorithm::hierarchical, 3));
-static_assert(proved_on_all_hosts(collective::all_reduce, algorithm::hierarchical, 4));
-static_assert(proved_on_all_hosts(collective::reduce_scatter, algorithm::hierarchical, 4));
-static_assert(proved_on_all_hosts(collective::all_gather, algorithm::hierarchical, 4));
-static_assert(proved_on_all_hosts(collective::all_reduce, algorithm::leaders, 4));
-static_assert(proved_on_all_hosts(collective::broadcast, algorithm::leaders, 4));
-static_assert(proved_on_all_hosts(collective::reduce, algorithm::leaders, 4));
-static_assert(proved_on_all_hosts(collective::barrier, algorithm::leaders, 4));
+/// By the compiler, each way in which 4 ranks fall into hosts in a constant evaluation of its own.
+template <collective What, algorithm How>
+inline constexpr bool proved_on_any_hosts = proved_on_all<What, How>(std::make_index_sequence<15>{});
+
+static_assert(every_team(4).size() == 15);
+static_assert(proved_on_any_hosts<collective::all_reduce, algorithm::hierarchical>);
+static_assert(proved_on_any_hosts<collective::reduce_scatter, algorithm::hierarchical>);
+static_assert(proved_on_any_hosts<collective::all_gather, algorithm::hierarchical>);
+static_assert(proved_on_any_hosts<collective::all_reduce, algorithm::leaders>);
+static_assert(proved_on_any_hosts<collective::broadcast, algorithm::leaders>);
+static_assert(proved_on_any_hosts<collective::reduce, algorithm::leaders>);
+static_assert(proved_on_any_hosts<collective::barrier, algorithm::leaders>);
 
 TEST_CASE("hierarchies are proved for 1 to 6 ranks on any hosts, and any root") {
   for_each_entry([](const repertoire_entry& entry) {

@@ -16,7 +16,11 @@ using proofs::proved_up_to_8;
 static_assert(proved_up_to_8<collective::gather, algorithm::tree>);
 static_assert(proved_up_to_8<collective::scatter, algorithm::tree>);
 static_assert(proved_up_to_8<collective::scatter, algorithm::k_nomial_4>);
+static_assert(proved_up_to_8<collective::gather, algorithm::k_nomial_4>);
 static_assert(proved_up_to_8<collective::reduce, algorithm::k_nomial_4>);
+static_assert(proved_up_to_8<collective::reduce, algorithm::k_nomial_8>);
+static_assert(proved_up_to_8<collective::broadcast, algorithm::k_nomial_4>);
+static_assert(proved_up_to_8<collective::broadcast, algorithm::k_nomial_8>);
 
 TEST_CASE("k-nomial trees are proved for 1 to 33 ranks and some more, any root") {
   for (const repertoire_entry& entry : repertoire)

@@ -50,10 +50,12 @@ struct host_exchange {
   constexpr host_exchange(const team& everyone, rank who, bool by_place)
       : all(everyone), me(who), hosts(everyone), block(static_cast<std::size_t>(everyone.size)) {
     for (rank r{0}; r.value < all.size; ++r.value) {
-      if (!by_place) at(r) = {r.value};
-      for (rank other{0}; by_place && other.value < all.size; ++other.value) {
-        const rank mine = hosts.place(r), theirs = hosts.place(other);
-        at(r).value += theirs < mine || (theirs == mine && all.host(other) < all.host(r));
+      chunk& number = block[static_cast<std::size_t>(r.value)];
+      if (!by_place) number = {r.value};
+      const int place = hosts.place(r).value;
+      for (int h = 0; by_place && h < hosts.count(); ++h) {  // how many stand before it
+        const int there = static_cast<int>(hosts.of(h).size());
+        number.value += (there < place ? there : place) + (h < all.host(r) && there > place);
       }
     }
   }
@@ -80,7 +82,6 @@ struct host_exchange {
   }
 
  private:
-  constexpr chunk& at(rank r) { return block[static_cast<std::size_t>(r.value)]; }
   constexpr chunk block_of(rank r) const { return block[static_cast<std::size_t>(r.value)]; }
   constexpr rank on(int host, rank owner) const {
     return hosts.counterpart(owner, static_cast<int>(hosts.of(all.host(owner)).size()), host);

@@ -31,7 +31,13 @@ struct repertoire_entry {
 
 inline constexpr int any_size = 1 << 30;
 
+// First those that tell hosts apart: where another does the same by chance of how
+// ranks are placed, the plan says which it means.
 inline constexpr repertoire_entry repertoire[] = {
+    {collective::all_reduce, algorithm::hierarchical, any_size,
+     [](const team& t, rank r, rank) { return hierarchical_all_reduce(t, r); }},
+    {collective::all_reduce, algorithm::leaders, any_size,
+     [](const team& t, rank r, rank) { return leaders_all_reduce(t, r); }},
     {collective::all_reduce, algorithm::ring, 1, [](const team& t, rank r, rank) { return ring_all_reduce(t, r); }},
     {collective::all_reduce, algorithm::tree, any_size, [](const team& t, rank r, rank) { return tree_all_reduce(t, r); }},
     {collective::all_reduce, algorithm::double_tree, any_size,
@@ -47,11 +53,9 @@ inline constexpr repertoire_entry repertoire[] = {
      [](const team& t, rank r, rank) { return one_shot_all_reduce(t, r); }},
     {collective::all_reduce, algorithm::bidirectional, 1,
      [](const team& t, rank r, rank) { return bidirectional_ring_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::hierarchical, any_size,
-     [](const team& t, rank r, rank) { return hierarchical_all_reduce(t, r); }},
-    {collective::all_reduce, algorithm::leaders, any_size,
-     [](const team& t, rank r, rank) { return leaders_all_reduce(t, r); }},
 
+    {collective::reduce_scatter, algorithm::hierarchical, any_size,
+     [](const team& t, rank r, rank) { return hierarchical_reduce_scatter(t, r); }},
     {collective::reduce_scatter, algorithm::ring, 1, [](const team& t, rank r, rank) { return ring_reduce_scatter(t, r); }},
     {collective::reduce_scatter, algorithm::halving, 1,
      [](const team& t, rank r, rank) { return halving_reduce_scatter(t, r); }},
@@ -59,9 +63,9 @@ inline constexpr repertoire_entry repertoire[] = {
      [](const team& t, rank r, rank) { return pairwise_reduce_scatter(t, r); }},
     {collective::reduce_scatter, algorithm::bidirectional, 1,
      [](const team& t, rank r, rank) { return bidirectional_ring_reduce_scatter(t, r); }},
-    {collective::reduce_scatter, algorithm::hierarchical, any_size,
-     [](const team& t, rank r, rank) { return hierarchical_reduce_scatter(t, r); }},
 
+    {collective::all_gather, algorithm::hierarchical, any_size,
+     [](const team& t, rank r, rank) { return hierarchical_all_gather(t, r); }},
     {collective::all_gather, algorithm::ring, any_size, [](const team& t, rank r, rank) { return ring_all_gather(t, r); }},
     {collective::all_gather, algorithm::doubling, any_size,
      [](const team& t, rank r, rank) { return doubling_all_gather(t, r); }},
@@ -69,28 +73,26 @@ inline constexpr repertoire_entry repertoire[] = {
      [](const team& t, rank r, rank) { return pairwise_all_gather(t, r); }},
     {collective::all_gather, algorithm::bidirectional, any_size,
      [](const team& t, rank r, rank) { return bidirectional_ring_all_gather(t, r); }},
-    {collective::all_gather, algorithm::hierarchical, any_size,
-     [](const team& t, rank r, rank) { return hierarchical_all_gather(t, r); }},
 
+    {collective::broadcast, algorithm::leaders, any_size, leaders_broadcast},
     {collective::broadcast, algorithm::tree, any_size, tree_broadcast},
     {collective::broadcast, algorithm::double_tree, any_size, double_tree_broadcast},
     {collective::broadcast, algorithm::k_nomial_4, any_size,
      [](const team& t, rank r, rank root) { return k_nomial_broadcast(t, r, root, 4); }},
     {collective::broadcast, algorithm::k_nomial_8, any_size,
      [](const team& t, rank r, rank root) { return k_nomial_broadcast(t, r, root, 8); }},
-    {collective::broadcast, algorithm::leaders, any_size, leaders_broadcast},
 
+    {collective::reduce, algorithm::leaders, any_size, leaders_reduce},
     {collective::reduce, algorithm::tree, any_size, tree_reduce},
     {collective::reduce, algorithm::double_tree, 1, double_tree_reduce},
     {collective::reduce, algorithm::k_nomial_4, 1,
      [](const team& t, rank r, rank root) { return k_nomial_reduce(t, r, root, 4); }},
     {collective::reduce, algorithm::k_nomial_8, 1,
      [](const team& t, rank r, rank root) { return k_nomial_reduce(t, r, root, 8); }},
-    {collective::reduce, algorithm::leaders, any_size, leaders_reduce},
 
+    {collective::barrier, algorithm::leaders, any_size, [](const team& t, rank r, rank) { return leaders_all_reduce(t, r); }},
     {collective::barrier, algorithm::dissemination, any_size,
      [](const team& t, rank r, rank) { return dissemination_barrier(t, r); }},
-    {collective::barrier, algorithm::leaders, any_size, [](const team& t, rank r, rank) { return leaders_all_reduce(t, r); }},
 
     {collective::gather, algorithm::tree, any_size,
      [](const team& t, rank r, rank root) { return k_nomial_gather(t, r, root, 2); }},
