@@ -32,6 +32,12 @@ TEST_CASE("every call between two hosts of two ranks, of ranks that take turns, 
   CHECK(ends_right(start_on("0 0 1 0 1", "cases"), "5 ranks on 2 hosts: right\n"));
 }
 
+TEST_CASE("a cable between hosts that is cut ends every rank's call, long before the deadline") {
+  const ranks::ended ended = start_on("0 0 1 1", "cut");
+  for (const char* rank : {"0", "1", "2", "3"})
+    CHECK(ends_right(ended, ("rank " + std::string(rank) + " lost a rank of the other host\n").c_str()));
+}
+
 TEST_CASE("two hosts of two ranks send to each other what one rank of each would") {
   for (const char* hosts : {"0 0 1 1", "0 1 0 1"}) {
     const ranks::ended ended = start_on(hosts, "bytes");

@@ -1,6 +1,7 @@
 // Ranks on several hosts, which windows do not join; exit code 0 where all is right.
-// Usage: hosts_program cases|bytes, started once for each rank.
+// Usage: hosts_program cases|bytes|cut, started once for each rank.
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -67,11 +68,28 @@ void check_plans(communicator& world) {
   cases::need(world.home().counters().over(link_kind::message) == before, "nothing leaves the host", 0, near);
 }
 
+/// Without the cable between hosts, every rank ends with an error that says who
+/// is out of reach, though all processes run.
+void check_cut(communicator& world) {
+  barrier(world);
+  if (world.rank() == 0) cases::need(std::system("ip link set left down") == 0, "the cable is cut", 0, world);
+  try {
+    for (;;) barrier(world);
+  } catch (const error& e) {
+    const team& all = world.all();
+    const bool across = e.rank() >= 0 && !all.same_host({e.rank()}, {world.rank()});
+    if (across && (e.code() == errc::rank_stopped || e.code() == errc::link || e.code() == errc::rank_died))
+      return void(std::printf("rank %d lost a rank of the other host\n", world.rank()));
+    throw;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   return run(argc, argv, [&](communicator& world) {
     const std::string what = argc > 1 ? argv[1] : "";
+    if (what == "cut") return check_cut(world);
     if (what == "cases") {
       cases::check_all(world, true);
     } else {
