@@ -41,19 +41,25 @@ double predict(collective what, algorithm how, const team& all, std::size_t byte
   return simulate(schedules, chunk_bytes / slices, vector_bytes, model).of(slices);
 }
 
-/// The algorithm that is predicted to be fastest, among those that keep the
-/// order of operands where the operation is not commutative, and of those that
-/// tell hosts apart only where there are several. The same answer
+/// Whether an algorithm is for such a team. On one host, or with one rank on
+/// each, what tells hosts apart does as others do. K-nomial trees save hops of
+/// messages; through windows they measured slower than binary ones.
+constexpr bool fits(algorithm how, const team& all) {
+  const int hosts = all.hosts();
+  if (tells_hosts_apart(how)) return hosts > 1 && hosts < all.size;
+  return hosts > 1 || (how != algorithm::k_nomial_4 && how != algorithm::k_nomial_8);
+}
+
+/// The algorithm that is predicted to be fastest, among those that fit the team
+/// and keep the order of operands where the operation is not commutative. The same answer
 /// on every rank that asks with the same arguments; the earlier in the table
 /// where two are equal. Takes some milliseconds at most.
 template <class Model = cost_model>
 algorithm choose(collective what, const team& all, std::size_t bytes, bool commutative, const Model& model = {}) {
   algorithm best = algorithm::automatic;
   double least = 0;
-  const bool one_host = all.hosts() == 1;
   for (const repertoire_entry& entry : repertoire) {
-    if (entry.what != what || (!commutative && !keeps_order(what, entry.how, all))) continue;
-    if (tells_hosts_apart(entry.how) && one_host) continue;
+    if (entry.what != what || !fits(entry.how, all) || (!commutative && !keeps_order(what, entry.how, all))) continue;
     const double seconds = predict(what, entry.how, all, bytes, model);
     if (best != algorithm::automatic && seconds >= least) continue;
     best = entry.how;
