@@ -119,10 +119,10 @@ class perf {
     const bool windows = world_.size() == 1 || world_.link_to(1) == tutti::link_kind::window;
     tutti::tuning t;
     tutti::cost_model model{.link = windows ? t.window : t.message, .cores = shared ? tutti::usable_cores() : 0};
-    model = fit(model, world_.size(), cells);
+    model = fit(model, world_.all(), cells);
     (windows ? t.window : t.message) = model.link;
     t.switch_s = model.switch_s;
-    print_regrets(stdout, regrets(model, world_.size(), cells));
+    print_regrets(stdout, regrets(model, world_.all(), cells));
     std::FILE* file = std::fopen(options_.tune.c_str(), "w");
     const std::string text = tutti::tuning_text(t);
     bool written = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
