@@ -60,7 +60,7 @@ void fold_nothing(void*, const void*, const void*, std::size_t, const void*) {}
 
 /// Nanoseconds a step of one rank's part: the least of several rounds, since
 /// whatever else the machine does can only add to it.
-double nanoseconds_a_step(collective what, algorithm how, team all, rank me) {
+double nanoseconds_a_step(collective what, algorithm how, const team& all, rank me) {
   constexpr std::size_t bytes_of_chunk = 64;
   const schedule s = make_schedule(what, how, all, me);
   call_shape shape{.what = what, .root = 0};

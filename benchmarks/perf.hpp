@@ -86,7 +86,7 @@ class perf {
  public:
   perf(tutti::communicator& world, const perf_options& options)
       : world_(world), options_(options), team_(world), to_(options.json ? stderr : stdout) {
-    neighbours_ = tutti::ranks_on_this_host(world);
+    neighbours_ = tutti::ranks_on_this_machine(world);
     timing_.iterations = options.iterations;
     timing_.seconds = options.seconds;
     timing_.one_host = neighbours_ == world.size();
@@ -119,10 +119,10 @@ class perf {
     const bool windows = world_.size() == 1 || world_.link_to(1) == tutti::link_kind::window;
     tutti::tuning t;
     tutti::cost_model model{.link = windows ? t.window : t.message, .cores = shared ? tutti::usable_cores() : 0};
-    model = fit(model, world_.size(), cells);
+    model = fit(model, world_.all(), cells);
     (windows ? t.window : t.message) = model.link;
     t.switch_s = model.switch_s;
-    print_regrets(stdout, regrets(model, world_.size(), cells));
+    print_regrets(stdout, regrets(model, world_.all(), cells));
     std::FILE* file = std::fopen(options_.tune.c_str(), "w");
     const std::string text = tutti::tuning_text(t);
     bool written = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
@@ -198,7 +198,7 @@ class perf {
       if (all >> static_cast<unsigned>(k) & 1u) links += (links.empty() ? "" : " and ") + std::string(tutti::name_of(k));
     utsname system{};
     ::uname(&system);
-    std::fprintf(to_, "# tutti-perf %d.%d.%d, UCX %s: %s, %d ranks, %d of them on this host, link: %s\n", tutti::version.major,
+    std::fprintf(to_, "# tutti-perf %d.%d.%d, UCX %s: %s, %d ranks, %d of them on this machine, link: %s\n", tutti::version.major,
                  tutti::version.minor, tutti::version.patch, ucp_get_version_string(), options_.what.c_str(),
                  world_.size(), neighbours_, links.empty() ? "none" : links.c_str());
     std::fprintf(to_, "# %s: %s, %d cores, %s %s\n", system.nodename, processor_name().c_str(), tutti::usable_cores(),

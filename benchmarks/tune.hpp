@@ -20,7 +20,7 @@ struct tuning_cell {
 /// Finds the link's values that explain what was measured: the least sum of
 /// squared logarithms of predicted over measured, looked for value by value in
 /// steps that get smaller. Starts from `model`; deterministic.
-inline tutti::cost_model fit(tutti::cost_model model, int ranks, const std::vector<tuning_cell>& cells) {
+inline tutti::cost_model fit(tutti::cost_model model, const tutti::team& all, const std::vector<tuning_cell>& cells) {
   std::vector<double*> values;
   for (const tutti::detail::tuned_value& v : tutti::detail::tuned_values)
     if (model.link.*v.value > 0) values.push_back(&(model.link.*v.value));
@@ -28,7 +28,7 @@ inline tutti::cost_model fit(tutti::cost_model model, int ranks, const std::vect
   auto distance = [&] {
     double sum = 0;
     for (const tuning_cell& c : cells) {
-      const double seconds = tutti::predict(c.what, c.how, {ranks}, c.bytes, model);
+      const double seconds = tutti::predict(c.what, c.how, all, c.bytes, model);
       if (seconds > 0 && c.seconds > 0) sum += std::pow(std::log(seconds / c.seconds), 2);
     }
     return sum;
@@ -63,13 +63,13 @@ struct regret {
   double ratio = 1;
 };
 
-inline std::vector<regret> regrets(const tutti::cost_model& model, int ranks, const std::vector<tuning_cell>& cells) {
+inline std::vector<regret> regrets(const tutti::cost_model& model, const tutti::team& ranks, const std::vector<tuning_cell>& cells) {
   std::vector<regret> all;
   for (const tuning_cell& c : cells) {
     bool seen = false;
     for (const regret& known : all) seen |= known.what == c.what && known.bytes == c.bytes;
     if (seen) continue;
-    regret r{.what = c.what, .bytes = c.bytes, .chosen = tutti::choose(c.what, {ranks}, c.bytes, true, model)};
+    regret r{.what = c.what, .bytes = c.bytes, .chosen = tutti::choose(c.what, ranks, c.bytes, true, model)};
     double least = 0, taken = 0;
     for (const tuning_cell& other : cells) {
       if (other.what != c.what || other.bytes != c.bytes) continue;

@@ -48,7 +48,7 @@ void train(tutti::communicator& world, const settings& chosen) {
   const tutti::mnist data = tutti::read_mnist(chosen.data.empty() ? shipped_data() : chosen.data);
   const bool speaks = world.rank() == 0;
 
-  const int here = tutti::ranks_on_this_host(world);
+  const int here = tutti::ranks_on_this_machine(world);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(here));
   tutti::model<tutti::onednn_backend> model(
       cpu, tutti::lenet(), {.seed = chosen.seed, .usual_batch = tutti::usual_batch(chosen.batch, world.size())});

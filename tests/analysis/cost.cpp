@@ -22,7 +22,7 @@ TEST_CASE("choose takes the least prediction of what is legal") {
             REQUIRE(available(what, best, {p}));
             if (!commutative) CHECK(keeps_order(what, best, {p}));
             for (algorithm other : every_algorithm)
-              if (available(what, other, {p}) && (commutative || keeps_order(what, other, {p})))
+              if (available(what, other, {p}) && fits(other, {p}) && (commutative || keeps_order(what, other, {p})))
                 CHECK(predict(what, best, {p}, bytes, model) <= predict(what, other, {p}, bytes, model));
           }
 }
@@ -90,6 +90,32 @@ TEST_CASE("links of different pairs are told apart") {
   // Every hop of the ring waits for the slow one at some rank.
   CHECK(predict(collective::all_reduce, algorithm::ring, {8}, 8, two_hosts{.per_host = 4}) > 2);
   CHECK(predict(collective::all_reduce, algorithm::ring, {8}, 8, two_hosts{.per_host = 8}) == 0);
+}
+
+TEST_CASE("hosts are told apart where there are several, and where it pays") {
+  const team flat{8}, apart{4, {0, 1, 2, 3}}, three{9, {0, 0, 0, 1, 1, 1, 2, 2, 2}}, mixed{8, {0, 1, 0, 1, 0, 1, 0, 1}};
+  auto model = [](const team& all) { return hosts_model{{}, message_link, all}; };
+  for (collective what : every_collective)
+    for (std::size_t bytes : sizes) {
+      for (const team& all : {flat, apart}) CHECK_FALSE(tells_hosts_apart(choose(what, all, bytes, true, model(all))));
+      CHECK(choose(what, flat, bytes, true, model(flat)) == choose(what, flat, bytes, true));
+    }
+  for (collective what : {collective::all_reduce, collective::reduce_scatter, collective::all_gather})
+    CHECK(choose(what, mixed, 64 << 20, true, model(mixed)) == algorithm::hierarchical);
+  for (collective what : {collective::broadcast, collective::reduce})
+    CHECK(choose(what, mixed, 8, true, model(mixed)) == algorithm::leaders);
+  CHECK_FALSE(tells_hosts_apart(choose(collective::all_reduce, mixed, 64 << 20, false, model(mixed))));  // out of order
+  CHECK(choose(collective::broadcast, apart, 8, true, model(apart)) == algorithm::k_nomial_4);
+  // A host's ranks in a row are the best that other algorithms can hope for.
+  for (collective what : {collective::all_reduce, collective::reduce_scatter, collective::all_gather})
+    CHECK(choose(what, three, 64 << 20, true, model(three)) == algorithm::hierarchical);
+}
+
+TEST_CASE("large teams see their slow links, wherever the rank in the middle is") {
+  team two{100};
+  for (int r = 0; r < 100; ++r) two.host_of.push_back(r >= 75);
+  const hosts_model model{{}, {.latency_s = 1}, two};
+  CHECK(predict(collective::all_reduce, algorithm::ring, two, 8, model) > 100);
 }
 
 TEST_CASE("large teams are predicted and chosen for, too") {

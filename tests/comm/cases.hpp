@@ -267,7 +267,7 @@ inline void check_lent(communicator& c, std::size_t n) {
 }
 
 inline void check_order(communicator& c, std::size_t n) {
-  const team all{c.size()};
+  const team& all = c.all();
   std::vector<affine> in(n), want(n);
   for (std::size_t i = 0; i < n; ++i) {
     in[i] = map_of(c.rank(), i);

@@ -16,7 +16,7 @@ TEST_CASE("Ranks of one process share its host") {
     run_threads(ranks, [&](auto& b) {
       session s(b, shared);
       communicator world(s);
-      right += ranks_on_this_host(world) == ranks;
+      right += ranks_on_this_machine(world) == ranks;
     });
     CHECK(right == ranks);
   }

@@ -55,7 +55,7 @@ struct member {
   execution agreement, body;
 
   /// Everything else than input and output, which must not move any more.
-  void start(const call_shape& c, team all, int me, const fold_function& fold, T poison, bool same) {
+  void start(const call_shape& c, const team& all, int me, const fold_function& fold, T poison, bool same) {
     plan = prepare(c, all, {me});
     scratch.resize(plan->body.scratch_bytes / sizeof(T) + 1, poison);
     const execution_data data{.input = reinterpret_cast<const std::byte*>(same ? output.data() : input.data()),

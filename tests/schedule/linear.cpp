@@ -46,6 +46,18 @@ TEST_CASE("every block but the root's travels once, in a message of its own") {
       }
 }
 
+TEST_CASE("a vector straight to and from the root is proved for 1 to 33 ranks, any root, and keeps the order of operands") {
+  for (int p = 1; p <= 33; ++p)
+    for (int root = 0; root < p; root += p <= 9 ? 1 : 4) {
+      CAPTURE(p);
+      CAPTURE(root);
+      const proof up = verify(collective::reduce, {p}, {root}, order::kept, linear_reduce);
+      CHECK_MESSAGE(up.ok, explain(up));
+      const proof down = verify(collective::broadcast, {p}, {root}, order::any, linear_broadcast);
+      CHECK_MESSAGE(down.ok, explain(down));
+    }
+}
+
 TEST_CASE("chains are proved for 1 to 33 ranks and some more") {
   for (collective what : {collective::scan, collective::exclusive_scan}) proofs::prove_at_run_time(what, algorithm::linear);
 }

@@ -8,7 +8,7 @@ using namespace tutti;
 
 static_assert(available(collective::broadcast, algorithm::tree, {7}));
 static_assert(make_schedule(collective::all_reduce, algorithm::ring, {4}, {1}) == ring_all_reduce({4}, {1}));
-static_assert(make_schedule(collective::gather, algorithm::tree, {4}, {1}, {2}) == tree_gather({4}, {1}, {2}));
+static_assert(make_schedule(collective::gather, algorithm::tree, {4}, {1}, {2}) == k_nomial_gather({4}, {1}, {2}, 2));
 static_assert(make_schedule(collective::reduce, algorithm::tree, {4}, {1}, {2}) == tree_reduce({4}, {1}, {2}));
 
 TEST_CASE("every collective can be done by any team, and in order") {

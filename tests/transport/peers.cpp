@@ -141,6 +141,7 @@ TEST_CASE("where a rank runs") {
   CHECK(mine.boot[0] != '\0');
   CHECK(mine.pid_space != 0);
   CHECK(mine.ipc_space != 0);
+  CHECK(mine.net_space != 0);
   CHECK(mine.host[0] != '\0');
   CHECK(mine.same_host(mine));
   rank_home other = mine;
@@ -155,6 +156,11 @@ TEST_CASE("where a rank runs") {
   other = mine;
   other.ipc_space ^= 1;
   CHECK_FALSE(mine.same_host(other));
+  other = mine;
+  other.net_space ^= 1;  // another host, though on the same cores
+  CHECK_FALSE(mine.same_host(other));
+  CHECK_FALSE(mine.same_network_space(other));
+  CHECK(mine.same_machine(other));
   rank_home nowhere;
   CHECK_FALSE(nowhere.same_host(nowhere));  // two that do not know are not known to be together
 }

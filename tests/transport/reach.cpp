@@ -15,7 +15,7 @@ reach::number number(const char* text) {
   return n;
 }
 reach host(const char* boot, std::uint64_t net_space, const std::vector<const char*>& numbers) {
-  reach r{.net_space = net_space};
+  reach r{.home = {.net_space = net_space}};
   std::strncpy(r.home.boot, boot, sizeof r.home.boot - 1);
   for (const char* n : numbers) r.numbers[r.count++] = number(n);
   return r;
@@ -38,9 +38,9 @@ TEST_CASE("numbers that share more leading bits are nearer") {
 TEST_CASE("ranks of one network namespace meet on loopback") {
   const reach a = host("boot", 7, {"10.0.0.1"});
   CHECK(texts(a.ways_to(host("boot", 7, {"10.0.0.1"}), 80)) == std::vector<std::string>{"127.0.0.1:80"});
-  CHECK_FALSE(a.same_network_space(host("boot", 8, {})));
-  CHECK_FALSE(a.same_network_space(host("another", 7, {})));
-  CHECK_FALSE(host("", 7, {}).same_network_space(host("", 7, {})));
+  CHECK(a.ways_to(host("boot", 8, {}), 80).empty());
+  CHECK(a.ways_to(host("another", 7, {}), 80).empty());
+  CHECK(host("", 7, {}).ways_to(host("", 7, {}), 80).empty());
 }
 
 TEST_CASE("the address in the same network comes first, one's own not at all") {
@@ -52,8 +52,7 @@ TEST_CASE("the address in the same network comes first, one's own not at all") {
 
 TEST_CASE("this process says where it can be reached, and listens there") {
   const reach mine = reach::mine();
-  CHECK(mine.net_space != 0);
-  CHECK(mine.same_network_space(mine));
+  CHECK(mine.home.net_space != 0);
   for (std::uint32_t i = 0; i < mine.count; ++i) CHECK_FALSE(mine.numbers[i].with_port(1).is_loopback());
   for (bool loopback_only : {true, false}) {
     CAPTURE(loopback_only);

@@ -37,10 +37,13 @@ inline std::vector<double> chunk_lengths(const std::vector<double>& blocks, int 
 /// One slice is simulated through all dependencies; the slices after it follow
 /// at the pace of the busiest processor, or of all cores together.
 template <class Model = cost_model>
-double predict(collective what, algorithm how, team all, std::size_t bytes, const Model& model = {}, rank root = {},
+double predict(collective what, algorithm how, const team& all, std::size_t bytes, const Model& model = {}, rank root = {},
                const std::vector<double>& blocks = {}) {
   if (!available(what, how, all)) return 0;
-  const rank middle{all.size / 2};
+  rank middle{all.size / 2};
+  // One that the slow links touch: the others wait for it.
+  if (all.hosts() > 1)
+    while (all.same_host(middle, all.next(middle))) middle = all.next(middle);
   const schedule one = make_schedule(what, how, all, middle, root);
   const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
   const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
@@ -50,7 +53,8 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
                          ? static_cast<int>((longest - 1) / model.slice_bytes) + 1
                          : 1;
   const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise ||
-                     how == algorithm::bruck || how == algorithm::one_shot;
+                     how == algorithm::bruck || how == algorithm::one_shot || how == algorithm::two_shot ||
+                     how == algorithm::bidirectional;
   if (alike && all.size > simulated_whole)
     return simulate_one(one, all, middle, chunk_bytes / slices, vector_bytes, model).of(slices);
   std::vector<schedule> schedules;
@@ -59,18 +63,27 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
   return simulate(schedules, chunk_bytes / slices, vector_bytes, model, lengths).of(slices);
 }
 
-/// The algorithm that is predicted to be fastest, among those that keep the
-/// order of operands where the operation is not commutative. The same answer
+/// Whether an algorithm is for such a team. On one host, or with one rank on
+/// each, what tells hosts apart does as others do. K-nomial trees save hops of
+/// messages; through windows they measured slower than binary ones.
+constexpr bool fits(algorithm how, const team& all) {
+  const int hosts = all.hosts();
+  if (tells_hosts_apart(how)) return hosts > 1 && hosts < all.size;
+  return hosts > 1 || (how != algorithm::k_nomial_4 && how != algorithm::k_nomial_8);
+}
+
+/// The algorithm that is predicted to be fastest, among those that fit the team
+/// and keep the order of operands where the operation is not commutative. The same answer
 /// on every rank that asks with the same arguments; the earlier in the table
 /// where two are equal. Takes some milliseconds at most. Of `blocks`, see
 /// `predict`: with them, only what serves such.
 template <class Model = cost_model>
-algorithm choose(collective what, team all, std::size_t bytes, bool commutative, const Model& model = {},
+algorithm choose(collective what, const team& all, std::size_t bytes, bool commutative, const Model& model = {},
                  const std::vector<double>& blocks = {}) {
   algorithm best = algorithm::automatic;
   double least = 0;
   for (const repertoire_entry& entry : repertoire) {
-    if (entry.what != what || (!commutative && !keeps_order(what, entry.how, all))) continue;
+    if (entry.what != what || !fits(entry.how, all) || (!commutative && !keeps_order(what, entry.how, all))) continue;
     if (!blocks.empty() && !entry.uneven) continue;
     const double seconds = predict(what, entry.how, all, bytes, model, rank{}, blocks);
     if (best != algorithm::automatic && seconds >= least) continue;

@@ -9,7 +9,7 @@
 namespace tutti {
 
 /// Everyone's schedules for one collective, in rank order.
-inline std::vector<schedule> team_schedules(collective what, algorithm how, team all, rank root = {}) {
+inline std::vector<schedule> team_schedules(collective what, algorithm how, const team& all, rank root = {}) {
   if (!available(what, how, all))
     throw error(errc::invalid_argument, format("there is no %s %s", name_of(how), name_of(what)));
   std::vector<schedule> schedules;
@@ -172,10 +172,10 @@ inline std::string draw_svg(const std::vector<schedule>& team) {
   return svg + "</svg>\n";
 }
 
-inline std::string draw_text(collective what, algorithm how, team all, rank root = {}) {
+inline std::string draw_text(collective what, algorithm how, const team& all, rank root = {}) {
   return draw_text(team_schedules(what, how, all, root));
 }
-inline std::string draw_svg(collective what, algorithm how, team all, rank root = {}) {
+inline std::string draw_svg(collective what, algorithm how, const team& all, rank root = {}) {
   return draw_svg(team_schedules(what, how, all, root));
 }
 

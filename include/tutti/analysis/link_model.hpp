@@ -51,6 +51,14 @@ struct cost_model {
   constexpr const link_model& between(rank, rank) const { return link; }
 };
 
+/// The same inside hosts, and another link between them.
+struct hosts_model : cost_model {
+  link_model across = message_link;
+  team all{};
+
+  constexpr const link_model& between(rank a, rank b) const { return all.same_host(a, b) ? link : across; }
+};
+
 /// What a step costs its own processor, and what then passes on the wire.
 struct step_cost {
   double busy_s = 0, wire_s = 0, latency_s = 0;

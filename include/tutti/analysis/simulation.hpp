@@ -162,7 +162,7 @@ slice_times simulate(const std::vector<schedule>& team, double chunk_bytes, doub
 /// rank made its own k-th send. Where cores are shared, each wait lets the
 /// others of the core take their turn. Time proportional to one rank's steps.
 template <class Model>
-slice_times simulate_one(const schedule& mine, team all, rank me, double chunk_bytes, double vector_bytes,
+slice_times simulate_one(const schedule& mine, const team& all, rank me, double chunk_bytes, double vector_bytes,
                          const Model& model) {
   slice_times result;
   std::vector<double> arrives;

@@ -155,7 +155,7 @@ constexpr proof verify(collective what, rank root, order needed, const std::vect
 /// The same of an algorithm: anything that makes a schedule from (team, rank)
 /// or (team, rank, root).
 template <class MakeSchedule>
-constexpr proof verify(collective what, team all, rank root, order needed, const MakeSchedule& make) {
+constexpr proof verify(collective what, const team& all, rank root, order needed, const MakeSchedule& make) {
   std::vector<schedule> schedules;
   for (rank me{0}; me.value < all.size; ++me.value) {
     if constexpr (requires { make(all, me, root); })

@@ -12,6 +12,7 @@
 #include <tutti/comm/message_call.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/comm/session.hpp>
+#include <tutti/schedule/team.hpp>
 #include <tutti/transport/link_kind.hpp>
 
 namespace tutti {
@@ -34,6 +35,9 @@ class communicator {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
+
+  /// Its ranks, and which of them are on one host, so far as windows join them.
+  const team& all() const;
 
   /// The rank in the session, which errors name, of this rank or of a member.
   int world_rank() const { return world_rank_; }
@@ -157,6 +161,8 @@ TUTTI_BODY communicator::~communicator() = default;
 TUTTI_BODY int communicator::world_rank(int member) const {
   return core_->queue->members()[static_cast<std::size_t>(member)];
 }
+
+TUTTI_BODY const team& communicator::all() const { return core_->everyone; }
 
 TUTTI_BODY communicator communicator::duplicate(communicator_options options) {
   detail::parent_exchange with(*core_, detail::making::duplicate);

@@ -48,15 +48,15 @@ struct communicator_core {
     queue.reset();
   }
 
-  int size() const { return static_cast<int>(queue->members().size()); }
+  int size() const { return everyone.size; }
   int world_rank() const { return queue->members()[static_cast<std::size_t>(me)]; }
-  team everyone() const { return {size()}; }
 
   plan plan_for(call_shape c) {
-    c.algorithm = choose_algorithm(c, everyone(), settings);
-    const auto p = prepare(c, everyone(), {me});
+    c.algorithm = choose_algorithm(c, everyone, settings);
+    const auto p = prepare(c, everyone, {me});
     const std::vector<double> blocks(c.counts.begin(), c.counts.end());
-    const double seconds = c.by_pair() ? 0 : predict(c.what, c.algorithm, everyone(), vector_bytes(c, everyone()), settings.model, {}, blocks);
+    const double seconds =
+        c.by_pair() ? 0 : predict(c.what, c.algorithm, everyone, vector_bytes(c, everyone), settings.model_for(everyone), {}, blocks);
     return {.what = c.what, .algorithm = c.algorithm, .seconds = seconds,
             .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
@@ -162,6 +162,7 @@ struct communicator_core {
     // Both together stay within what was allowed.
     const std::size_t for_messages_bytes = channel_bytes / 8 * 3;
     auto l = runner->transport().connect(members, me, with, link_use::collectives, channel_bytes - for_messages_bytes);
+    everyone = {static_cast<int>(members.size()), l->hosts()};
     auto for_messages = runner->transport().connect(members, me, with, link_use::messages, for_messages_bytes);
     queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
     for (int peer = 0; peer < size(); ++peer)
@@ -172,7 +173,6 @@ struct communicator_core {
                                                 queue->channels().status(), counts);
     pool = std::make_unique<message_pool>(queue->members(), me);
     runner->add(*queue);
-    settings.model.link = slowest_link();
     if (own_engine) own_engine->start_thread();
   }
 
@@ -180,16 +180,13 @@ struct communicator_core {
   void agree_on_settings(exchange& with) {
     cost_model model;
     const int cores = usable_cores(), here = home.neighbours();
-    model.cores = here > cores ? cores : 0;
+    if (here > cores) model.cores = cores * home.size() / here;  // of all machines, if they are alike
     if (me == 0) settings = plan_settings::from_environment(model);
     const contributions all = with.all_gather(bytes_of(settings));
     if (all.empty() || all[0].size() != sizeof settings)
       throw error(errc::launch, "a rank of another version of Tutti has joined");
     std::memcpy(&settings, all[0].data(), sizeof settings);
   }
-
-  // A window to one and a message to another: the slower rules.
-  link_model slowest_link() { return queue->channels().any_message() ? settings.links.message : settings.links.window; }
 
   const prepared_call& prepared(const call_shape& c) {
     if (c.uneven) return prepared_uneven(c);
@@ -203,8 +200,8 @@ struct communicator_core {
       }
     if (known.size() >= most_shapes) forget_shapes();
     call_shape chosen = c;
-    chosen.algorithm = choose_algorithm(c, everyone(), settings);
-    known.push_back({c, prepare(chosen, everyone(), {me})});
+    chosen.algorithm = choose_algorithm(c, everyone, settings);
+    known.push_back({c, prepare(chosen, everyone, {me})});
     last = static_cast<std::uint32_t>(known.size() - 1);
     return *known.back().how;
   }
@@ -220,8 +217,8 @@ struct communicator_core {
     for (known_shape& k : known_uneven)
       if ((!oldest || k.last_used < oldest->last_used) && !in_use(*k.how)) oldest = &k;
     call_shape chosen = c;
-    chosen.algorithm = choose_algorithm(c, everyone(), settings);
-    known_shape found{c, prepare(chosen, everyone(), {me}), ++uneven_calls};
+    chosen.algorithm = choose_algorithm(c, everyone, settings);
+    known_shape found{c, prepare(chosen, everyone, {me}), ++uneven_calls};
     if (!c.counts.empty()) found.asked.counts = found.how->counts;
     found.asked.received = found.how->received;
     if (known_uneven.size() < most_uneven || !oldest) {
@@ -322,6 +319,7 @@ struct communicator_core {
   borrowed_counters borrowed{home};
   detail::counter_block& counts = borrowed.block;
   plan_settings settings;
+  team everyone;  ///< its ranks, and which of them windows join
   static constexpr std::size_t most_shapes = 1024, most_uneven = 64, hint_count = 64;
   std::vector<known_shape> known, known_uneven;
   std::uint64_t uneven_calls = 0;

@@ -6,13 +6,14 @@
 
 namespace tutti {
 
-/// How many ranks share this host, this one included. Collective.
-inline int ranks_on_this_host(communicator& comm) {
+/// How many ranks share this machine's cores, this one included, in whatever
+/// namespaces. Collective.
+inline int ranks_on_this_machine(communicator& comm) {
   const rank_home mine = rank_home::mine();
   std::vector<rank_home> all(static_cast<std::size_t>(comm.size()));
   all_gather(comm, span<const rank_home>(&mine, 1), all);
   int here = 0;
-  for (const rank_home& other : all) here += other.same_host(mine);
+  for (const rank_home& other : all) here += other.same_machine(mine);
   return here;
 }
 

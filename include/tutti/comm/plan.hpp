@@ -35,6 +35,7 @@ struct plan_settings {
     plan_settings s{.model = model};
     if (const char* file = environment("TUTTI_TUNING")) {
       s.links = read_tuning(file);
+      s.model.link = s.links.window;
       s.model.switch_s = s.links.switch_s;
     }
     const char* text = environment("TUTTI_ALGORITHM");
@@ -47,6 +48,9 @@ struct plan_settings {
     }
     return s;
   }
+
+  /// The model that chooses for a team: its hosts joined by messages, if there are several.
+  hosts_model model_for(const team& all) const { return {model, links.message, all}; }
 
   algorithm forced_for(collective what) const { return forced[static_cast<std::size_t>(what)]; }
 
@@ -77,7 +81,7 @@ namespace detail {
 /// first.
 inline constexpr std::size_t staged_bytes = 16384;
 
-inline chunking cut(const call_shape& c, team all, int parts) {
+inline chunking cut(const call_shape& c, const team& all, int parts) {
   if (blocked(c.what)) return block_chunking(c.count, blocks_of(c.what, all), parts);
   // Chunks begin on a cache line where there is enough to go round.
   const std::size_t line = 64 / c.element;
@@ -86,7 +90,7 @@ inline chunking cut(const call_shape& c, team all, int parts) {
 }
 
 /// Elements in each block, as far as this rank knows them.
-inline std::vector<std::size_t> uneven_blocks(const call_shape& c, team all, rank me) {
+inline std::vector<std::size_t> uneven_blocks(const call_shape& c, const team& all, rank me) {
   std::vector<std::size_t> blocks(c.counts.begin(), c.counts.end());
   blocks.insert(blocks.end(), c.received.begin(), c.received.end());
   if (!blocks.empty()) return blocks;
@@ -96,7 +100,7 @@ inline std::vector<std::size_t> uneven_blocks(const call_shape& c, team all, ran
 }
 
 /// Where chunks begin, in elements, and the last ends.
-inline std::vector<std::size_t> chunk_bounds(const call_shape& c, team all, rank me, int parts) {
+inline std::vector<std::size_t> chunk_bounds(const call_shape& c, const team& all, rank me, int parts) {
   if (c.uneven) return uneven_bounds(uneven_blocks(c, all, me), parts);
   const chunking cuts = cut(c, all, parts);
   std::vector<std::size_t> bounds;
@@ -105,7 +109,7 @@ inline std::vector<std::size_t> chunk_bounds(const call_shape& c, team all, rank
   return bounds;
 }
 
-inline chunk_map map_chunks(const call_shape& c, team all, rank me, int parts, bool staged) {
+inline chunk_map map_chunks(const call_shape& c, const team& all, rank me, int parts, bool staged) {
   const contract agreed{.what = c.what, .all = all, .root = {c.root < 0 ? 0 : c.root}, .parts = parts};
   chunk_map map;
   map.staged = staged;
@@ -148,23 +152,30 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 
 namespace detail {
 
-/// Teams that the tests prove for every algorithm, and those for which a proof
-/// still takes milliseconds.
-inline constexpr int proved_by_tests = 33, proved_when_made = 300;
+/// Teams that the tests prove for every algorithm, those that they prove for
+/// every way to fall into hosts, and those for which a proof still takes
+/// milliseconds.
+inline constexpr int proved_by_tests = 33, proved_by_tests_on_hosts = 6, proved_when_made = 300;
+
+inline bool needs_proof(algorithm how, const team& all) {
+  const bool by_hosts = tells_hosts_apart(how) && all.hosts() > 1;
+  return all.size > (by_hosts ? proved_by_tests_on_hosts : proved_by_tests) && all.size <= proved_when_made;
+}
 
 /// A schedule beyond the tests is proved before it runs: once for all counts.
-inline void prove(const call_shape& c, team all) {
+inline void prove(const call_shape& c, const team& all) {
   const rank root{c.root < 0 ? 0 : c.root};
   const order needed = reduces(c.what) && keeps_order(c.what, c.algorithm, all) ? order::kept : order::any;
   static std::mutex lock;
-  static std::set<std::tuple<collective, algorithm, int, int, order>> proved;
-  const std::tuple key(c.what, c.algorithm, all.size, root.value, needed);
+  static std::set<std::tuple<collective, algorithm, int, int, order, std::vector<int>>> proved;
+  const std::tuple key(c.what, c.algorithm, all.size, root.value, needed,
+                       tells_hosts_apart(c.algorithm) ? all.host_of : std::vector<int>{});
   {
     const std::lock_guard held(lock);
     if (proved.contains(key)) return;
   }
   const proof found = verify(c.what, all, root, needed,
-                             [&](team t, rank r) { return make_schedule(c.what, c.algorithm, t, r, root); });
+                             [&](const team& t, rank r) { return make_schedule(c.what, c.algorithm, t, r, root); });
   if (!found.ok)
     throw error(errc::not_supported,
                 format("%s by %s is wrong for %d ranks (%s): report it, and choose another algorithm", name_of(c.what),
@@ -176,7 +187,7 @@ inline void prove(const call_shape& c, team all) {
 }  // namespace detail
 
 /// Bytes of the whole vector; of an all_to_all, of the input.
-inline std::size_t vector_bytes(const call_shape& c, team all) {
+inline std::size_t vector_bytes(const call_shape& c, const team& all) {
   return c.count * c.element * (blocked(c.what) && !c.uneven ? static_cast<std::size_t>(all.size) : 1);
 }
 
@@ -188,13 +199,13 @@ namespace detail {
 /// What ranks that agree on counts two by two do before any output is written:
 /// at a root, where all that passes passes, a token from each; else a barrier
 /// in which everyone hears from everyone.
-inline program pair_agreement(const call_shape& c, team all, rank me) {
+inline program pair_agreement(const call_shape& c, const team& all, rank me) {
   const schedule s = rooted(c.what) ? linear_gather(all, me, {c.root}) : pairwise_barrier(all, me);
   return lower(s, {.bounds = std::vector<std::size_t>(static_cast<std::size_t>(s.parts) + 1)});
 }
 
 /// What a prepared call keeps of the counts of its shape.
-inline void keep_counts(prepared_call& p, const call_shape& c, team all) {
+inline void keep_counts(prepared_call& p, const call_shape& c, const team& all) {
   p.counts.assign(c.counts.begin(), c.counts.end());
   p.received.assign(c.received.begin(), c.received.end());
   if (!c.by_pair()) {
@@ -216,7 +227,7 @@ inline void keep_counts(prepared_call& p, const call_shape& c, team all) {
 }  // namespace detail
 
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
-inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me) {
+inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& all, rank me) {
   auto p = std::make_unique<prepared_call>();
   p->kind = c.what;
   p->what.count = c.count;
@@ -232,7 +243,7 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
   p->shape = detail::mix(detail::mix(detail::mix(fingerprint(p->what), c.type), c.operation), p->shape);
 
   const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
-  if (all.size > detail::proved_by_tests && all.size <= detail::proved_when_made) detail::prove(c, all);
+  if (detail::needs_proof(c.algorithm, all)) detail::prove(c, all);
   const bool writes = c.what != collective::barrier && all.size > 2;
   const bool small = vector_bytes(c, all) <= detail::staged_bytes;
   // In place, an output that is no part of the input's chunks would overwrite it.
@@ -242,8 +253,10 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
   if (c.by_pair()) {
     p->agreement = detail::pair_agreement(c, all, me);
   } else if (p->agree_first) {
-    const schedule barrier = make_schedule(collective::barrier, algorithm::dissemination, all, me);
-    const call_shape nothing{.what = collective::barrier};
+    const call_shape nothing{.what = collective::barrier,
+                             .algorithm = all.hosts() > 1 ? algorithm::leaders : algorithm::dissemination};
+    if (detail::needs_proof(nothing.algorithm, all)) detail::prove(nothing, all);
+    const schedule barrier = make_schedule(nothing.what, nothing.algorithm, all, me);
     p->agreement = lower(barrier, detail::map_chunks(nothing, all, me, barrier.parts, false));
   }
   return p;
@@ -253,7 +266,7 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
 /// this collective, else the model's choice. Throws where the caller's is not
 /// available, or would exchange operands of an operation that is not
 /// commutative.
-inline algorithm choose_algorithm(const call_shape& c, team all, const plan_settings& settings) {
+inline algorithm choose_algorithm(const call_shape& c, const team& all, const plan_settings& settings) {
   const bool any_order = c.commutative || !reduces(c.what);
   if (c.algorithm != algorithm::automatic) {
     if (!available(c.what, c.algorithm, all) || (c.uneven && !serves_uneven(c.what, c.algorithm)))
@@ -273,7 +286,7 @@ inline algorithm choose_algorithm(const call_shape& c, team all, const plan_sett
   // Whoever does not know all counts must not choose by them: there is one.
   if (c.by_pair()) return c.what == collective::all_to_all ? algorithm::pairwise : algorithm::linear;
   const std::vector<double> blocks(c.counts.begin(), c.counts.end());
-  return choose(c.what, all, vector_bytes(c, all), any_order, settings.model, blocks);
+  return choose(c.what, all, vector_bytes(c, all), any_order, settings.model_for(all), blocks);
 }
 
 }  // namespace tutti

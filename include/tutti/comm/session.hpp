@@ -42,7 +42,7 @@ class session {
   /// The ranks that it joins: all of the world, or those that survived, by their
   /// numbers there.
   const std::vector<int>& members() const { return members_; }
-  /// Ranks on this host, this one included.
+  /// Ranks on this machine, this one included.
   int neighbours() const { return neighbours_; }
   tutti::fabric& fabric() { return *fabric_; }
   /// Where `buffer<T>(session, n)` lies: neighbours read it in place.
@@ -123,7 +123,7 @@ inline int count_neighbours(exchange& all, const std::vector<int>& members, bool
     rank_home theirs;
     if (bytes.size() != sizeof theirs) throw error(errc::launch, "a rank of another version of Tutti has joined");
     std::memcpy(&theirs, bytes.data(), sizeof theirs);
-    here += threads || theirs.same_host(mine);
+    here += threads || theirs.same_machine(mine);
   }
   return here;
 }

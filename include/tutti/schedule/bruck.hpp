@@ -10,7 +10,7 @@ namespace tutti {
 /// each rank instead of p−1, for about half of the vector in each: for small
 /// blocks. Blocks are packed before each round and end where they belong.
 /// (Bruck, Ho, Kipnis, Upfal and Weathersby, 1997.)
-constexpr schedule bruck_all_to_all(team all, rank me) {
+constexpr schedule bruck_all_to_all(const team& all, rank me) {
   const int p = all.size, packed = 2 * p;
   schedule s{.parts = 2 * p, .equal_chunks = true};
   std::vector<chunk> at;  // where the block with w ranks to go, in all, stands now

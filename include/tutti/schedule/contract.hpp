@@ -68,7 +68,7 @@ constexpr int vectors_of(collective what) { return what == collective::all_to_al
 
 /// Into how many blocks of equal length the chunks of a schedule fall, as many
 /// chunks each: `parts` is a multiple.
-constexpr int blocks_of(collective what, team all) { return (blocked(what) ? all.size : 1) * vectors_of(what); }
+constexpr int blocks_of(collective what, const team& all) { return (blocked(what) ? all.size : 1) * vectors_of(what); }
 
 /// What one rank brought along in one of its chunks.
 struct origin {
@@ -84,7 +84,7 @@ struct operands {
 };
 
 /// Whose block chunk c lies in, of a vector of one block a rank.
-constexpr rank owner_of(chunk c, team all, int parts) { return {c.value / (parts / all.size)}; }
+constexpr rank owner_of(chunk c, const team& all, int parts) { return {c.value / (parts / all.size)}; }
 
 /// What every rank may count on before a collective, and must have brought
 /// about after it, in chunks of the vector (scratch is nobody's business).

@@ -10,7 +10,7 @@ namespace tutti {
 
 /// Both halves up, then both down: at most twice the vector's bytes from each
 /// rank, in 2 log2 p hops or two more. Keeps the order of operands.
-constexpr schedule double_tree_all_reduce(team all, rank me) {
+constexpr schedule double_tree_all_reduce(const team& all, rank me) {
   schedule s{.parts = 2};
   const tree_place first = in_order_tree(all.size, me.value);
   const tree_place second = second_tree(all.size, me.value);
@@ -27,7 +27,7 @@ struct fed_places {
   tree_place first, second;
 };
 
-constexpr fed_places fed_trees(team all, rank me, rank root) {
+constexpr fed_places fed_trees(const team& all, rank me, rank root) {
   const int others = all.size - 1;
   auto team_rank = [&](int label) { return label < 0 ? label : all.next(root, label + 1).value; };
   auto in_team = [&](tree_place p) {
@@ -46,7 +46,7 @@ constexpr fed_places fed_trees(team all, rank me, rank root) {
 
 /// Every rank sends at most the vector's bytes, half of them to each of two;
 /// 1 + log2 p hops or one more.
-constexpr schedule double_tree_broadcast(team all, rank me, rank root) {
+constexpr schedule double_tree_broadcast(const team& all, rank me, rank root) {
   schedule s{.parts = 2};
   const fed_places places = fed_trees(all, me, root);
   hand_down(s, places.first, {0});
@@ -56,7 +56,7 @@ constexpr schedule double_tree_broadcast(team all, rank me, rank root) {
 
 /// The same ways back. Needs a commutative operation: the others stand in the
 /// order in which they follow the root.
-constexpr schedule double_tree_reduce(team all, rank me, rank root) {
+constexpr schedule double_tree_reduce(const team& all, rank me, rank root) {
   schedule s{.parts = 2};
   const fed_places places = fed_trees(all, me, root);
   fold_up(s, places.first, {0});

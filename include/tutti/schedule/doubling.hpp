@@ -11,7 +11,7 @@ struct power_of_two_players {
   int ranks = 1;
   int players = 1;  ///< the largest power of two that is at most `ranks`
 
-  constexpr explicit power_of_two_players(team all) : ranks(all.size), players(power_below(all.size)) {}
+  constexpr explicit power_of_two_players(const team& all) : ranks(all.size), players(power_below(all.size)) {}
 
   constexpr int paired() const { return 2 * (ranks - players); }
   constexpr bool watches(rank r) const { return r.value < paired() && r.value % 2 == 0; }
@@ -27,7 +27,7 @@ struct power_of_two_players {
 /// of two, twice more for some). Keeps the order of operands.
 ///
 /// Two chunks take turns, or nobody could receive before its own send is over.
-constexpr schedule doubling_all_reduce(team all, rank me) {
+constexpr schedule doubling_all_reduce(const team& all, rank me) {
   schedule s{.parts = 1, .scratch = 1};
   const power_of_two_players game(all);
   const rank neighbour = {me.value ^ 1};
@@ -56,7 +56,7 @@ constexpr schedule doubling_all_reduce(team all, rank me) {
 /// rank has covers twice as many ranks before it, until that is all. `held` is
 /// the operand of ranks `first` and up, and `other` a chunk to take turns with.
 /// Returns where the result stands.
-constexpr chunk fold_from_before(schedule& s, team all, rank me, int first, chunk held, chunk other) {
+constexpr chunk fold_from_before(schedule& s, const team& all, rank me, int first, chunk held, chunk other) {
   for (int distance = 1; distance < all.size - first; distance *= 2) {
     const rank before{me.value - distance}, after{me.value + distance};
     if (after.value < all.size) s.send(after, held);
@@ -71,7 +71,7 @@ constexpr chunk fold_from_before(schedule& s, team all, rank me, int first, chun
 
 /// The vector at most ⌈log2 p⌉ times from each rank, in as many hops. Keeps the
 /// order of operands. (Hillis and Steele, Data parallel algorithms, 1986.)
-constexpr schedule doubling_scan(team all, rank me) {
+constexpr schedule doubling_scan(const team& all, rank me) {
   schedule s{.parts = 1, .scratch = 1};
   const chunk held = fold_from_before(s, all, me, 0, {0}, {1});
   if (held != chunk{0}) s.copy(held, chunk{0});
@@ -80,7 +80,7 @@ constexpr schedule doubling_scan(team all, rank me) {
 
 /// Operands move one rank on, and are folded there as above: once more from each
 /// rank, in one hop more at most. Keeps the order of operands.
-constexpr schedule doubling_exclusive_scan(team all, rank me) {
+constexpr schedule doubling_exclusive_scan(const team& all, rank me) {
   schedule s{.parts = 1, .scratch = 1};
   if (me.value + 1 < all.size) s.send({me.value + 1}, chunk{0});
   if (me.value == 0) return s;
@@ -94,7 +94,7 @@ constexpr schedule doubling_exclusive_scan(team all, rank me) {
 /// that one has, up to the whole circle. Sends (p−1)/p of the vector from each
 /// rank, in ⌈log2 p⌉ rounds, for any p.
 /// (Bruck, Ho, Kipnis, Upfal and Weathersby, 1997, without its rotation.)
-constexpr schedule doubling_all_gather(team all, rank me) {
+constexpr schedule doubling_all_gather(const team& all, rank me) {
   schedule s{.parts = all.size};
   for (int have = 1; have < all.size; have *= 2) {
     const int news = have < all.size - have ? have : all.size - have;

@@ -8,7 +8,7 @@ namespace tutti {
 /// comes from behind. doubling_all_gather run backwards: (p−1)/p of the vector
 /// from each rank, in ⌈log2 p⌉ rounds, for any p. Needs a commutative operation.
 /// (Träff, Optimal, non-pipelined reduce-scatter and allreduce algorithms, 2024.)
-constexpr schedule halving_reduce_scatter(team all, rank me) {
+constexpr schedule halving_reduce_scatter(const team& all, rank me) {
   schedule s{.parts = all.size};
   for (int near = power_below(all.size) == all.size ? all.size / 2 : power_below(all.size); near > 0; near /= 2) {
     const int far = near < all.size - near ? near : all.size - near;
@@ -20,7 +20,7 @@ constexpr schedule halving_reduce_scatter(team all, rank me) {
 
 /// Halving, then doubling: 2 (p−1)/p of the vector from each rank, the least
 /// there is, in 2 ⌈log2 p⌉ rounds, for any p. Needs a commutative operation.
-constexpr schedule halving_all_reduce(team all, rank me) {
+constexpr schedule halving_all_reduce(const team& all, rank me) {
   schedule s = halving_reduce_scatter(all, me);
   for (const step& next : doubling_all_gather(all, me).steps) s.steps.push_back(next);
   return s;

@@ -8,7 +8,7 @@ namespace tutti {
 /// is what short vectors pay for; most of all where ranks share cores, and each
 /// hop waits for every rank's turn. Keeps the order of operands, and folds alike
 /// on every rank.
-constexpr schedule one_shot_all_reduce(team all, rank me) {
+constexpr schedule one_shot_all_reduce(const team& all, rank me) {
   schedule s{.parts = 1, .scratch = me.value > 0 ? 1 : 0};
   const chunk own{0}, below{1};
   for (int hop = 1; hop < all.size; ++hop) s.send(all.next(me, hop), own);

@@ -9,7 +9,7 @@ namespace tutti {
 /// 2 log2 q rounds; where others watch, their neighbours send and receive the
 /// vector once more. Near pairs come first, so that the order of operands is kept.
 /// (Rabenseifner, Optimization of collective reduction operations, 2004.)
-constexpr schedule rabenseifner_all_reduce(team all, rank me) {
+constexpr schedule rabenseifner_all_reduce(const team& all, rank me) {
   const power_of_two_players game(all);
   schedule s{.parts = game.players};
   const chunks whole{{0}, s.parts};

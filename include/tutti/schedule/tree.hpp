@@ -89,7 +89,7 @@ constexpr void hand_down(schedule& s, tree_place place, chunk c) {
 /// Folds up a binary tree and hands the result down again. Every rank but the
 /// tree's root sends the whole vector up once, inner nodes down twice; about
 /// 2 log2 p hops. Keeps the order of operands.
-constexpr schedule tree_all_reduce(team all, rank me) {
+constexpr schedule tree_all_reduce(const team& all, rank me) {
   schedule s;
   const tree_place place = in_order_tree(all.size, me.value);
   fold_up(s, place, {0});
@@ -99,7 +99,7 @@ constexpr schedule tree_all_reduce(team all, rank me) {
 
 /// Folds up a tree whose root is `root`, so that any root keeps the order of
 /// operands. Every other rank sends the vector once; at most 1 + log2 p hops.
-constexpr schedule tree_reduce(team all, rank me, rank root) {
+constexpr schedule tree_reduce(const team& all, rank me, rank root) {
   schedule s;
   fold_up(s, rooted_tree(all.size, root.value, me.value), {0});
   return s;
@@ -107,7 +107,7 @@ constexpr schedule tree_reduce(team all, rank me, rank root) {
 
 /// Down the same tree: every rank receives the vector once, none sends it more
 /// than twice; at most 1 + log2 p hops.
-constexpr schedule tree_broadcast(team all, rank me, rank root) {
+constexpr schedule tree_broadcast(const team& all, rank me, rank root) {
   schedule s;
   hand_down(s, rooted_tree(all.size, root.value, me.value), {0});
   return s;

@@ -77,8 +77,9 @@ class link {
   virtual rank_status& status() = 0;
   virtual const rank_status* status_of(int peer) const = 0;
 
-  /// Whether any two members are joined by messages: the same answer on all.
-  virtual bool any_message() const { return false; }
+  /// By member, on which host it is, so far as windows show it: numbered as in a
+  /// team, the same answer on all. Empty where all are on one.
+  virtual std::vector<int> hosts() const { return {}; }
 
   /// Of this rank's memory that its channels hold.
   virtual std::size_t bytes() const { return 0; }

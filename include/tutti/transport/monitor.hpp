@@ -196,7 +196,7 @@ class monitor {
     bool together = true;
     std::vector<detail::reach> ranks;
     for (const card& c : cards) ranks.push_back(c.at);
-    for (int m : members) together &= ranks[static_cast<std::size_t>(m)].same_network_space(first.at);
+    for (int m : members) together &= ranks[static_cast<std::size_t>(m)].home.same_network_space(first.at.home);
     detail::socket listener = detail::listen_for_peers(together);
     const std::string no_port = listener ? "" : format("it cannot listen: %s", std::strerror(errno));
     const std::vector<std::uint16_t> ports = gather(world, size, members, listener ? detail::port_of(listener) : std::uint16_t{0});

@@ -22,6 +22,7 @@ struct rank_home {
   char boot[40] = {};           ///< the kernel's name for this boot of this host
   std::uint64_t pid_space = 0;  ///< inode of its process-number namespace
   std::uint64_t ipc_space = 0;  ///< inode of its shared-memory namespace
+  std::uint64_t net_space = 0;  ///< inode of its network namespace
   std::int32_t pid = 0;
   std::uint32_t user = 0;
   char host[64] = {};
@@ -35,16 +36,22 @@ struct rank_home {
     struct stat s{};
     if (::stat("/proc/self/ns/pid", &s) == 0) h.pid_space = s.st_ino;
     if (::stat("/proc/self/ns/ipc", &s) == 0) h.ipc_space = s.st_ino;
+    if (::stat("/proc/self/ns/net", &s) == 0) h.net_space = s.st_ino;
     h.pid = ::getpid();
     h.user = ::geteuid();
     ::gethostname(h.host, sizeof h.host - 1);
     return h;
   }
 
+  /// Whether both share cores and a clock.
+  bool same_machine(const rank_home& other) const { return boot[0] && std::strcmp(boot, other.boot) == 0; }
+
+  /// Whether a window may join both, and each may watch the other's process. A
+  /// network namespace is a host of its own, as containers are, which have one each.
   bool same_host(const rank_home& other) const {
-    return boot[0] && std::strcmp(boot, other.boot) == 0 && pid_space == other.pid_space &&
-           ipc_space == other.ipc_space;
+    return same_network_space(other) && pid_space == other.pid_space && ipc_space == other.ipc_space;
   }
+  bool same_network_space(const rank_home& other) const { return same_machine(other) && net_space == other.net_space; }
 };
 
 /// The verdict on a rank that is lost: `rank_died` or `rank_stopped`.

@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <sys/stat.h>
 
 #include <tutti/base/socket.hpp>
 #include <tutti/transport/peers.hpp>
@@ -53,7 +52,6 @@ struct reach {
   static constexpr number loopback{.is_ipv6 = 0, .bytes = {127, 0, 0, 1}};
 
   rank_home home{};
-  std::uint64_t net_space = 0;  ///< inode of its network namespace
   std::uint32_t count = 0;
   number numbers[most_numbers]{};
 
@@ -61,8 +59,6 @@ struct reach {
   /// IPv6's link-local ones, which mean something else on every host.
   static reach mine() {
     reach r{.home = rank_home::mine()};
-    struct stat s{};
-    if (::stat("/proc/self/ns/net", &s) == 0) r.net_space = s.st_ino;
     ifaddrs* all = nullptr;
     if (::getifaddrs(&all) != 0) return r;
     for (ifaddrs* i = all; i && r.count < most_numbers; i = i->ifa_next) {
@@ -83,14 +79,10 @@ struct reach {
     return r;
   }
 
-  bool same_network_space(const reach& other) const {
-    return net_space == other.net_space && home.boot[0] && std::strcmp(home.boot, other.home.boot) == 0;
-  }
-
   /// Where to try `peer`, the likeliest first. What this rank has itself, such
   /// as the address of a bridge that every host has, leads to nobody else.
   std::vector<address> ways_to(const reach& peer, std::uint16_t port) const {
-    if (same_network_space(peer)) return {loopback.with_port(port)};
+    if (home.same_network_space(peer.home)) return {loopback.with_port(port)};
     std::vector<address> ways;
     std::vector<int> nearness;
     for (std::uint32_t p = 0; p < peer.count && p < most_numbers; ++p) {

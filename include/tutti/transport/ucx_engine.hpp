@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include <tutti/base/log.hpp>
+#include <tutti/schedule/team.hpp>
 #include <tutti/transport/message.hpp>
 #include <tutti/transport/ucx_fabric.hpp>
 
@@ -38,7 +39,7 @@ class ucx_fabric::mixed_link final : public link {
   link_kind kind(int peer) const override { return kinds_[static_cast<std::size_t>(peer)]; }
   rank_status& status() override { return *status_; }
   const rank_status* status_of(int peer) const override { return statuses_[static_cast<std::size_t>(peer)]; }
-  bool any_message() const override { return any_message_; }
+  std::vector<int> hosts() const override { return hosts_; }
   std::size_t bytes() const override { return inbox_bytes_; }
   double broken_since(int peer) const override {
     const double* since = broken_since_[static_cast<std::size_t>(peer)];
@@ -54,7 +55,7 @@ class ucx_fabric::mixed_link final : public link {
   friend class engine;
   engine& owner_;
   std::uint32_t number_ = 0;
-  bool any_message_ = false;
+  std::vector<int> hosts_;  // none where windows join all
   link_use use_ = link_use::collectives;
   arena_place place_{};
   std::size_t inbox_bytes_ = 0;
@@ -88,10 +89,11 @@ class ucx_fabric::engine final : public engine_transport {
     made->use_ = use;
     release_left_inboxes();
     const slot_shape shape = shape_for(n, use, most_bytes, fabric_.rank_);
-    bool any_message = false;  // of this rank's; `any_message_` is of any two
+    bool any_message = false;  // of this rank's
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
-    for (int a : members)
-      for (int b : members) made->any_message_ |= !fabric_.near(a, b);
+    made->hosts_ = hosts_by(static_cast<int>(n), [&](int a, int b) {
+      return fabric_.near(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)]);
+    });
 
     // Its own inbox, initialised before anybody hears of it.
     made->inbox_bytes_ = channels_at + n * shape.footprint();
@@ -138,7 +140,7 @@ class ucx_fabric::engine final : public engine_transport {
 
     if (any_message) start_worker();
     // A rank all of whose peers are near takes part with nothing to say.
-    if (made->any_message_) {
+    if (!made->hosts_.empty()) {
       links_.push_back(made.get());
       for (std::size_t p = 0; p < n; ++p)
         if (made->kinds_[p] == link_kind::message) made->receivers_[p] = std::make_unique<message_receiver>(worker_->get());
