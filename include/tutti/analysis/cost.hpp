@@ -20,8 +20,8 @@ inline constexpr int simulated_whole = 40;
 template <class Model = cost_model>
 double predict(collective what, algorithm how, team all, std::size_t bytes, const Model& model = {}, rank root = {}) {
   if (!available(what, how, all)) return 0;
-  const rank middle{all.size / 2};
-  const schedule one = make_schedule(what, how, all, middle, root);
+  rank typical{all.size / 2};
+  schedule one = make_schedule(what, how, all, typical, root);
   const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
   const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
   const int slices = model.slice_bytes > 0 && chunk_bytes > model.slice_bytes
@@ -29,8 +29,14 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
                          : 1;
   const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise ||
                      how == algorithm::bruck || how == algorithm::one_shot;
+  // But for halving's ranges, which are two steps where they reach around the end.
+  for (rank r{0}; how == algorithm::halving && all.size > simulated_whole && r.value < all.size; ++r.value)
+    if (schedule other = make_schedule(what, how, all, r, root); other.steps.size() > one.steps.size()) {
+      one = static_cast<schedule&&>(other);
+      typical = r;
+    }
   if (alike && all.size > simulated_whole)
-    return simulate_one(one, all, middle, chunk_bytes / slices, vector_bytes, model).of(slices);
+    return simulate_one(one, all, typical, chunk_bytes / slices, vector_bytes, model).of(slices);
   std::vector<schedule> schedules;
   schedules.reserve(static_cast<std::size_t>(all.size));
   for (rank r{0}; r.value < all.size; ++r.value) schedules.push_back(make_schedule(what, how, all, r, root));
