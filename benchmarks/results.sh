@@ -51,7 +51,8 @@ cat <<END
 
 Over tcp on loopback, as between hosts.
 END
-block env TUTTI_LINK=message "$build/benchmarks/tutti-perf" all_reduce --ranks 2 --factor 8
+block env TUTTI_LINK=message benchmarks/compare --build "$build" --peers Gloo --ranks 2,4 --max 16M \
+  --ops all_reduce,reduce_scatter,all_gather,broadcast,reduce,barrier
 cat <<END
 
 ## Training

@@ -24,8 +24,10 @@ FLAGS = ["-std=c++20", "-O0", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-
 @functools.cache
 def found_by_pkg_config():
     flags = []
-    for package in ("ucx", "pmix", "zlib", "dnnl"):
-        flags += subprocess.run(["pkg-config", "--cflags", package], capture_output=True, text=True).stdout.split()
+    for package in ("ucx", "pmix", "zlib", "dnnl", "ompi"):
+        found = subprocess.run(["pkg-config", "--cflags", package], capture_output=True, text=True).stdout
+        # Open MPI's header does not keep to our warnings.
+        flags += (found.replace("-I", "-isystem") if package == "ompi" else found).split()
     return flags
 
 

@@ -1,8 +1,13 @@
 #include <tutti/launch/any_bootstrap.hpp>
 
+#include <cstdlib>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
+
+#include "process.hpp"
 
 namespace {
 
@@ -54,3 +59,19 @@ TEST_CASE("any bootstrap: by itself a world of one, which has nobody to tell") {
   any.fail("nobody hears this");
   CHECK(any.all_gather({}).size() == 1);
 }
+
+#if defined(ALL_GATHER_EXAMPLE)
+TEST_CASE("any bootstrap: ranks that a program joins by its own all-gather, as the example does") {
+  char folder[] = "/tmp/tutti-all-gather-XXXXXX";
+  REQUIRE(::mkdtemp(folder));
+  std::vector<tests::process> ranks;
+  for (int r = 0; r < 3; ++r) ranks.emplace_back(std::vector<std::string>{ALL_GATHER_EXAMPLE, folder, std::to_string(r), "3"});
+  for (int r = 0; r < 3; ++r) {
+    tests::process& rank = ranks[static_cast<std::size_t>(r)];
+    CHECK(rank.wait() == 0);
+    CAPTURE(rank.errors());
+    CHECK(rank.output() == tutti::format("rank %d of 3: 3\n", r));
+  }
+  std::filesystem::remove_all(folder);
+}
+#endif

@@ -111,6 +111,41 @@ TEST_CASE("a piece that is being used stays as it is, whatever else arrives") {
   CHECK(std::string(in.receive(nullptr, 0)->from.what->kind) == "barrier");
 }
 
+TEST_CASE("what comes in its turn is put at the place that was offered, anything else beside it") {
+  message_receiver in(nullptr);
+  in.expected = 1;
+  std::vector<std::byte> place(1000);
+  REQUIRE(in.receive(place.data(), place.size()) == nullptr);
+  arrive(in, 0, text(300, 0));
+  arrive(in, 2, text(100, 500));  // overtakes
+  arrive(in, 1, text(200, 300));
+  arrive(in, 3, text(400, 600));  // after one that lies beside
+  std::size_t received = 0;
+  for (const bool there : {true, true, false, false}) {
+    const piece* p = in.receive(place.data() + received, place.size() - received);
+    REQUIRE(p);
+    CHECK((p->data == place.data() + received) == there);
+    CHECK(std::vector<std::byte>(p->data, p->data + p->bytes) == text(p->bytes, received));
+    received += p->bytes;
+    in.consume(p->bytes);
+  }
+  CHECK(received == 1000);
+  // Too long, of another operation, or after the places have gone.
+  std::fill(place.begin(), place.end(), std::byte{0xdd});
+  const auto untouched = place;
+  REQUIRE(in.receive(place.data(), 10) == nullptr);
+  arrive(in, 4, text(11, 0));
+  in.consume(in.receive(place.data(), 10)->bytes);
+  REQUIRE(in.receive(place.data(), 10) == nullptr);
+  arrive(in, 5, text(10, 0), 2);
+  in.expected = 2;
+  in.consume(in.receive(nullptr, 0)->bytes);
+  REQUIRE(in.receive(place.data(), 10) == nullptr);
+  in.withdraw();
+  arrive(in, 6, text(10, 0), 2);
+  CHECK(place == untouched);
+}
+
 TEST_CASE("a piece of another operation is seen, and what it belongs to") {
   message_receiver in(nullptr);
   in.expected = 1;
@@ -139,10 +174,12 @@ struct pair {
   message_receiver in{there.get()};
   std::uint64_t goodbye = 0;
   ucx::endpoint to{here, there.address(), [](void*, ucp_ep_h, ucs_status_t) {}, nullptr};
-  message_sender out{to.get(), 5, 3};
+  ucx::endpoint back{there, here.address(), [](void*, ucp_ep_h, ucs_status_t) {}, nullptr};
+  message_sender out, answers;
 
-  pair() {
+  explicit pair(bool eager = true) : out(to.get(), 5, 3, eager), answers(back.get(), 5, 3, eager) {
     in.expected = 1;
+    in.tell_through(answers);
     ucp_am_handler_param_t handler{};
     handler.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
     handler.id = message_sender::active_message;
@@ -152,11 +189,12 @@ struct pair {
       std::memcpy(&h, header, sizeof h);
       pair& p = *static_cast<pair*>(self);
       if (h.communicator != 5 || h.source != 3) return UCS_OK;
-      if (h.sequence != message_header::goodbye) return p.in.arrived(h, data, bytes, *param);
-      p.goodbye = h.what.number;
+      if (h.sequence == message_header::credit) p.out.allow(h.fingerprint);
+      else if (h.sequence == message_header::goodbye) p.goodbye = h.what.number;
+      else return p.in.arrived(h, data, bytes, *param);
       return UCS_OK;
     };
-    ucx::check(ucp_worker_set_am_recv_handler(there.get(), &handler), "setting a handler");
+    for (ucx::worker* w : {&here, &there}) ucx::check(ucp_worker_set_am_recv_handler(w->get(), &handler), "setting a handler");
   }
   bool progress() { return (ucp_worker_progress(here.get()) + ucp_worker_progress(there.get())) != 0; }
 };
@@ -164,11 +202,13 @@ struct pair {
 }  // namespace
 
 TEST_CASE("bytes go through UCX in pieces of whole elements, to their place or folded from where they lie, then a goodbye") {
-  for (bool with_place : {true, false})
+  for (int how : {0, 1, 2, 3})
     for (std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{100}, std::size_t{40000}, std::size_t{3} << 20}) {
+      const bool eager = how / 2, with_place = how % 2;
+      CAPTURE(eager);
       CAPTURE(with_place);
       CAPTURE(n);
-      pair both;
+      pair both(eager);
       const std::vector<std::byte> bytes = text(n, 3);
       std::vector<std::byte> target(n);
       const call what = named("broadcast");
@@ -208,7 +248,7 @@ TEST_CASE("bytes go through UCX in pieces of whole elements, to their place or f
 TEST_CASE("a message may reach over several places of the receiver, however long it is") {
   for (std::size_t n : {std::size_t{100}, std::size_t{40000}, std::size_t{200000}, std::size_t{3} << 20}) {
     CAPTURE(n);
-    pair both;
+    pair both(n < 1000000);
     const std::vector<std::byte> bytes = text(n, 3);
     std::vector<std::byte> target(n);
     const call what = named("scatter");
@@ -233,8 +273,44 @@ TEST_CASE("a message may reach over several places of the receiver, however long
   }
 }
 
+TEST_CASE("a sender does not run ahead of its receiver by more than the limit, and goes on once that has used some") {
+  for (std::size_t length : {std::size_t{0}, std::size_t{8}, std::size_t{300000}}) {
+    CAPTURE(length);
+    pair both;
+    const call what = named("broadcast");
+    const std::vector<std::byte> bytes(length);
+    std::uint64_t charged = 0, pieces = 0, used = 0;
+    auto send_all = [&] {
+      for (double limit = now() + 60; now() < limit;) {
+        const std::ptrdiff_t taken = both.out.send(bytes.data(), length, {.fingerprint = 1, .what = &what});
+        if (taken != send_port::full) {
+          charged += message_credit::charge(static_cast<std::size_t>(taken));
+          ++pieces;
+        } else if (both.out.idle()) {
+          return;  // not for want of a letter
+        }
+        both.progress();
+      }
+    };
+    send_all();
+    CHECK(charged >= message_credit::limit);
+    CHECK(charged < message_credit::limit + message_credit::charge(message_sender::eager_bytes));
+    const std::uint64_t before = pieces;
+    // Three quarters of it used are told at least to the half.
+    for (double limit = now() + 60; used < before * 3 / 4 && now() < limit; both.progress())
+      if (const piece* p = both.in.receive(nullptr, 0)) {
+        both.in.consume(p->bytes);
+        ++used;
+      }
+    for (double limit = now() + 60; !both.answers.idle() && now() < limit;) both.progress();
+    send_all();
+    CHECK(pieces >= before + before / 2);
+    CHECK(pieces <= before + before * 3 / 4 + 1);
+  }
+}
+
 TEST_CASE("no more than a window is under way, and a closed connection fails the sender instead of blocking it") {
-  pair both;
+  pair both(false);
   const call what = named("broadcast");
   std::vector<std::byte> big(message_sender::piece_bytes);
   std::size_t taken = 0;

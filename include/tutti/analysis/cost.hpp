@@ -40,11 +40,11 @@ template <class Model = cost_model>
 double predict(collective what, algorithm how, const team& all, std::size_t bytes, const Model& model = {}, rank root = {},
                const std::vector<double>& blocks = {}) {
   if (!available(what, how, all)) return 0;
-  rank middle{all.size / 2};
+  rank typical{all.size / 2};
   // One that the slow links touch: the others wait for it.
   if (all.hosts() > 1)
-    while (all.same_host(middle, all.next(middle))) middle = all.next(middle);
-  const schedule one = make_schedule(what, how, all, middle, root);
+    while (all.same_host(typical, all.next(typical))) typical = all.next(typical);
+  schedule one = make_schedule(what, how, all, typical, root);
   const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
   const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
   const std::vector<double> lengths = detail::chunk_lengths(blocks, one.parts);
@@ -55,8 +55,14 @@ double predict(collective what, algorithm how, const team& all, std::size_t byte
   const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise ||
                      how == algorithm::bruck || how == algorithm::one_shot || how == algorithm::two_shot ||
                      how == algorithm::bidirectional;
+  // But for halving's ranges, which are two steps where they reach around the end.
+  for (rank r{0}; how == algorithm::halving && all.size > simulated_whole && r.value < all.size; ++r.value)
+    if (schedule other = make_schedule(what, how, all, r, root); other.steps.size() > one.steps.size()) {
+      one = static_cast<schedule&&>(other);
+      typical = r;
+    }
   if (alike && all.size > simulated_whole)
-    return simulate_one(one, all, middle, chunk_bytes / slices, vector_bytes, model).of(slices);
+    return simulate_one(one, all, typical, chunk_bytes / slices, vector_bytes, model).of(slices);
   std::vector<schedule> schedules;
   schedules.reserve(static_cast<std::size_t>(all.size));
   for (rank r{0}; r.value < all.size; ++r.value) schedules.push_back(make_schedule(what, how, all, r, root));

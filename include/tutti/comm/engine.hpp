@@ -263,25 +263,26 @@ class engine {
   template <class Done>
   void drive(Done done) {
     int idle = 0;
+    const int spins = transport_->asks_the_system() ? 0 : waiting_.spins;
     double yielding_since = 0;
     while (!done()) {
       if (step() || ((idle & 15) == 15 && drain())) {
         idle = 0;
         continue;
       }
-      if ((++idle & 63) == 0 || idle > waiting_.spins) {
+      if ((++idle & 63) == 0 || idle > spins) {
         if (fabric_.board().any()) {
           fail_all();
           continue;
         }
       }
-      if (idle <= waiting_.spins) {
+      if (idle <= spins) {
         relax();
-      } else if (idle <= waiting_.spins + waiting_.yields) {
+      } else if (idle <= spins + waiting_.yields) {
         // Where many want the processor a yield lasts a time slice of each, and
         // all of them longer than a dead peer may go unnoticed.
-        if (idle == waiting_.spins + 1) yielding_since = now();
-        else if (now() - yielding_since > longest_yielding) idle = waiting_.spins + waiting_.yields;
+        if (idle == spins + 1) yielding_since = now();
+        else if (now() - yielding_since > longest_yielding) idle = spins + waiting_.yields;
         ::sched_yield();
       } else {
         rest();

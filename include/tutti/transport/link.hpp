@@ -114,6 +114,10 @@ class engine_transport {
   /// True where something moved.
   virtual bool progress() = 0;
 
+  /// Whether that asks the system each time, so that spinning on it is no
+  /// cheaper than offering the processor to others in between.
+  virtual bool asks_the_system() const { return false; }
+
   /// Sleeps up to `seconds` unless `look` finds work; `wake` from another
   /// thread ends it.
   virtual void sleep(double seconds, bool (*look)(void*), void* context) = 0;

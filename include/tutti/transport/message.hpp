@@ -20,19 +20,32 @@ struct message_header {
   std::uint64_t fingerprint = 0;
   call what{};
 
-  static constexpr std::uint64_t goodbye = static_cast<std::uint64_t>(-1), status = static_cast<std::uint64_t>(-2);
+  static constexpr std::uint64_t goodbye = static_cast<std::uint64_t>(-1), status = static_cast<std::uint64_t>(-2),
+                                 credit = static_cast<std::uint64_t>(-3);
+};
+
+/// A receiver keeps what arrives before its turn. So that this is bounded, it
+/// tells the sender now and then how much it has used so far, and the sender
+/// keeps within so much of that; every piece counts for a little more than its bytes.
+struct message_credit {
+  static constexpr std::uint64_t limit = std::uint64_t{2} << 20, told_after = limit / 4;
+  static constexpr std::uint64_t charge(std::size_t bytes) { return bytes + 1024; }
 };
 
 /// The sending end of a channel of active messages. Does not copy: up to
-/// `window` pieces are under way at a time.
+/// `window` pieces are under way at a time. Eager ones go out whole, at once:
+/// over tcp, where fetching is slow.
 class message_sender final : public send_port {
  public:
   static constexpr std::size_t window = 4;
   static constexpr std::size_t piece_bytes = std::size_t{256} << 10;
+  /// Of an eager one: with what stands before it, it fills what tcp passes on as one.
+  static constexpr std::size_t eager_bytes = 65000;
   static constexpr unsigned active_message = 1;
 
-  message_sender(ucp_ep_h endpoint, std::uint32_t communicator, std::uint32_t me)
-      : endpoint_(endpoint), state_(std::make_unique<state>()) {
+  message_sender(ucp_ep_h endpoint, std::uint32_t communicator, std::uint32_t me, bool eager)
+      : endpoint_(endpoint), most_(eager ? eager_bytes : piece_bytes), flags_(eager ? std::uint32_t{UCP_AM_SEND_FLAG_EAGER} : 0),
+        state_(std::make_unique<state>()) {
     state_->port = this;
     for (letter& l : state_->letters) {
       l.of = state_.get();
@@ -51,11 +64,12 @@ class message_sender final : public send_port {
 
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
     state& s = *state_;
-    if (s.first_free - s.first_open == window || s.failed) return full;
-    if (bytes > piece_bytes) {
-      bytes = piece_bytes;
+    if (s.first_free - s.first_open == window || s.failed || charged_ - used_ >= message_credit::limit) return full;
+    if (bytes > most_) {
+      bytes = most_;
       if (e.element < bytes) bytes -= bytes % e.element;
     }
+    charged_ += message_credit::charge(bytes);
     letter& l = s.letters[s.first_free % window];
     l.header.fingerprint = e.fingerprint;
     l.header.what = *e.what;
@@ -63,9 +77,13 @@ class message_sender final : public send_port {
     return static_cast<std::ptrdiff_t>(bytes);
   }
 
-  /// A word beside the stream: in which call this rank waits (`status`), or, as
-  /// the last of all, which operation it has completed (`goodbye`). False where
-  /// there is no room at present.
+  /// How much of what was sent the receiver has used, as it tells.
+  void allow(std::uint64_t used) { used_ = used > used_ ? used : used_; }
+
+  /// A word beside the stream: in which call this rank waits (`status`), how much
+  /// of the other direction it has used (`credit`) or, as the last of all, which
+  /// operation it has completed (`goodbye`). False where there is no room at
+  /// present.
   bool say(std::uint64_t word, const call& what, std::uint64_t shape) {
     state& s = *state_;
     if (s.failed || s.first_free - s.first_open == window) return false;
@@ -111,7 +129,8 @@ class message_sender final : public send_port {
     in_flight += bytes;
     ucp_request_param_t params{};
     params.op_attr_mask =
-        UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE;
+        UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE | UCP_OP_ATTR_FIELD_FLAGS;
+    params.flags = flags_;
     params.memory_type = UCS_MEMORY_TYPE_HOST;
     params.user_data = &l;
     params.cb.send = [](void* request, ucs_status_t status, void* user) {
@@ -136,6 +155,9 @@ class message_sender final : public send_port {
   }
 
   ucp_ep_h endpoint_;
+  std::size_t most_;  // bytes of a piece
+  std::uint32_t flags_;
+  std::uint64_t charged_ = 0, used_ = 0;
   std::unique_ptr<state> state_;
 };
 
@@ -148,14 +170,21 @@ class message_receiver final : public recv_port {
   message_receiver(const message_receiver&) = delete;
   message_receiver& operator=(const message_receiver&) = delete;
   ~message_receiver() override {
-    for (letter& l : letters_) give_back(l);
+    for (letter& l : letters_)
+      if (l.here) give_back(l);
   }
 
+  /// The way back, on which the peer hears how much was used.
+  void tell_through(message_sender& back) { back_ = &back; }
+
   const piece* receive(std::byte* place, std::size_t room) override {
+    tell();
     if (open_) return &piece_;
     std::uint64_t sequence = next_;
+    offer_ = {};
     for (std::size_t ahead = 0; ahead < message_sender::window; ++ahead, ++sequence) {
       letter* l = find(sequence);
+      if (!l && place) offer_ = {.sequence = sequence, .place = place, .room = room};
       if (!l || l->header.fingerprint != expected) break;
       if (l->where == whereabouts::at_sender) {
         // One that reaches beyond the place is fetched beside it, once it is its turn.
@@ -177,8 +206,8 @@ class message_receiver final : public recv_port {
     }
     const bool strange = first->header.fingerprint != expected;
     if ((first->where == whereabouts::at_sender && !strange) || first->fetching) return nullptr;
-    what_ = first->header.what;  // letters move when others arrive
     piece_ = {.data = first->data, .bytes = first->bytes, .from = {.fingerprint = first->header.fingerprint, .what = &what_}};
+    what_ = first->header.what;  // letters move when others arrive
     open_ = !strange;
     return &piece_;
   }
@@ -195,38 +224,44 @@ class message_receiver final : public recv_port {
     piece_.bytes -= bytes;
     if (piece_.bytes > 0) return;
     open_ = false;
-    for (std::size_t i = 0; i < letters_.size(); ++i)
-      if (letters_[i].header.sequence == next_) {
-        give_back(letters_[i]);
-        letters_[i] = std::move(letters_.back());
-        letters_.pop_back();
-        break;
-      }
+    letter& used = at(next_);
+    used_ += message_credit::charge(used.bytes);
+    give_back(used);
+    used.here = false;
     ++next_;
+    tell();
   }
+
+  /// The places that were offered may be gone.
+  void withdraw() { offer_ = {}; }
 
   /// A message has come; UCS_INPROGRESS where its data is kept.
   ucs_status_t arrived(const message_header& header, void* data, std::size_t bytes,
                        const ucp_am_recv_param_t& param) {
-    letter l{.header = header, .bytes = bytes};
-    ucs_status_t answer = UCS_OK;
+    make_room(header.sequence);
+    letter& l = at(header.sequence);
+    l = {.header = header, .bytes = bytes, .here = true};
     if (param.recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) {
       l.where = whereabouts::at_sender;
       l.held = data;
-      answer = UCS_INPROGRESS;
-    } else if (param.recv_attr & UCP_AM_RECV_ATTR_FLAG_DATA) {
+      return UCS_INPROGRESS;
+    }
+    if (offer_.place && offer_.sequence == header.sequence && header.fingerprint == expected && bytes <= offer_.room) {
+      l.data = offer_.place;
+      if (bytes > 0) std::memcpy(l.data, data, bytes);
+      offer_ = {.sequence = header.sequence + 1, .place = offer_.place + bytes, .room = offer_.room - bytes};
+      return UCS_OK;
+    }
+    if (param.recv_attr & UCP_AM_RECV_ATTR_FLAG_DATA) {
       l.where = whereabouts::held;
       l.held = data;
       l.data = static_cast<std::byte*>(data);
-      answer = UCS_INPROGRESS;
-    } else {
-      l.where = whereabouts::own;
-      l.own = spare(bytes);
-      if (bytes > 0) std::memcpy(l.own.data(), data, bytes);
-      l.data = l.own.data();
+      return UCS_INPROGRESS;
     }
-    letters_.push_back(std::move(l));
-    return answer;
+    l.own = spare(bytes);
+    if (bytes > 0) std::memcpy(l.own.data(), data, bytes);
+    l.data = l.own.data();
+    return UCS_OK;
   }
 
  private:
@@ -234,6 +269,7 @@ class message_receiver final : public recv_port {
   struct letter {
     message_header header{};
     std::size_t bytes = 0;
+    bool here = false;
     whereabouts where = whereabouts::own;
     void* held = nullptr;  // by UCX, to be given back or fetched
     std::byte* data = nullptr;
@@ -241,19 +277,41 @@ class message_receiver final : public recv_port {
     void* fetching = nullptr;
     bool lost = false;
   };
+  /// Where the next message to come may be put at once.
+  struct place_offer {
+    std::uint64_t sequence = 0;
+    std::byte* place = nullptr;
+    std::size_t room = 0;
+  };
+
+  // Where there is no room now there will be once the next piece is wanted.
+  void tell() {
+    if (back_ && used_ - told_ >= message_credit::told_after && back_->say(message_header::credit, {}, used_)) told_ = used_;
+  }
+
+  letter& at(std::uint64_t sequence) { return letters_[sequence % letters_.size()]; }
+
+  // Those from `next_` on have a place each.
+  void make_room(std::uint64_t sequence) {
+    std::size_t size = letters_.size();
+    if (sequence - next_ < size) return;
+    while (sequence - next_ >= size) size *= 2;
+    std::vector<letter> larger(size);
+    for (letter& l : letters_)
+      if (l.here) larger[l.header.sequence % size] = std::move(l);
+    letters_ = std::move(larger);
+  }
 
   letter* find(std::uint64_t sequence) {
-    for (letter& l : letters_)
-      if (l.header.sequence == sequence) {
-        if (l.fetching) {
-          const ucs_status_t status = ucp_request_check_status(l.fetching);
-          if (status == UCS_INPROGRESS) return &l;
-          l.lost = status != UCS_OK;
-          ucp_request_free(std::exchange(l.fetching, nullptr));
-        }
-        return &l;
-      }
-    return nullptr;
+    letter& l = at(sequence);
+    if (!l.here || l.header.sequence != sequence) return nullptr;
+    if (l.fetching) {
+      const ucs_status_t status = ucp_request_check_status(l.fetching);
+      if (status == UCS_INPROGRESS) return &l;
+      l.lost = status != UCS_OK;
+      ucp_request_free(std::exchange(l.fetching, nullptr));
+    }
+    return &l;
   }
 
   void fetch(letter& l, std::byte* place) {
@@ -291,9 +349,12 @@ class message_receiver final : public recv_port {
   }
 
   ucp_worker_h worker_;
-  std::vector<letter> letters_;
+  message_sender* back_ = nullptr;
+  std::vector<letter> letters_ = std::vector<letter>(8);  // by sequence, modulo their number
   std::vector<buffer<std::byte>> spares_;
   std::uint64_t next_ = 0;
+  std::uint64_t used_ = 0, told_ = 0;
+  place_offer offer_{};
   piece piece_{};
   call what_{};
   envelope seen_{};

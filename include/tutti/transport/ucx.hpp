@@ -2,13 +2,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <ucp/api/ucp.h>
 
 #include <tutti/base/clock.hpp>
+#include <tutti/base/environment.hpp>
 #include <tutti/base/error.hpp>
 
 // UCX's handles as objects that close themselves. Each must be destroyed before
@@ -18,6 +21,14 @@ namespace tutti::ucx {
 
 inline void check(ucs_status_t status, const char* doing) {
   if (status != UCS_OK) throw error(errc::link, format("UCX: %s: %s", doing, ucs_status_string(status)));
+}
+
+/// Whether messages can go over tcp only: no adapter for remote memory is on
+/// this host, and the user has not chosen between the protocols.
+inline bool only_tcp() {
+  if (environment("UCX_RNDV_THRESH")) return false;
+  std::error_code none;
+  return std::filesystem::is_empty("/sys/class/infiniband", none) || none;
 }
 
 class context {

@@ -47,12 +47,15 @@ class ucx_fabric::mixed_link final : public link {
   }
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
-      if (kinds_[p] == link_kind::message)
-        static_cast<message_sender&>(*senders_[p]).say(message_header::status, what, shape);
+      if (kinds_[p] == link_kind::message) sender(p).say(message_header::status, what, shape);
   }
 
  private:
   friend class engine;
+  // Of a peer that messages join.
+  message_sender& sender(std::size_t peer) const { return static_cast<message_sender&>(*senders_[peer]); }
+  message_receiver& receiver(std::size_t peer) const { return static_cast<message_receiver&>(*receivers_[peer]); }
+
   engine& owner_;
   std::uint32_t number_ = 0;
   std::vector<int> hosts_;  // none where windows join all
@@ -149,7 +152,9 @@ class ucx_fabric::engine final : public engine_transport {
       for (std::size_t p = 0; p < n; ++p)
         if (made->kinds_[p] == link_kind::message) {
           const peer& to = connect_to(members[p], addresses[p]);
-          made->senders_[p] = std::make_unique<message_sender>(to.endpoint, made->number_, static_cast<std::uint32_t>(me));
+          auto out = std::make_unique<message_sender>(to.endpoint, made->number_, static_cast<std::uint32_t>(me), eager_);
+          made->receiver(p).tell_through(*out);
+          made->senders_[p] = std::move(out);
           made->broken_since_[p] = &to.broken_since;
           made->remembered_[p] = std::make_unique<rank_status>();
           made->statuses_[p] = made->remembered_[p].get();
@@ -159,6 +164,7 @@ class ucx_fabric::engine final : public engine_transport {
   }
 
   bool progress() override { return worker_ && ucp_worker_progress(worker_->get()) > 0; }
+  bool asks_the_system() const override { return worker_ != nullptr; }
 
   void sleep(double seconds, bool (*look)(void*), void* context) override {
     if (!worker_) {
@@ -184,7 +190,10 @@ class ucx_fabric::engine final : public engine_transport {
     abandoned_ = true;
     for (mixed_link* l : links_)
       for (std::size_t p = 0; p < l->senders_.size(); ++p)
-        if (l->kinds_[p] == link_kind::message && l->senders_[p]) static_cast<message_sender&>(*l->senders_[p]).give_up();
+        if (l->kinds_[p] == link_kind::message && l->senders_[p]) {
+          l->sender(p).give_up();
+          l->receiver(p).withdraw();
+        }
     // Closed by force, whatever is under way ends with an error and lets go.
     for (auto& e : endpoints_)
       if (e) e->close(true);
@@ -206,7 +215,7 @@ class ucx_fabric::engine final : public engine_transport {
     for (double limit = now() + 1.0; now() < limit;) {
       bool idle = true;
       for (std::size_t p = 0; p < of.senders_.size(); ++p)
-        if (of.kinds_[p] == link_kind::message && of.senders_[p]) idle &= static_cast<message_sender&>(*of.senders_[p]).idle();
+        if (of.kinds_[p] == link_kind::message && of.senders_[p]) idle &= of.sender(p).idle();
       if (idle) return;
       progress();
     }
@@ -216,6 +225,7 @@ class ucx_fabric::engine final : public engine_transport {
   void start_worker() {
     if (worker_) return;
     worker_ = std::make_unique<ucx::worker>(*fabric_.context_);
+    eager_ = ucx::only_tcp();
     ucx::check(ucp_worker_get_efd(worker_->get(), &descriptor_), "asking for a worker's descriptor");
     std::size_t near = 0;
     for (char w : fabric_.windows_) near += w != 0;
@@ -271,7 +281,11 @@ class ucx_fabric::engine final : public engine_transport {
         }
         return UCS_OK;
       }
-      return static_cast<message_receiver&>(*l->receivers_[header.source]).arrived(header, data, length, param);
+      if (header.sequence == message_header::credit) {
+        l->sender(header.source).allow(header.fingerprint);
+        return UCS_OK;
+      }
+      return l->receiver(header.source).arrived(header, data, length, param);
     }
     // What a peer says beside the stream may come after this rank has closed its
     // own end, and after a failure so may the stream: no reason to alarm anyone.
@@ -331,6 +345,7 @@ class ucx_fabric::engine final : public engine_transport {
   std::unique_ptr<ucx::worker> worker_;
   int descriptor_ = -1;
   bool windows_too_ = false;
+  bool eager_ = false;
   bool abandoned_ = false;
   std::vector<std::unique_ptr<peer>> peers_;
   std::vector<std::unique_ptr<ucx::endpoint>> endpoints_;
@@ -358,7 +373,7 @@ inline ucx_fabric::mixed_link::~mixed_link() {
   if (status_) last.number = status_->completed;
   for (std::size_t p = 0; p < senders_.size(); ++p)
     if (kinds_[p] == link_kind::message && senders_[p])
-      static_cast<message_sender&>(*senders_[p]).say(message_header::goodbye, last, 0);
+      sender(p).say(message_header::goodbye, last, 0);
   owner_.flush(*this);
   owner_.forget(*this);
 }
