@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <initializer_list>
+
 using namespace tutti;
 
 TEST_CASE("shares follow each other, cover the whole, and differ by at most one") {
