@@ -2,9 +2,10 @@
 
 #include <doctest/doctest.h>
 
-#include <tutti/mesh/block.hpp>
+#include <string>
+#include <vector>
 
-#include "prime_field.hpp"
+#include "world.hpp"
 #include "worlds.hpp"
 
 using namespace tutti;
@@ -27,7 +28,7 @@ std::string path(const placement& from, const placement& to) {
 static_assert(plan_moves(matrix, replicated, replicated, two_by_three).empty());
 static_assert(plan_moves(matrix, replicated.sharded(0, 0), replicated.sharded(1, 0), two_by_three).size() == 1);
 
-TEST_CASE("each of the six moves is found, and sends the table's words") {
+TEST_CASE("each move is found, and sends the table's words") {
   const double n = 72, s = 2.0 / 3;
   const struct {
     placement from, to;
@@ -40,6 +41,7 @@ TEST_CASE("each of the six moves is found, and sends the table's words") {
       {replicated.with_partial(1), replicated.sharded(1, 1), "reduce_scatter over model: features", s * n},
       {replicated, replicated.sharded(0, 1), "slice over model: batch", 0},
       {replicated, replicated.with_partial(1), "keep_on_first over model", 0},
+      {replicated.sharded(0, 1), replicated.with_partial(1), "pad over model: batch", 0},
   };
   for (const auto& row : table) {
     CHECK(path(row.from, row.to) == row.text);
@@ -73,8 +75,8 @@ TEST_CASE("every path leads where it should, by legal moves, and none of up to t
       for (int from = -1; from < 2; ++from)
         for (int to = -1; to < 2; ++to)
           for (move_kind what : {move_kind::all_gather, move_kind::all_to_all, move_kind::all_reduce,
-                                 move_kind::reduce_scatter, move_kind::slice, move_kind::keep_on_first}) {
-            const bool gathers = what == move_kind::all_gather || what == move_kind::all_to_all;
+                                 move_kind::reduce_scatter, move_kind::slice, move_kind::keep_on_first, move_kind::pad}) {
+            const bool gathers = what == move_kind::all_gather || what == move_kind::all_to_all || what == move_kind::pad;
             const bool cuts = what == move_kind::all_to_all || what == move_kind::reduce_scatter || what == move_kind::slice;
             if (gathers == (from >= 0) && cuts == (to >= 0)) every.push_back({what, axis, from, to});
           }
@@ -100,5 +102,23 @@ TEST_CASE("every path leads where it should, by legal moves, and none of up to t
         }
       }
   }
+  MESSAGE("pairs of placements: " << cases);
+}
+
+TEST_CASE("after every path the ranks hold together what they held before") {
+  std::size_t cases = 0, wrong = 0;
+  for (const shape& tensor : {shape{{"batch", 5}, {"features", 3}}, shape{{"batch", 1}, {"features", 7}}}) {
+    const random_stream random{.seed = 1};
+    std::vector<prime_field> values;
+    for (std::size_t i = 0; i < tensor.elements(); ++i) values.emplace_back(random.at(i));
+    for (const mesh& on : worlds::meshes())
+      for (const placement& from : worlds::placements(2, on))
+        for (const placement& to : worlds::placements(2, on)) {
+          world_tensor t = spread(tensor, from, on, values, ++cases);
+          for (const move& m : plan_moves(tensor, from, to, on)) apply(t, m, on);
+          wrong += !(t.at == to) || collect(t, on) != values;
+        }
+  }
+  CHECK(wrong == 0);
   MESSAGE("pairs of placements: " << cases);
 }

@@ -96,7 +96,7 @@ inline void apply(world_tensor& t, const tutti::move& m, const tutti::mesh& on) 
     const int me = on.coordinate({r}, m.axis);
     for (int at = 0; at < on[m.axis].size; ++at) {
       if (!sums && !takes && at != me) continue;
-      if (m.what == tutti::move_kind::keep_on_first && at != 0) continue;
+      if (m.what == tutti::move_kind::keep_on_first && at != 0) continue;  // pad: what is common is all there is
       const int other = on.beside({r}, m.axis, at).value;
       const tutti::block theirs = t.held(on, other);
       tutti::for_each_run(tutti::common(theirs, mine), theirs, mine, [&](std::size_t from, std::size_t into, std::size_t n) {

@@ -16,6 +16,7 @@ enum class move_kind : std::uint8_t {
   reduce_scatter,  ///< partial → sharded
   slice,           ///< replicated → sharded
   keep_on_first,   ///< replicated → partial: the axis's first rank keeps it, the others hold zeros
+  pad,             ///< sharded → partial: zeros where others have something
 };
 
 constexpr const char* name_of(move_kind what) {
@@ -26,8 +27,14 @@ constexpr const char* name_of(move_kind what) {
     case move_kind::reduce_scatter: return "reduce_scatter";
     case move_kind::slice: return "slice";
     case move_kind::keep_on_first: return "keep_on_first";
+    case move_kind::pad: return "pad";
   }
   return "unknown";
+}
+
+/// Whether a move concerns nobody else.
+constexpr bool is_local(move_kind what) {
+  return what == move_kind::slice || what == move_kind::keep_on_first || what == move_kind::pad;
 }
 
 /// One change of a tensor's placement, along one axis. What takes an axis from a
@@ -35,7 +42,7 @@ constexpr const char* name_of(move_kind what) {
 struct move {
   move_kind what = move_kind::all_reduce;
   int axis = 0;
-  int from = -1;  ///< the dimension that is gathered; of all_gather and all_to_all
+  int from = -1;  ///< the dimension that is cut no more; of all_gather, all_to_all and pad
   int to = -1;    ///< the dimension that is cut; of all_to_all, reduce_scatter and slice
 
   friend constexpr bool operator==(const move&, const move&) = default;
@@ -43,8 +50,7 @@ struct move {
 
 /// Whether a placement can make this move.
 constexpr bool can_move(const placement& p, const move& m) {
-  const bool gathers = m.what == move_kind::all_gather || m.what == move_kind::all_to_all;
-  if (gathers) {
+  if (m.what == move_kind::all_gather || m.what == move_kind::all_to_all || m.what == move_kind::pad) {
     if (m.from < 0 || m.from == m.to) return false;
     const axis_list& axes = p.axes_of(static_cast<std::size_t>(m.from));
     return !axes.empty() && axes.back() == m.axis;
@@ -63,6 +69,7 @@ constexpr placement after(const placement& p, const move& m) {
     case move_kind::reduce_scatter: return p.with_partial(m.axis, false).sharded(to, m.axis);
     case move_kind::slice: return p.sharded(to, m.axis);
     case move_kind::keep_on_first: return p.with_partial(m.axis);
+    case move_kind::pad: return p.gathered(static_cast<std::size_t>(m.from)).with_partial(m.axis);
   }
   return p;
 }
@@ -82,7 +89,8 @@ constexpr double words_of(const move& m, const shape& whole, const placement& be
     case move_kind::all_reduce: return 2 * part * held;
     case move_kind::reduce_scatter: return part * held;
     case move_kind::slice:
-    case move_kind::keep_on_first: return 0;
+    case move_kind::keep_on_first:
+    case move_kind::pad: return 0;
   }
   return 0;
 }
@@ -94,7 +102,7 @@ struct move_costs {
   link_model link = window_link;
 
   constexpr double of(const move& m, const shape& whole, const placement& before, const mesh& on) const {
-    if (m.what == move_kind::slice || m.what == move_kind::keep_on_first) return link.step_s;
+    if (is_local(m.what)) return link.step_s;
     const double messages = (m.what == move_kind::all_reduce ? 2 : 1) * (on[m.axis].size - 1);
     return messages * (link.latency_s + link.step_s) +
            words_of(m, whole, before, on) * element / (link.far_bytes_per_s > 0 ? link.far_bytes_per_s : link.send_bytes_per_s);
@@ -142,6 +150,7 @@ constexpr std::vector<move> plan_moves(const shape& whole, const placement& from
       if (to.partial_on(axis)) consider({.what = move_kind::keep_on_first, .axis = axis});
       const int from_dimension = here.dimension_on(axis);
       consider({.what = move_kind::all_gather, .axis = axis, .from = from_dimension});
+      if (to.partial_on(axis)) consider({.what = move_kind::pad, .axis = axis, .from = from_dimension});
       for (int d = 0; d < static_cast<int>(whole.rank()); ++d) {
         consider({.what = move_kind::slice, .axis = axis, .to = d});
         consider({.what = move_kind::reduce_scatter, .axis = axis, .to = d});
