@@ -19,6 +19,8 @@ struct prime_field {
     const wide product = wide{a.value} * b.value;
     return prime_field(static_cast<std::uint64_t>(product & prime) + static_cast<std::uint64_t>(product >> 61));
   }
+  /// An order is all that pooling wants of one.
+  friend constexpr bool operator<(prime_field a, prime_field b) { return a.value < b.value; }
   friend constexpr bool operator==(prime_field, prime_field) = default;
   friend std::ostream& operator<<(std::ostream& out, prime_field a) { return out << a.value; }
 };

@@ -71,8 +71,8 @@ class einsum {
 };
 
 /// How a product is done on a mesh: which axis cuts which dimension of its
-/// loops, and what must be moved before and after. Where an operand that is a
-/// sum over an axis may stay one, `passes` holds it: the result is a sum then.
+/// loops, and what must be moved before and after. Along an axis on which the cut
+/// is partial, an operand that is a sum stays one, and so is the result.
 struct einsum_plan {
   placement cut{};      ///< of `einsum::over()`
   placement a{}, b{};   ///< where the operands are needed
