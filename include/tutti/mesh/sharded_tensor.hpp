@@ -1,0 +1,149 @@
+#pragma once
+#include <cstddef>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+#include <tutti/comm/uneven.hpp>
+#include <tutti/device/buffer.hpp>
+#include <tutti/kernel/random.hpp>
+#include <tutti/mesh/block.hpp>
+#include <tutti/mesh/process_mesh.hpp>
+#include <tutti/mesh/resharding.hpp>
+
+namespace tutti {
+
+/// A tensor of which each rank of a mesh holds a block, row-major, where
+/// neighbours can read it. Shards may be uneven, or empty. Elements are named by
+/// their number in the whole tensor, row-major, whatever the placement.
+template <class T>
+class sharded_tensor {
+ public:
+  /// Of zeros. `on` must outlive it.
+  sharded_tensor(process_mesh& on, const shape& whole, const placement& at = {})
+      : on_(&on), whole_(whole), at_(at), held_(block_of(whole, at, on.shape(), on.rank())), values_(on.all(), held_.elements()) {
+    for (T& value : values()) value = T{};
+  }
+
+  const shape& whole() const { return whole_; }
+  const placement& where() const { return at_; }
+  /// What this rank holds, and its elements; along a partial axis its summands.
+  const block& held() const { return held_; }
+  span<T> values() { return values_; }
+  span<const T> values() const { return {values_.data(), values_.size()}; }
+
+  /// This rank's element number `index` of the whole; null where it does not hold it.
+  T* find(std::size_t index) {
+    block place(whole_);
+    for (std::size_t d = whole_.rank(); d-- > 0; index /= whole_[d].size) place[d] = {.first = index % whole_[d].size, .count = 1};
+    return common(place, held_) == place ? values_.data() + held_.offset_of(place) : nullptr;
+  }
+
+  /// Sets each element to what `value(index)` says, the same on every rank. Along
+  /// a partial axis the first rank gets it and the others zeros.
+  template <class Value>
+  void fill(Value value) {
+    const block all(whole_);
+    const bool first = keeps_sums();
+    for_each_run(held_, held_, all, [&](std::size_t here, std::size_t there, std::size_t n) {
+      for (std::size_t i = 0; i < n; ++i) values_[here + i] = first ? value(there + i) : T{};
+    });
+  }
+  /// Uniform in [−1, 1), or any bits where T has no fractions: a function of seed
+  /// and index, so the same tensor in every placement.
+  void fill_random(std::uint64_t seed) {
+    const random_stream random{.seed = seed};
+    fill([&](std::size_t i) {
+      if constexpr (std::is_floating_point_v<T>) return static_cast<T>(2 * random.uniform(i) - 1);
+      else return static_cast<T>(random.at(i));
+    });
+  }
+
+  /// The same tensor in another placement. Collective.
+  sharded_tensor moved(const placement& to) const {
+    sharded_tensor next(*on_, whole_, to);
+    resharding<T> move_it(*on_, whole_, at_, to);
+    move_it(values(), next.values());
+    return next;
+  }
+
+  /// All elements at the mesh's rank `root`, elsewhere nothing. Collective. Cost:
+  /// sums are added up first; then one gather of each element once.
+  std::vector<T> gather(int root) const {
+    placement sums_done = at_;
+    for (int axis = 0; axis < on_->shape().axes(); ++axis) sums_done = sums_done.with_partial(axis, false);
+    if (!(sums_done == at_)) return moved(sums_done).gather(root);
+    const std::vector<block> parts = parts_of_first_holders();
+    const std::vector<std::size_t> counts = counts_of(parts);
+    const block& mine = parts[static_cast<std::size_t>(on_->rank().value)];
+    const bool here = on_->rank().value == root;
+    std::vector<T> packed(here ? whole_.elements() : 0), all(packed.size());
+    gather_v(on_->all(), span<const T>(values_.data(), mine.elements()), span<T>(packed), span<const std::size_t>(counts), root);
+    if (here) for_each_part(parts, [&](const block& part, std::size_t at) { copy_block(part, part, packed.data() + at, block(whole_), all.data()); });
+    return all;
+  }
+
+  /// Takes all elements from the mesh's rank `root`, where `all` has them;
+  /// elsewhere it is not looked at. Collective. Throws `invalid_argument` at the
+  /// root where it has another number of them. Cost: one scatter of every rank's part.
+  void scatter(int root, span<const T> all) {
+    const bool here = on_->rank().value == root;
+    if (here && all.size() != whole_.elements())
+      throw error(errc::invalid_argument, format("%zu elements are no tensor %s", all.size(), whole_.text().c_str()));
+    std::vector<block> parts;
+    for (rank r{0}; r.value < on_->shape().size(); ++r.value) parts.push_back(block_of(whole_, at_, on_->shape(), r));
+    const std::vector<std::size_t> counts = counts_of(parts);
+    std::size_t total = 0;
+    for (std::size_t n : counts) total += n;
+    std::vector<T> packed(here ? total : 0);
+    if (here) for_each_part(parts, [&](const block& part, std::size_t at) { copy_block(part, block(whole_), all.data(), part, packed.data() + at); });
+    scatter_v(on_->all(), span<const T>(packed.data(), packed.size()), values(), span<const std::size_t>(counts), root);
+    if (!keeps_sums())
+      for (T& value : values()) value = T{};
+  }
+
+ private:
+  // Whether this rank has what the others along partial axes have zeros for.
+  bool keeps_sums() const {
+    for (int axis = 0; axis < on_->shape().axes(); ++axis)
+      if (at_.partial_on(axis) && on_->shape().coordinate(on_->rank(), axis) != 0) return false;
+    return true;
+  }
+
+  // What each rank holds, but nothing where an earlier rank holds the same.
+  std::vector<block> parts_of_first_holders() const {
+    std::vector<block> parts;
+    for (rank r{0}; r.value < on_->shape().size(); ++r.value) {
+      block part = block_of(whole_, at_, on_->shape(), r);
+      for (int axis = 0; axis < on_->shape().axes(); ++axis)
+        if (at_.replicated_on(axis) && on_->shape().coordinate(r, axis) != 0 && part.rank() > 0) part[0].count = 0;
+      parts.push_back(part);
+    }
+    return parts;
+  }
+  static std::vector<std::size_t> counts_of(const std::vector<block>& parts) {
+    std::vector<std::size_t> counts;
+    for (const block& part : parts) counts.push_back(part.elements());
+    return counts;
+  }
+  template <class Part>
+  static void for_each_part(const std::vector<block>& parts, Part each) {
+    std::size_t at = 0;
+    for (const block& part : parts) {
+      each(part, at);
+      at += part.elements();
+    }
+  }
+
+  process_mesh* on_;
+  shape whole_;
+  placement at_;
+  block held_;
+  buffer<T> values_;
+};
+
+/// What this rank holds, as in `rank 1 of data=2: (batch:data 4, features 2), places 2-3, 0-1: 5 6 7 8`.
+template <class T>
+std::ostream& operator<<(std::ostream& out, const sharded_tensor<T>& t);
+
+}  // namespace tutti
