@@ -107,4 +107,27 @@ TEST_CASE("a long chunk goes in slices") {
         predict(collective::broadcast, algorithm::tree, {8}, 1024, whole));
 }
 
+TEST_CASE("where one block is all there is, algorithms pay for it as they send it") {
+  // A rate alone, so that seconds are bytes that were sent one after the other.
+  const cost_model rate{.link = {.send_bytes_per_s = 1}, .slice_bytes = 0};
+  auto seconds = [&](algorithm how, const std::vector<double>& blocks) {
+    return predict(collective::all_gather, how, {8}, 800, rate, {}, blocks);
+  };
+  const std::vector<double> alike(8, 3), one{0, 0, 5, 0, 0, 0, 0, 0};
+  for (algorithm how : {algorithm::ring, algorithm::pairwise, algorithm::doubling}) {
+    CHECK(seconds(how, alike) == seconds(how, {}));
+    CHECK(seconds(how, std::vector<double>(8, 0)) == seconds(how, {}));
+    CHECK(seconds(how, alike) == 700);
+  }
+  CHECK(seconds(algorithm::pairwise, one) == 7 * 800);
+  CHECK(seconds(algorithm::ring, one) == 7 * 800);  // store and forward, since nothing is cut into slices
+  CHECK(seconds(algorithm::doubling, one) == 3 * 800);
+  const cost_model sliced{.link = {.send_bytes_per_s = 1}, .slice_bytes = 8};
+  CHECK(predict(collective::all_gather, algorithm::ring, {8}, 800, sliced, {}, one) < 2 * 800);
+  CHECK(choose(collective::all_gather, {8}, 800, true, rate, one) == algorithm::doubling);
+  CHECK(choose(collective::all_gather, {8}, 800, true, sliced, one) == algorithm::ring);
+  CHECK(detail::chunk_lengths({1, 3}, 4) == std::vector<double>{0.5, 0.5, 1.5, 1.5});
+  CHECK(detail::chunk_lengths({0, 0}, 4).empty());
+}
+
 }  // namespace

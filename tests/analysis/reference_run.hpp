@@ -45,6 +45,14 @@ inline bool same_queue(const step& a, const step& b) {
          (a.what == verb::send) == (b.what == verb::send);
 }
 
+/// A length for chunk c of rank r where chunks are exchanged: another one for
+/// every pair of ranks, in this order.
+inline int exchanged_length(int ranks, int parts, int r, int c) {
+  const int half_of_them = parts / 2, in_block = half_of_them / ranks, block = c % half_of_them / in_block;
+  const int from = c < half_of_them ? r : block, to = c < half_of_them ? block : r;
+  return (from * ranks + to) * in_block + c % in_block;
+}
+
 /// Whether the schedules do what the collective promises.
 inline bool works(collective what, rank root, order needed, const std::vector<schedule>& team) {
   const int p = static_cast<int>(team.size()), parts = team.front().parts;
@@ -107,7 +115,11 @@ inline bool works(collective what, rank root, order needed, const std::vector<sc
           for (std::size_t k = 0; k < count; ++k) {
             const auto into = static_cast<std::size_t>(theirs.where.first.value) + k;
             const bool same = (first + k) % static_cast<std::size_t>(parts) == into % static_cast<std::size_t>(parts);
-            if (!same && !team.front().equal_chunks) return false;
+            const auto sent = static_cast<int>(first + k), got = static_cast<int>(into);
+            if (team.front().exchanges ? exchanged_length(p, parts, static_cast<int>(r), sent) !=
+                                             exchanged_length(p, parts, mine.peer.value, got)
+                                       : !same && !team.front().equal_chunks)
+              return false;
             const auto& incoming = held[r][first + k];
             if (!incoming) return false;
             for (const operand& o : *incoming) heard[peer].push_back(o);

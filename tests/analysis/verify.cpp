@@ -215,7 +215,11 @@ TEST_CASE("gather asks something of the root only, scatter of everyone their blo
 TEST_CASE("an all_to_all's blocks end where they belong, each in its place") {
   auto spoilt = [](auto spoil) {
     team_of team;
-    for (int r = 0; r < 3; ++r) team.push_back(pairwise_all_to_all({3}, {r}));
+    for (int r = 0; r < 3; ++r) {
+      team.push_back(pairwise_all_to_all({3}, {r}));
+      team.back().exchanges = false;
+      team.back().equal_chunks = true;
+    }
     spoil(team);
     return verify(collective::all_to_all, {0}, order::any, team);
   };
@@ -231,6 +235,41 @@ TEST_CASE("an all_to_all's blocks end where they belong, each in its place") {
   CHECK(spoilt([](team_of& t) {
           for (schedule& s : t) s.parts = 9;
         }).found == flaw::parts);
+}
+
+TEST_CASE("where blocks are exchanged, each goes where it is as long, or the proof fails") {
+  for (int in_block : {1, 2}) {
+    auto spoilt = [in_block](auto spoil) {
+      team_of team;
+      for (int r = 0; r < 3; ++r) {
+        schedule s = pairwise_all_to_all({3}, {r});
+        s.parts *= in_block;
+        for (step& each : s.steps) {
+          each.where = {chunk{each.where.first.value * in_block}, in_block};
+          each.with = {chunk{each.with.first.value * in_block}, in_block};
+        }
+        team.push_back(s);
+      }
+      spoil(team);
+      return verify(collective::all_to_all, {0}, order::any, team);
+    };
+    // Of rank r: own copy, send to r + 1, receive from r − 1, send to r + 2, receive from r − 2.
+    CHECK(spoilt([](team_of&) {}).ok);
+    CHECK(spoilt([](team_of& t) { std::swap(t[0].steps[1].where, t[0].steps[3].where); }).found == flaw::mismatched);
+    CHECK(spoilt([](team_of& t) { std::swap(t[1].steps[2].where, t[1].steps[4].where); }).found == flaw::mismatched);
+    CHECK(spoilt([](team_of& t) { t[2].steps[0].with.first = chunk{0}; }).found == flaw::chunks);
+    CHECK(spoilt([](team_of& t) { t[1].exchanges = false; }).found == flaw::parts);
+    CHECK(spoilt([](team_of& t) {
+            for (schedule& s : t) s.parts += 1;
+          }).found == flaw::parts);
+  }
+  CHECK(verify(collective::all_gather, {0}, order::any, team_of(2, schedule{.parts = 4, .exchanges = true})).found == flaw::parts);
+  // What lets blocks stand anywhere does not pass for an exchange.
+  team_of packed;
+  for (int r = 0; r < 4; ++r) packed.push_back(bruck_all_to_all({4}, {r}));
+  CHECK(verify(collective::all_to_all, {0}, order::any, packed).ok);
+  for (schedule& s : packed) s.equal_chunks = false, s.exchanges = true;
+  CHECK_FALSE(verify(collective::all_to_all, {0}, order::any, packed).ok);
 }
 
 TEST_CASE("a scan folds the ranks up to each, an exclusive one those before, and neither any other") {

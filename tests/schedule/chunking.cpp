@@ -40,6 +40,18 @@ TEST_CASE("chunks cover the vector in order, balanced to one grain") {
       for (std::size_t grain : {1U, 2U, 8U, 64U}) check_laws({.count = count, .parts = parts, .grain = grain});
 }
 
+TEST_CASE("blocks of any lengths are cut alike, and lie one after the other") {
+  using numbers = std::vector<std::size_t>;
+  CHECK(uneven_bounds({5, 0, 2}, 3) == numbers{0, 5, 5, 7});
+  CHECK(uneven_bounds({5, 0, 2}, 6) == numbers{0, 3, 5, 5, 5, 6, 7});
+  CHECK(uneven_bounds({0}, 1) == numbers{0, 0});
+  for (int in_block : {1, 2, 3, 7}) {
+    const chunking alike = block_chunking(10, 4, 4 * in_block);
+    const numbers bounds = uneven_bounds({10, 10, 10, 10}, 4 * in_block);
+    for (int c = 0; c < 4 * in_block; ++c) CHECK(bounds[static_cast<std::size_t>(c)] == alike.begin(chunk{c}));
+  }
+}
+
 TEST_CASE("no overflow near 2^60") {
   for (std::size_t count : {(std::size_t{1} << 60) - 1, std::size_t{1} << 60, (std::size_t{1} << 60) + 12345})
     for (int parts : {1, 7, 33, 1 << 20}) {

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include <tutti/analysis/draw.hpp>
 
 #include "proofs.hpp"
@@ -20,6 +23,31 @@ TEST_CASE("pairwise exchange is proved for 1 to 33 ranks and some more") {
   for (collective what : {collective::reduce_scatter, collective::all_gather, collective::all_reduce,
                           collective::all_to_all})
     proofs::prove_at_run_time(what, algorithm::pairwise);
+}
+
+TEST_CASE("in the pairwise barrier everyone has heard from everyone before anyone says so") {
+  for (int p = 1; p <= 257; p += p < 33 ? 1 : 56) {
+    CAPTURE(p);
+    const proof all = verify(collective::barrier, {p}, {0}, order::any, pairwise_barrier);
+    CHECK_MESSAGE(all.ok, explain(all));
+    // What is said in the second half waits for a token from each in the first.
+    const schedule s = pairwise_barrier({p}, {p / 2});
+    const auto half_way = static_cast<std::size_t>(2 * (p - 1));
+    CHECK(s.steps.size() == half_way + static_cast<std::size_t>(2 * proofs::rounds_for(p)));
+    std::vector<bool> heard(static_cast<std::size_t>(p));
+    chunk last{0};
+    for (std::size_t i = 0; i < half_way; ++i) {
+      if (s.steps[i].what == verb::send) continue;
+      CHECK((last == chunk{0} || s.steps[i].with == chunks{last}));
+      last = s.steps[i].where.first;
+      heard[static_cast<std::size_t>(s.steps[i].peer.value)] = true;
+    }
+    CHECK(std::count(heard.begin(), heard.end(), true) == p - 1);
+    for (std::size_t i = half_way; i < s.steps.size(); ++i) {
+      if (s.steps[i].what == verb::send) CHECK(s.steps[i].where == chunks{last});
+      else last = s.steps[i].where.first;
+    }
+  }
 }
 
 TEST_CASE("pairwise exchange of 4, as drawn") {

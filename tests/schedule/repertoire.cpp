@@ -41,6 +41,38 @@ TEST_CASE("a team of one has nothing to do, but to put an all_to_all's block int
   }
 }
 
+TEST_CASE("what serves uneven blocks asks for the lengths of no others than a rank is told") {
+  for (const repertoire_entry& entry : repertoire) {
+    INFO(name_of(entry.what), " ", name_of(entry.how));
+    CHECK(serves_uneven(entry.what, entry.how) == entry.uneven);
+    if (!blocked(entry.what)) CHECK_FALSE(entry.uneven);
+    bool own_only = true, equal = false;
+    for (int p = 1; p <= 33; ++p)
+      for (int root = 0; root < (rooted(entry.what) ? p : 1); ++root)
+        for (int r = 0; r < p; ++r) {
+          const schedule s = entry.make({p}, {r}, {root});
+          const contract terms{.what = entry.what, .all = {p}, .root = {root}, .parts = s.parts};
+          equal |= s.equal_chunks;
+          auto own = [&](chunks named) {
+            for (int c = named.first.value; c < named.first.value + named.count; ++c)
+              own_only &= c < s.parts && (terms.holds_before({r}, {c}) || terms.holds_after({r}, {c}));
+          };
+          for (const step& each : s.steps) {
+            own(each.where);
+            if (has_operand(each.what)) own(each.with);
+          }
+        }
+    const bool all_known = entry.what == collective::all_gather || entry.what == collective::reduce_scatter;
+    CHECK(entry.uneven == (blocked(entry.what) && !equal && (all_known || own_only)));
+  }
+  for (collective what : every_collective) {
+    bool some = false, ordered = false;
+    for (algorithm how : every_algorithm)
+      if (serves_uneven(what, how)) some = true, ordered |= keeps_order(what, how, {33});
+    CHECK((some && ordered) == blocked(what));
+  }
+}
+
 TEST_CASE("no line of the table stands twice") {
   for (const repertoire_entry& entry : repertoire) CHECK(find_entry(entry.what, entry.how) == &entry);
 }

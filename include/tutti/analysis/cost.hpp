@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -11,21 +12,42 @@ namespace tutti {
 /// steps or chunks grow with p².
 inline constexpr int simulated_whole = 40;
 
+namespace detail {
+
+/// Of what is cut into `parts` chunks, in multiples of their mean; nothing where
+/// blocks are alike, or empty.
+inline std::vector<double> chunk_lengths(const std::vector<double>& blocks, int parts) {
+  double sum = 0;
+  for (double length : blocks) sum += length;
+  std::vector<double> lengths;
+  if (sum <= 0) return lengths;
+  const double mean = sum / static_cast<double>(blocks.size());
+  for (double length : blocks)
+    for (std::size_t i = 0; i < static_cast<std::size_t>(parts) / blocks.size(); ++i) lengths.push_back(length / mean);
+  return lengths;
+}
+
+}  // namespace detail
+
 /// Seconds that a collective takes. `bytes` are those of the whole vector: of
 /// what is cut by ranks, everyone's blocks together. Deterministic;
-/// 0 where the algorithm is not available.
+/// 0 where the algorithm is not available. `blocks`, where they differ: how many
+/// elements each has, or anything in proportion.
 ///
 /// One slice is simulated through all dependencies; the slices after it follow
 /// at the pace of the busiest processor, or of all cores together.
 template <class Model = cost_model>
-double predict(collective what, algorithm how, team all, std::size_t bytes, const Model& model = {}, rank root = {}) {
+double predict(collective what, algorithm how, team all, std::size_t bytes, const Model& model = {}, rank root = {},
+               const std::vector<double>& blocks = {}) {
   if (!available(what, how, all)) return 0;
   const rank middle{all.size / 2};
   const schedule one = make_schedule(what, how, all, middle, root);
   const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
   const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
-  const int slices = model.slice_bytes > 0 && chunk_bytes > model.slice_bytes
-                         ? static_cast<int>((chunk_bytes - 1) / model.slice_bytes) + 1
+  const std::vector<double> lengths = detail::chunk_lengths(blocks, one.parts);
+  const double longest = lengths.empty() ? chunk_bytes : chunk_bytes * *std::max_element(lengths.begin(), lengths.end());
+  const int slices = model.slice_bytes > 0 && longest > model.slice_bytes
+                         ? static_cast<int>((longest - 1) / model.slice_bytes) + 1
                          : 1;
   const bool alike = how == algorithm::ring || how == algorithm::halving || how == algorithm::pairwise ||
                      how == algorithm::bruck || how == algorithm::one_shot;
@@ -34,20 +56,23 @@ double predict(collective what, algorithm how, team all, std::size_t bytes, cons
   std::vector<schedule> schedules;
   schedules.reserve(static_cast<std::size_t>(all.size));
   for (rank r{0}; r.value < all.size; ++r.value) schedules.push_back(make_schedule(what, how, all, r, root));
-  return simulate(schedules, chunk_bytes / slices, vector_bytes, model).of(slices);
+  return simulate(schedules, chunk_bytes / slices, vector_bytes, model, lengths).of(slices);
 }
 
 /// The algorithm that is predicted to be fastest, among those that keep the
 /// order of operands where the operation is not commutative. The same answer
 /// on every rank that asks with the same arguments; the earlier in the table
-/// where two are equal. Takes some milliseconds at most.
+/// where two are equal. Takes some milliseconds at most. Of `blocks`, see
+/// `predict`: with them, only what serves such.
 template <class Model = cost_model>
-algorithm choose(collective what, team all, std::size_t bytes, bool commutative, const Model& model = {}) {
+algorithm choose(collective what, team all, std::size_t bytes, bool commutative, const Model& model = {},
+                 const std::vector<double>& blocks = {}) {
   algorithm best = algorithm::automatic;
   double least = 0;
   for (const repertoire_entry& entry : repertoire) {
     if (entry.what != what || (!commutative && !keeps_order(what, entry.how, all))) continue;
-    const double seconds = predict(what, entry.how, all, bytes, model);
+    if (!blocks.empty() && !entry.uneven) continue;
+    const double seconds = predict(what, entry.how, all, bytes, model, rank{}, blocks);
     if (best != algorithm::automatic && seconds >= least) continue;
     best = entry.how;
     least = seconds;

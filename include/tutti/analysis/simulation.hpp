@@ -29,8 +29,11 @@ struct due_step {
 template <class Model>
 class simulation {
  public:
-  simulation(const step_graph& graph, double chunk_bytes, double vector_bytes, const Model& model)
-      : graph_(graph), model_(model), chunk_bytes_(chunk_bytes), vector_bytes_(vector_bytes),
+  /// `lengths` of the chunks where they differ, in multiples of `chunk_bytes`;
+  /// must outlive it.
+  simulation(const step_graph& graph, double chunk_bytes, double vector_bytes, const Model& model,
+             const std::vector<double>& lengths)
+      : graph_(graph), model_(model), chunk_bytes_(chunk_bytes), vector_bytes_(vector_bytes), lengths_(lengths),
         shared_(model.cores > 0 && model.cores < graph.ranks()), cores_(shared_ ? at(model.cores) : 0),
         processors_(at(graph.ranks())), ready_(at(graph.size())), waits_(at(graph.size())), done_(at(graph.size())) {}
 
@@ -101,7 +104,7 @@ class simulation {
 
   void perform(int s, double start) {
     const rank me = graph_.rank_of(s);
-    const step_cost cost = cost_of(graph_[s], me, chunk_bytes_, vector_bytes_, model_);
+    const step_cost cost = cost_of(graph_[s], me, chunk_bytes_ * mean_length(graph_[s].where), vector_bytes_, model_);
     processor& mine = processors_[at(me.value)];
     mine.free = start + cost.busy_s;
     mine.busy += cost.busy_s;
@@ -112,6 +115,13 @@ class simulation {
       release(graph_.match(s), mine.wire_free + cost.latency_s);
     }
     graph_.for_each_waiting(s, [&](int waiting) { release(waiting, mine.free); });
+  }
+
+  double mean_length(chunks of) const {
+    if (lengths_.empty()) return 1;
+    double sum = 0;
+    for (int i = 0; i < of.count; ++i) sum += lengths_[at(of.first.value + i) % lengths_.size()];
+    return sum / of.count;
   }
 
   slice_times total() const {
@@ -129,6 +139,7 @@ class simulation {
   const step_graph& graph_;
   const Model& model_;
   double chunk_bytes_, vector_bytes_;
+  const std::vector<double>& lengths_;
   bool shared_;
   std::vector<core> cores_;
   std::vector<processor> processors_;
@@ -140,9 +151,10 @@ class simulation {
 
 /// One slice through everyone's schedules. Precondition: they have no fault.
 template <class Model>
-slice_times simulate(const std::vector<schedule>& team, double chunk_bytes, double vector_bytes, const Model& model) {
+slice_times simulate(const std::vector<schedule>& team, double chunk_bytes, double vector_bytes, const Model& model,
+                     const std::vector<double>& lengths = {}) {
   const step_graph graph(team);
-  return simulation<Model>(graph, chunk_bytes, vector_bytes, model).run();
+  return simulation<Model>(graph, chunk_bytes, vector_bytes, model, lengths).run();
 }
 
 /// The same for algorithms in which every rank does as every other: one rank's

@@ -97,15 +97,13 @@ class step_graph {
   constexpr void check(int r) {
     const schedule& s = (*team_)[at(r)];
     const schedule& model = team_->front();
-    if (s.parts < 1 || s.scratch < 0 || s.parts != model.parts || s.equal_chunks != model.equal_chunks)
+    if (s.parts < 1 || s.scratch < 0 || s.parts != model.parts || s.equal_chunks != model.equal_chunks ||
+        s.exchanges != model.exchanges || (s.exchanges && s.parts % (2 * ranks()) != 0))
       return fail(flaw::parts, r, -1);
     const int limit = s.parts + s.scratch;
     auto exists = [&](chunks c) {
       const int first = c.first.value, last = first + c.count - 1;
       return c.count > 0 && first >= 0 && last < limit && (first >= s.parts || last < s.parts);
-    };
-    auto alike = [&](chunks a, chunks b) {
-      return a.count == b.count && (s.equal_chunks || a.first.value % s.parts == b.first.value % s.parts);
     };
     auto overlap = [](chunks a, chunks b) {
       return a.first.value < b.first.value + b.count && b.first.value < a.first.value + a.count;
@@ -116,10 +114,33 @@ class step_graph {
         return fail(flaw::peer, r, i);
       if (!exists(now.where)) return fail(flaw::chunks, r, i, now.where.first);
       if (!has_operand(now.what)) continue;
-      if (!exists(now.with) || !alike(now.with, now.where)) return fail(flaw::chunks, r, i, now.with.first);
+      if (!exists(now.with) || !as_long(r, now.with, r, now.where)) return fail(flaw::chunks, r, i, now.with.first);
       const bool in_place = now.what == verb::recv_reduce && now.with == now.where;
       if (!in_place && overlap(now.with, now.where)) return fail(flaw::chunks, r, i, now.with.first);
     }
+  }
+
+  /// What rank `from` has for rank `to`, where chunks are exchanged.
+  struct traded {
+    int from = 0, to = 0, part = 0;
+    friend constexpr bool operator==(traded, traded) = default;
+  };
+  constexpr traded trade(int r, int c) const {
+    const int in_vector = team_->front().parts / 2, in_block = in_vector / ranks();
+    const int block = c % in_vector / in_block, part = c % in_block;
+    return c < in_vector ? traded{r, block, part} : traded{block, r, part};
+  }
+
+  /// Whether chunks of two ranks, or of one, are as long in every call.
+  constexpr bool as_long(int r, chunks a, int q, chunks b) const {
+    const schedule& any = team_->front();
+    if (a.count != b.count || any.equal_chunks) return a.count == b.count;
+    for (int i = 0; i < (any.exchanges ? a.count : 1); ++i) {
+      const int one = (a.first.value + i) % any.parts, other = (b.first.value + i) % any.parts;
+      if (one != other && !any.exchanges) return false;
+      if (any.exchanges && trade(r, one) != trade(q, other)) return false;
+    }
+    return true;
   }
 
   /// The k-th send from a to b meets the k-th receive at b from a.
@@ -146,10 +167,7 @@ class step_graph {
         const int me = begin_[at(a)] + i, other = expected[pair];
         if (other < 0) return fail(flaw::unmatched, a, i, now.where.first);
         const step& theirs = (*team_)[at(now.peer.value)].steps[at(other - begin_[at(now.peer.value)])];
-        const schedule& any = team_->front();
-        const bool as_long = any.equal_chunks || theirs.where.first.value % any.parts == now.where.first.value % any.parts;
-        if (theirs.where.count != now.where.count || !as_long)
-          return fail(flaw::mismatched, a, i, now.where.first);
+        if (!as_long(a, now.where, now.peer.value, theirs.where)) return fail(flaw::mismatched, a, i, now.where.first);
         match_[at(me)] = other;
         match_[at(other)] = me;
         expected[pair] = after[at(other)];

@@ -139,6 +139,7 @@ constexpr proof verify(collective what, rank root, order needed, const std::vect
   if (terms.parts % blocks != 0) return {.ok = false, .found = flaw::parts};
   // Blocks are of one length; chunks within them need not be.
   if (team.front().equal_chunks && terms.parts != blocks) return {.ok = false, .found = flaw::parts};
+  if (team.front().exchanges && what != collective::all_to_all) return {.ok = false, .found = flaw::parts};
   const step_graph graph(team);
   if (!graph.fault().ok) return graph.fault();
 

@@ -40,34 +40,49 @@ constexpr void check_operation() {
                 "when const");
 }
 
-inline void need(bool holds, const communicator& c, collective what, const char* rule, std::size_t one, std::size_t other) {
+/// The name that an error gives to a call.
+struct called {
+  const char* name;
+  called(collective what) : name(name_of(what)) {}  // NOLINT: its usual name
+  called(const char* other) : name(other) {}        // NOLINT
+};
+
+inline void need(bool holds, const communicator& c, called what, const char* rule, std::size_t one, std::size_t other) {
   if (!holds)
-    throw error(errc::invalid_argument, format("rank %d: %s: %s (%zu and %zu)", c.world_rank(), name_of(what), rule, one, other),
+    throw error(errc::invalid_argument, format("rank %d: %s: %s (%zu and %zu)", c.world_rank(), what.name, rule, one, other),
                 c.world_rank());
+}
+
+/// Whether `whole` is a block of `part` elements for each rank; their product
+/// might be more than a number holds.
+inline bool holds_blocks(const communicator& c, std::size_t whole, std::size_t part) {
+  const auto ranks = static_cast<std::size_t>(c.size());
+  return whole / ranks == part && whole % ranks == 0;
 }
 
 // `in_place`: where the output may begin as well, though the two overlap.
 template <class In, class Out>
-void need_apart(const communicator& c, collective what, In in, Out out, const void* in_place) {
+void need_apart(const communicator& c, called what, In in, Out out, const void* in_place) {
   const auto in_begin = reinterpret_cast<std::uintptr_t>(in.data()), out_begin = reinterpret_cast<std::uintptr_t>(out.data());
   const std::uintptr_t in_end = in_begin + in.size() * sizeof(*in.data()), out_end = out_begin + out.size() * sizeof(*out.data());
   if (in.empty() || out.empty() || in_end <= out_begin || out_end <= in_begin || out.data() == in_place) return;
   throw error(errc::invalid_argument,
-              format("rank %d: %s: input and output overlap, but are not in place", c.world_rank(), name_of(what)), c.world_rank());
+              format("rank %d: %s: input and output overlap, but are not in place", c.world_rank(), what.name), c.world_rank());
 }
 
-inline void need_root(const communicator& c, collective what, int root) {
+inline void need_root(const communicator& c, called what, int root) {
   if (root < 0 || root >= c.size())
     throw error(errc::invalid_argument,
-                format("rank %d: %s: root %d is not a rank from 0 to %d", c.world_rank(), name_of(what), root, c.size() - 1),
+                format("rank %d: %s: root %d is not a rank from 0 to %d", c.world_rank(), what.name, root, c.size() - 1),
                 c.world_rank());
 }
 
 template <class T>
-void need_memory(const communicator& c, collective what, span<T> s) {
+void need_memory(const communicator& c, called what, span<T> s) {
   if (s.data() == nullptr && s.size() > 0)
     throw error(errc::invalid_argument,
-                format("rank %d: %s: a null pointer with %zu elements", c.world_rank(), name_of(what), s.size()), c.world_rank());
+                format("rank %d: %s: a null pointer with %zu elements", c.world_rank(), what.name, s.size()), c.world_rank());
+  need(s.size() <= static_cast<std::size_t>(-1) / sizeof(T), c, what, "no memory holds so many elements of so many bytes", s.size(), sizeof(T));
 }
 
 template <class T>

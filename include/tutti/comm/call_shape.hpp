@@ -1,7 +1,9 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 
+#include <tutti/base/span.hpp>
 #include <tutti/device/fold.hpp>
 #include <tutti/schedule/algorithm.hpp>
 #include <tutti/schedule/contract.hpp>
@@ -10,7 +12,8 @@ namespace tutti {
 
 /// The shape of a call: all that decides how it is done. `count` is what the
 /// call's definition counts: of the whole vector for all_reduce, broadcast and
-/// reduce, of one rank's block for what is cut by ranks (`blocked`).
+/// reduce, of one rank's block for what is cut by ranks (`blocked`); where blocks
+/// are uneven, of all that this rank knows together.
 struct call_shape {
   collective what = collective::all_reduce;
   std::size_t count = 0;
@@ -22,13 +25,29 @@ struct call_shape {
   std::string_view type = {};
   std::string_view operation = {};
   tutti::algorithm algorithm = tutti::algorithm::automatic;
+  /// Blocks differ in length. Those of `counts`, one a rank: of all_gather and
+  /// reduce_scatter everyone's; of an all_to_all what this rank sends to each,
+  /// and `received` from each; of gather and scatter at the root everyone's, and
+  /// elsewhere none, `count` being this rank's own. Whoever makes the shape keeps them.
+  bool uneven = false;
+  span<const std::size_t> counts = {};
+  span<const std::size_t> received = {};
+
+  /// Whether nobody knows all counts, so that any two ranks must agree on theirs.
+  bool by_pair() const { return uneven && what != collective::all_gather && what != collective::reduce_scatter; }
 
   /// Whether both name the same call: names are compared by where they stand,
   /// which may take equals for different, never the reverse.
   bool is(const call_shape& other) const {
     return what == other.what && count == other.count && element == other.element && staging == other.staging && root == other.root &&
            algorithm == other.algorithm && operation.data() == other.operation.data() &&
-           type.data() == other.type.data() && commutative == other.commutative && in_place == other.in_place;
+           type.data() == other.type.data() && commutative == other.commutative && in_place == other.in_place &&
+           uneven == other.uneven && alike(counts, other.counts) && alike(received, other.received);
+  }
+
+ private:
+  static bool alike(span<const std::size_t> a, span<const std::size_t> b) {
+    return a.size() == b.size() && (a.data() == b.data() || std::equal(a.begin(), a.end(), b.begin()));
   }
 };
 

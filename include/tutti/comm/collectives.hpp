@@ -3,6 +3,7 @@
 #include <tutti/comm/exchanges.hpp>
 #include <tutti/comm/request.hpp>
 #include <tutti/comm/scans.hpp>
+#include <tutti/comm/uneven.hpp>
 
 namespace tutti {
 
@@ -40,7 +41,7 @@ operation& start_all_reduce(communicator& c, span<const T> in, span<T> out, cons
 template <bool Keep, class T, class Op>
 operation& start_reduce_scatter(communicator& c, span<const T> in, span<T> out, const Op& op, const call_options& options) {
   check_operation<T, Op>();
-  need(in.size() == out.size() * static_cast<std::size_t>(c.size()), c, collective::reduce_scatter,
+  need(holds_blocks(c, in.size(), out.size()), c, collective::reduce_scatter,
        "the input must hold as many elements as the outputs of all ranks together", in.size(), out.size());
   need_memory(c, collective::reduce_scatter, in);
   need_memory(c, collective::reduce_scatter, out);
@@ -53,7 +54,7 @@ operation& start_reduce_scatter(communicator& c, span<const T> in, span<T> out, 
 template <class T>
 operation& start_all_gather(communicator& c, span<const T> in, span<T> out, const call_options& options) {
   check_element<T>();
-  need(out.size() == in.size() * static_cast<std::size_t>(c.size()), c, collective::all_gather,
+  need(holds_blocks(c, out.size(), in.size()), c, collective::all_gather,
        "the output must hold as many elements as the inputs of all ranks together", in.size(), out.size());
   need_memory(c, collective::all_gather, in);
   need_memory(c, collective::all_gather, out);

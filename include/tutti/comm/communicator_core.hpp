@@ -56,8 +56,9 @@ struct communicator_core {
   plan plan_for(call_shape c) {
     c.algorithm = choose_algorithm(c, everyone(), settings);
     const auto p = prepare(c, everyone(), {me});
-    return {.what = c.what, .algorithm = c.algorithm,
-            .seconds = predict(c.what, c.algorithm, everyone(), vector_bytes(c, everyone()), settings.model),
+    const std::vector<double> blocks(c.counts.begin(), c.counts.end());
+    const double seconds = c.by_pair() ? 0 : predict(c.what, c.algorithm, everyone(), vector_bytes(c, everyone()), settings.model, {}, blocks);
+    return {.what = c.what, .algorithm = c.algorithm, .seconds = seconds,
             .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
 
@@ -92,7 +93,7 @@ struct communicator_core {
     o.mark = {.fingerprint = mix(p.shape, o.what.number) | 1, .what = &o.what,
               .element = static_cast<std::uint32_t>(c.element)};
     o.data = {.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output),
-              .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold};
+              .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold, .pairs = p.pairs};
     if (keep) o.data.fold.op = o.functor.kept();
     o.after = m.after;
     if (m.before) {
@@ -156,6 +157,7 @@ struct communicator_core {
   link_model slowest_link() { return queue->channels().any_message() ? settings.links.message : settings.links.window; }
 
   const prepared_call& prepared(const call_shape& c) {
+    if (c.uneven) return prepared_uneven(c);
     // Most calls are as one before: where that one was found last is looked at first.
     std::uint32_t& last = hints[(c.count * 31 + static_cast<std::size_t>(c.what) * 7 + static_cast<std::size_t>(c.root)) % hint_count];
     if (last < known.size() && known[last].asked.is(c)) return *known[last].how;
@@ -172,13 +174,40 @@ struct communicator_core {
     return *known.back().how;
   }
 
+  // Counts may differ from call to call: only the shapes used last are kept.
+  const prepared_call& prepared_uneven(const call_shape& c) {
+    for (known_shape& k : known_uneven)
+      if (k.asked.is(c)) {
+        k.last_used = ++uneven_calls;
+        return *k.how;
+      }
+    known_shape* oldest = nullptr;
+    for (known_shape& k : known_uneven)
+      if ((!oldest || k.last_used < oldest->last_used) && !in_use(*k.how)) oldest = &k;
+    call_shape chosen = c;
+    chosen.algorithm = choose_algorithm(c, everyone(), settings);
+    known_shape found{c, prepare(chosen, everyone(), {me}), ++uneven_calls};
+    if (!c.counts.empty()) found.asked.counts = found.how->counts;
+    found.asked.received = found.how->received;
+    if (known_uneven.size() < most_uneven || !oldest) {
+      known_uneven.push_back(std::move(found));
+      return *known_uneven.back().how;
+    }
+    for (const auto& o : operations)
+      if (o->plan == oldest->how.get()) o->plan = nullptr;
+    *oldest = std::move(found);
+    return *oldest->how;
+  }
+
+  bool in_use(const prepared_call& p) const {
+    for (const auto& o : operations)
+      if (o->in_use && o->plan == &p) return true;
+    return false;
+  }
+
   // All that no operation uses, since memory for shapes is bounded.
   void forget_shapes() {
-    std::erase_if(known, [&](const known_shape& k) {
-      for (const auto& o : operations)
-        if (o->in_use && o->plan == k.how.get()) return false;
-      return true;
-    });
+    std::erase_if(known, [&](const known_shape& k) { return !in_use(*k.how); });
     for (const auto& o : operations)
       if (!o->in_use) o->plan = nullptr;
   }
@@ -215,6 +244,7 @@ struct communicator_core {
   struct known_shape {
     call_shape asked;
     std::unique_ptr<prepared_call> how;
+    std::uint64_t last_used = 0;  // of uneven ones
   };
 
   // Counters of the session's, for as long as this communicator lives.
@@ -233,8 +263,9 @@ struct communicator_core {
   borrowed_counters borrowed{home};
   detail::counter_block& counts = borrowed.block;
   plan_settings settings;
-  static constexpr std::size_t most_shapes = 1024, hint_count = 64;
-  std::vector<known_shape> known;
+  static constexpr std::size_t most_shapes = 1024, most_uneven = 32, hint_count = 64;
+  std::vector<known_shape> known, known_uneven;
+  std::uint64_t uneven_calls = 0;
   std::uint32_t hints[hint_count] = {};
   std::vector<std::unique_ptr<operation>> operations;
   std::uint64_t issued = 0;

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <utility>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/comm/operation_queue.hpp>
@@ -23,15 +25,40 @@ struct waiting_operation {
   int member(std::size_t peer) const { return queue.members()[peer]; }
 };
 
+/// Where the counts of two calls differ, if they do.
+inline std::string differing_counts(const waiting_operation& w, int peer, const call& theirs) {
+  const call& mine = w.what.what;
+  const prepared_call& how = *w.what.plan;
+  if (how.counts.empty() || mine.number != theirs.number || std::strcmp(mine.kind, theirs.kind) != 0) return "";
+  auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  if (how.pairs.from) {
+    if (mine.root != theirs.root || mine.element != theirs.element || std::strcmp(mine.type, theirs.type) != 0) return "";
+    int from = w.member(static_cast<std::size_t>(peer)), to = w.world_rank;
+    std::uint64_t sent = theirs.count, expected = how.pairs.from[peer];
+    if (how.kind == collective::scatter) {  // the root is told first what the others expect
+      std::swap(from, to);
+      std::swap(sent, expected);
+    }
+    return format("; rank %d sends %llu elements to rank %d, which expects %llu", from, number(sent), to, number(expected));
+  }
+  const std::uint64_t by = theirs.count - mine.count, weighed = theirs.counts - mine.counts;
+  if (by == 0 && weighed == 0) return "";
+  for (std::size_t r = 0; by != 0 && r < how.counts.size(); ++r)
+    if (count_weight(r) * by == weighed)
+      return format("; the count of rank %d is %llu to rank %d and %llu to rank %d", w.member(r), number(how.counts[r]), w.world_rank,
+                    number(how.counts[r] + by), w.member(static_cast<std::size_t>(peer)));
+  return "; the counts of several ranks differ";
+}
+
 /// A peer is in another call.
 inline void declare_mismatch(const waiting_operation& w, int peer, const call& theirs) {
   const call& mine = w.what.what;
   const int member = w.member(static_cast<std::size_t>(peer));
   verdict v{.code = errc::mismatch, .rank = member,
             .operation = w.queue.id(mine.number < theirs.number ? mine.number : theirs.number)};
-  v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu%s",
+  v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu%s%s",
                w.world_rank, describe(mine).c_str(), w.number(), member, describe(theirs).c_str(),
-               static_cast<unsigned long long>(theirs.number), w.among().c_str()));
+               static_cast<unsigned long long>(theirs.number), w.among().c_str(), differing_counts(w, peer, theirs).c_str()));
   w.joined.declare(v);
 }
 
@@ -75,7 +102,7 @@ inline void look_for_strangers(const waiting_operation& w) {
     if (s)
       if (const auto theirs = s->astray(w.what.what.number, w.what.plan->shape)) return declare_mismatch(w, peer, *theirs);
     const envelope* next = channels.from(peer).peek();
-    if (next && next->fingerprint != w.what.mark.fingerprint && next->what->number <= w.what.what.number)
+    if (next && next->fingerprint != w.what.data.pairs.mark_from(peer, w.what.mark.fingerprint) && next->what->number <= w.what.what.number)
       return declare_mismatch(w, peer, *next->what);
   }
 }

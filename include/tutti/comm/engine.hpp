@@ -205,7 +205,7 @@ class engine {
     q.channels().status().enter(o.plan->what, o.plan->shape, o.what.number);
     fabric_.open_operation.store(q.id(o.what.number), std::memory_order_relaxed);
     o.agreed = !o.plan->agree_first;
-    if (!o.agreed) o.agreement.start(o.plan->agreement, {}, o.mark);
+    if (!o.agreed) o.agreement.start(o.plan->agreement, {.pairs = o.data.pairs}, o.mark);
     o.body.start(o.plan->body, o.data, o.mark);
   }
 

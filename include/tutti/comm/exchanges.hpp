@@ -17,7 +17,7 @@ operation& start_gather(communicator& c, span<const T> in, span<T> out, int root
   need_memory(c, collective::gather, in);
   const bool here = c.rank() == root;
   if (here) {
-    need(out.size() == in.size() * static_cast<std::size_t>(c.size()), c, collective::gather,
+    need(holds_blocks(c, out.size(), in.size()), c, collective::gather,
          "the root's output must hold as many elements as the inputs of all ranks together", in.size(), out.size());
     need_memory(c, collective::gather, out);
     // In place, the input is this rank's block of the output.
@@ -35,7 +35,7 @@ operation& start_scatter(communicator& c, span<const T> in, span<T> out, int roo
   need_memory(c, collective::scatter, out);
   const bool here = c.rank() == root;
   if (here) {
-    need(in.size() == out.size() * static_cast<std::size_t>(c.size()), c, collective::scatter,
+    need(holds_blocks(c, in.size(), out.size()), c, collective::scatter,
          "the root's input must hold as many elements as the outputs of all ranks together", in.size(), out.size());
     need_memory(c, collective::scatter, in);
     // In place, the output is this rank's block of the input.

@@ -18,6 +18,18 @@ concept port_source = requires(T& l, int peer) {
   { l.from(peer) } -> std::convertible_to<recv_port&>;
 };
 
+/// How many elements go to each peer and come from each, where ranks agree on
+/// that two by two; else null.
+struct pair_counts {
+  const std::size_t* to = nullptr;
+  const std::size_t* from = nullptr;
+
+  /// What comes from a peer in the operation of that fingerprint is marked so.
+  std::uint64_t mark_from(int peer, std::uint64_t fingerprint) const {
+    return from ? pair_mark(fingerprint, from[peer]) : fingerprint;
+  }
+};
+
 /// The memories and the types of one call.
 struct execution_data {
   const std::byte* input = nullptr;
@@ -26,6 +38,7 @@ struct execution_data {
   std::size_t element = 1;    ///< bytes
   std::size_t alignment = 1;  ///< that the fold needs
   fold_function fold{};
+  pair_counts pairs{};
 };
 
 /// Runs a program over a link: the one executor. It never waits: `progress`
@@ -170,7 +183,8 @@ class execution {
     bool moved = false;
     if (s.offered < until || r.token) {
       const std::byte* from = r.token ? nullptr : readable(r.target) + s.offered;
-      const std::ptrdiff_t taken = port.send(from, until - s.offered, envelope_);
+      const std::ptrdiff_t taken = data_.pairs.to ? send_marked(r.peer, from, until - s.offered, port)
+                                                  : port.send(from, until - s.offered, envelope_);
       if (taken == send_port::full && r.token) return false;
       moved = taken != send_port::full;
       if (moved) {
@@ -186,17 +200,25 @@ class execution {
     return moved || s.done != before;
   }
 
+  std::ptrdiff_t send_marked(int peer, const std::byte* from, std::size_t bytes, send_port& port) {
+    const std::size_t count = data_.pairs.to[peer];
+    call what = *envelope_.what;
+    what.count = count;
+    return port.send(from, bytes, {.fingerprint = pair_mark(envelope_.fingerprint, count), .what = &what, .element = envelope_.element});
+  }
+
   bool receive(const segment& r, state& s, std::size_t until, recv_port& port, assembly& part) {
+    const std::uint64_t expected = data_.pairs.mark_from(r.peer, envelope_.fingerprint);
     const bool folds = r.what == verb::recv_reduce && !r.token;
     const std::size_t room = until - s.done - part.filled;
     std::byte* target = folds || r.token ? nullptr : writable(r.target) + s.done;
-    port.expected = envelope_.fingerprint;
+    port.expected = expected;
     const piece* next = port.receive(target, room);
     if (!next) {
       if (port.broken) lost_from_ = r.peer;
       return false;
     }
-    if (next->from.fingerprint != envelope_.fingerprint) {
+    if (next->from.fingerprint != expected) {
       stranger_ = {.met = true, .peer = r.peer, .what = *next->from.what};
       return false;
     }

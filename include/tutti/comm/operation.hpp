@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include <tutti/comm/execution.hpp>
 #include <tutti/comm/kept_functor.hpp>
@@ -19,6 +20,8 @@ struct prepared_call {
   std::uint64_t shape = 0;  ///< fingerprint of `what`, and of the names in full
   std::size_t staging = 0;  ///< bytes of memory besides the body's scratch
   bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
+  std::vector<std::size_t> counts, received;  ///< as the shape's, of uneven blocks
+  pair_counts pairs{};      ///< of those, what ranks agree on two by two
   program agreement, body;
 
   std::size_t staging_begin() const { return (body.scratch_bytes + 63) / 64 * 64; }

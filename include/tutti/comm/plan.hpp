@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -84,13 +85,32 @@ inline chunking cut(const call_shape& c, team all, int parts) {
   return {.count = c.count, .parts = parts, .grain = large ? line : 1};
 }
 
-inline chunk_map map_chunks(const call_shape& c, team all, rank me, int parts, bool staged) {
+/// Elements in each block, as far as this rank knows them.
+inline std::vector<std::size_t> uneven_blocks(const call_shape& c, team all, rank me) {
+  std::vector<std::size_t> blocks(c.counts.begin(), c.counts.end());
+  blocks.insert(blocks.end(), c.received.begin(), c.received.end());
+  if (!blocks.empty()) return blocks;
+  blocks.resize(static_cast<std::size_t>(all.size));
+  blocks[static_cast<std::size_t>(me.value)] = c.count;
+  return blocks;
+}
+
+/// Where chunks begin, in elements, and the last ends.
+inline std::vector<std::size_t> chunk_bounds(const call_shape& c, team all, rank me, int parts) {
+  if (c.uneven) return uneven_bounds(uneven_blocks(c, all, me), parts);
   const chunking cuts = cut(c, all, parts);
+  std::vector<std::size_t> bounds;
+  for (int i = 0; i < parts; ++i) bounds.push_back(cuts.begin(chunk{i}));
+  bounds.push_back(cuts.end(chunk{parts - 1}));
+  return bounds;
+}
+
+inline chunk_map map_chunks(const call_shape& c, team all, rank me, int parts, bool staged) {
   const contract agreed{.what = c.what, .all = all, .root = {c.root < 0 ? 0 : c.root}, .parts = parts};
   chunk_map map;
   map.staged = staged;
-  for (int i = 0; i < parts; ++i) map.bounds.push_back(cuts.begin(chunk{i}) * c.element);
-  map.bounds.push_back(cuts.end(chunk{parts - 1}) * c.element);
+  map.bounds = chunk_bounds(c, all, me, parts);
+  for (std::size_t& bound : map.bounds) bound *= c.element;
   auto range = [&](auto holds, int& begin, int& end) {
     begin = end = 0;
     for (int i = 0; i < parts; ++i)
@@ -157,8 +177,43 @@ inline void prove(const call_shape& c, team all) {
 
 /// Bytes of the whole vector; of an all_to_all, of the input.
 inline std::size_t vector_bytes(const call_shape& c, team all) {
-  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
+  return c.count * c.element * (blocked(c.what) && !c.uneven ? static_cast<std::size_t>(all.size) : 1);
 }
+
+/// As the call is written: `all_gather_v` where blocks are uneven.
+inline std::string name_of(const call_shape& c) { return std::string(name_of(c.what)) + (c.uneven ? "_v" : ""); }
+
+namespace detail {
+
+/// What ranks that agree on counts two by two do before any output is written:
+/// at a root, where all that passes passes, a token from each; else a barrier
+/// in which everyone hears from everyone.
+inline program pair_agreement(const call_shape& c, team all, rank me) {
+  const schedule s = rooted(c.what) ? linear_gather(all, me, {c.root}) : pairwise_barrier(all, me);
+  return lower(s, {.bounds = std::vector<std::size_t>(static_cast<std::size_t>(s.parts) + 1)});
+}
+
+/// What a prepared call keeps of the counts of its shape.
+inline void keep_counts(prepared_call& p, const call_shape& c, team all) {
+  p.counts.assign(c.counts.begin(), c.counts.end());
+  p.received.assign(c.received.begin(), c.received.end());
+  if (!c.by_pair()) {
+    for (std::size_t r = 0; r < p.counts.size(); ++r) {
+      p.what.counts += count_weight(r) * p.counts[r];
+      p.shape = mix(p.shape, p.counts[r]);
+    }
+    return;
+  }
+  p.what.counts = call::by_pair;
+  p.what.count = 0;
+  if (rooted(c.what) && p.counts.empty()) {
+    p.counts.resize(static_cast<std::size_t>(all.size));
+    p.counts[static_cast<std::size_t>(c.root)] = c.count;
+  }
+  p.pairs = {.to = p.counts.data(), .from = rooted(c.what) ? p.counts.data() : p.received.data()};
+}
+
+}  // namespace detail
 
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
 inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me) {
@@ -168,22 +223,25 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
   p->what.element = static_cast<std::uint32_t>(c.element);
   p->what.root = c.root;
   p->staging = c.staging;
-  detail::put_name(p->what.kind, name_of(c.what));
+  detail::put_name(p->what.kind, name_of(c));
   detail::put_name(p->what.algorithm, name_of(c.algorithm));
   detail::put_name(p->what.type, c.type);
   detail::put_name(p->what.operation, c.operation);
-  // The whole names: types may differ only in what does not travel.
-  p->shape = detail::mix(detail::mix(fingerprint(p->what), c.type), c.operation);
+  if (c.uneven) detail::keep_counts(*p, c, all);
+  // The whole names, and all counts: calls may differ only in what does not travel.
+  p->shape = detail::mix(detail::mix(detail::mix(fingerprint(p->what), c.type), c.operation), p->shape);
 
   const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
   if (all.size > detail::proved_by_tests && all.size <= detail::proved_when_made) detail::prove(c, all);
   const bool writes = c.what != collective::barrier && all.size > 2;
   const bool small = vector_bytes(c, all) <= detail::staged_bytes;
   // In place, an output that is no part of the input's chunks would overwrite it.
-  const bool staged = (writes && small) || c.in_place;
+  const bool staged = (writes && small && !c.by_pair()) || c.in_place;
   p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
-  p->agree_first = writes && !small;
-  if (p->agree_first) {
+  p->agree_first = c.by_pair() ? all.size > 1 : writes && !small;
+  if (c.by_pair()) {
+    p->agreement = detail::pair_agreement(c, all, me);
+  } else if (p->agree_first) {
     const schedule barrier = make_schedule(collective::barrier, algorithm::dissemination, all, me);
     const call_shape nothing{.what = collective::barrier};
     p->agreement = lower(barrier, detail::map_chunks(nothing, all, me, barrier.parts, false));
@@ -198,19 +256,24 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
 inline algorithm choose_algorithm(const call_shape& c, team all, const plan_settings& settings) {
   const bool any_order = c.commutative || !reduces(c.what);
   if (c.algorithm != algorithm::automatic) {
-    if (!available(c.what, c.algorithm, all))
-      throw error(errc::invalid_argument, format("%s has no algorithm %s", name_of(c.what), name_of(c.algorithm)));
+    if (!available(c.what, c.algorithm, all) || (c.uneven && !serves_uneven(c.what, c.algorithm)))
+      throw error(errc::invalid_argument, format("%s has no algorithm %s", name_of(c).c_str(), name_of(c.algorithm)));
     if (!any_order && !keeps_order(c.what, c.algorithm, all))
       throw error(errc::invalid_argument,
                   format("%s by %s exchanges operands, and the operation %.*s is not commutative: say "
                          "'static constexpr bool commutative = true' in it if it is, or choose another algorithm",
-                         name_of(c.what), name_of(c.algorithm), static_cast<int>(c.operation.size()),
+                         name_of(c).c_str(), name_of(c.algorithm), static_cast<int>(c.operation.size()),
                          c.operation.data()));
     return c.algorithm;
   }
   const algorithm forced = settings.forced_for(c.what);
-  if (forced != algorithm::automatic && (any_order || keeps_order(c.what, forced, all))) return forced;
-  return choose(c.what, all, vector_bytes(c, all), any_order, settings.model);
+  if (forced != algorithm::automatic && (any_order || keeps_order(c.what, forced, all)) &&
+      (!c.uneven || serves_uneven(c.what, forced)))
+    return forced;
+  // Whoever does not know all counts must not choose by them: there is one.
+  if (c.by_pair()) return c.what == collective::all_to_all ? algorithm::pairwise : algorithm::linear;
+  const std::vector<double> blocks(c.counts.begin(), c.counts.end());
+  return choose(c.what, all, vector_bytes(c, all), any_order, settings.model, blocks);
 }
 
 }  // namespace tutti

@@ -1,5 +1,5 @@
 #pragma once
-#include <tutti/schedule/step.hpp>
+#include <tutti/schedule/dissemination.hpp>
 
 namespace tutti {
 
@@ -37,12 +37,26 @@ constexpr schedule pairwise_all_reduce(team all, rank me) {
 /// Everyone sends every block straight to whom it is for: the fewest bytes, in
 /// p−1 messages from each rank, and one hop.
 constexpr schedule pairwise_all_to_all(team all, rank me) {
-  schedule s{.parts = 2 * all.size, .equal_chunks = true};
+  schedule s{.parts = 2 * all.size, .exchanges = true};
   s.copy(chunk{me.value}, chunk{all.size + me.value});
   for (int hop = 1; hop < all.size; ++hop) {
     s.send(all.next(me, hop), all.chunk_of(me, hop));
     s.recv(all.previous(me, hop), chunk{all.size + all.previous(me, hop).value});
   }
+  return s;
+}
+
+/// A barrier in which everyone hears from everyone itself before it says so to
+/// anyone: a token to each, then a dissemination barrier.
+constexpr schedule pairwise_barrier(team all, rank me) {
+  schedule s{.parts = 1, .scratch = 1};
+  const chunk own{0}, heard{1};
+  for (int hop = 1; hop < all.size; ++hop) {
+    s.send(all.next(me, hop), own);
+    if (hop == 1) s.recv(all.previous(me), heard);
+    else s.recv_reduce(all.previous(me, hop), heard, side::left);
+  }
+  disseminate(s, all, me, heard, own);
   return s;
 }
 

@@ -24,6 +24,10 @@ struct repertoire_entry {
   /// need not be commutative.
   int ordered_up_to = 0;
   schedule (*make)(team, rank me, rank root) = nullptr;
+  /// Whether blocks may differ in length, and a rank needs to know no more of
+  /// their lengths than it is told: of all_gather and reduce_scatter, all of
+  /// them; of the others, those of the blocks that it begins or ends with.
+  bool uneven = false;
 };
 
 inline constexpr int any_size = 1 << 30;
@@ -43,17 +47,17 @@ inline constexpr repertoire_entry repertoire[] = {
     {collective::all_reduce, algorithm::one_shot, any_size,
      [](team t, rank r, rank) { return one_shot_all_reduce(t, r); }},
 
-    {collective::reduce_scatter, algorithm::ring, 1, [](team t, rank r, rank) { return ring_reduce_scatter(t, r); }},
+    {collective::reduce_scatter, algorithm::ring, 1, [](team t, rank r, rank) { return ring_reduce_scatter(t, r); }, true},
     {collective::reduce_scatter, algorithm::halving, 1,
-     [](team t, rank r, rank) { return halving_reduce_scatter(t, r); }},
+     [](team t, rank r, rank) { return halving_reduce_scatter(t, r); }, true},
     {collective::reduce_scatter, algorithm::pairwise, any_size,
-     [](team t, rank r, rank) { return pairwise_reduce_scatter(t, r); }},
+     [](team t, rank r, rank) { return pairwise_reduce_scatter(t, r); }, true},
 
-    {collective::all_gather, algorithm::ring, any_size, [](team t, rank r, rank) { return ring_all_gather(t, r); }},
+    {collective::all_gather, algorithm::ring, any_size, [](team t, rank r, rank) { return ring_all_gather(t, r); }, true},
     {collective::all_gather, algorithm::doubling, any_size,
-     [](team t, rank r, rank) { return doubling_all_gather(t, r); }},
+     [](team t, rank r, rank) { return doubling_all_gather(t, r); }, true},
     {collective::all_gather, algorithm::pairwise, any_size,
-     [](team t, rank r, rank) { return pairwise_all_gather(t, r); }},
+     [](team t, rank r, rank) { return pairwise_all_gather(t, r); }, true},
 
     {collective::broadcast, algorithm::tree, any_size, tree_broadcast},
     {collective::broadcast, algorithm::double_tree, any_size, double_tree_broadcast},
@@ -65,13 +69,13 @@ inline constexpr repertoire_entry repertoire[] = {
      [](team t, rank r, rank) { return dissemination_barrier(t, r); }},
 
     {collective::gather, algorithm::tree, any_size, tree_gather},
-    {collective::gather, algorithm::linear, any_size, linear_gather},
+    {collective::gather, algorithm::linear, any_size, linear_gather, true},
 
     {collective::scatter, algorithm::tree, any_size, tree_scatter},
-    {collective::scatter, algorithm::linear, any_size, linear_scatter},
+    {collective::scatter, algorithm::linear, any_size, linear_scatter, true},
 
     {collective::all_to_all, algorithm::pairwise, any_size,
-     [](team t, rank r, rank) { return pairwise_all_to_all(t, r); }},
+     [](team t, rank r, rank) { return pairwise_all_to_all(t, r); }, true},
     {collective::all_to_all, algorithm::bruck, any_size, [](team t, rank r, rank) { return bruck_all_to_all(t, r); }},
 
     {collective::scan, algorithm::linear, any_size, [](team t, rank r, rank) { return linear_scan(t, r); }},
@@ -100,6 +104,12 @@ constexpr bool available(collective what, algorithm how, team all) {
 constexpr bool keeps_order(collective what, algorithm how, team all) {
   const repertoire_entry* entry = find_entry(what, how);
   return entry != nullptr && all.size <= entry->ordered_up_to;
+}
+
+/// Whether blocks may differ in length.
+constexpr bool serves_uneven(collective what, algorithm how) {
+  const repertoire_entry* entry = find_entry(what, how);
+  return entry != nullptr && entry->uneven;
 }
 
 /// What rank `me` does. Precondition: available(what, how, all).

@@ -66,6 +66,10 @@ struct schedule {
   /// copied into any other. Otherwise a chunk's contents keep their number:
   /// c stays in c, or goes to scratch chunks that are as long.
   bool equal_chunks = false;
+  /// The chunks are those of two vectors, half of `parts` each, of a block a
+  /// rank: a chunk of block d in rank s's first vector is as long as the same one
+  /// of block s in rank d's second, and what stands in one may go to the other.
+  bool exchanges = false;
   std::vector<step> steps = {};
 
   constexpr void send(rank to, chunks what) {

@@ -15,10 +15,15 @@ struct call {
   std::uint64_t count = 0;   ///< elements
   std::uint32_t element = 0; ///< bytes of one
   std::int32_t root = -1;    ///< −1 where there is none
-  char kind[16] = {};
+  std::uint64_t counts = 0;  ///< where each rank has a count of its own: `by_pair`, or the sum of them, weighed by `count_weight`
+  char kind[24] = {};
   char algorithm[16] = {};
   char type[24] = {};
   char operation[32] = {};
+
+  /// Any two ranks agree about what passes between them, and nobody knows more:
+  /// the call of a piece says in `count` how many elements those are.
+  static constexpr std::uint64_t by_pair = static_cast<std::uint64_t>(-1);
 };
 
 namespace detail {
@@ -28,11 +33,19 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
 }
 }  // namespace detail
 
+/// Of the count of rank r in a sum that tells where two lists of counts differ:
+/// where it is in one place, the sums differ by this times what the totals
+/// differ by.
+constexpr std::uint64_t count_weight(std::size_t r) { return detail::mix(0x636f756e74u, r + 1) | 1; }
+
+/// The fingerprint of a call that passes `count` elements between two ranks.
+constexpr std::uint64_t pair_mark(std::uint64_t fingerprint, std::uint64_t count) { return detail::mix(fingerprint, count) | 1; }
+
 /// As a person would write it: `all_reduce of 1000 float, sum, ring`.
 inline std::string describe(const call& c) {
   std::string text = c.kind;
   if (std::strcmp(c.kind, "barrier") == 0) return text;
-  text += format(" of %llu %s", static_cast<unsigned long long>(c.count), c.type);
+  text += c.counts == call::by_pair ? format(" of %s", c.type) : format(" of %llu %s", static_cast<unsigned long long>(c.count), c.type);
   if (c.operation[0]) text += format(", %s", c.operation);
   if (c.root >= 0) text += format(", root %d", c.root);
   text += format(", %s", c.algorithm);
