@@ -25,6 +25,7 @@ class sharded_tensor {
     for (T& value : values()) value = T{};
   }
 
+  const process_mesh& on() const { return *on_; }
   const shape& whole() const { return whole_; }
   const placement& where() const { return at_; }
   /// What this rank holds, and its elements; along a partial axis its summands.
@@ -73,13 +74,18 @@ class sharded_tensor {
     placement sums_done = at_;
     for (int axis = 0; axis < on_->shape().axes(); ++axis) sums_done = sums_done.with_partial(axis, false);
     if (!(sums_done == at_)) return moved(sums_done).gather(root);
-    const std::vector<block> parts = parts_of_first_holders();
-    const std::vector<std::size_t> counts = counts_of(parts);
-    const block& mine = parts[static_cast<std::size_t>(on_->rank().value)];
+    const std::vector<block> from = parts();
+    const std::vector<std::size_t> counts = counts_of(from, true);
     const bool here = on_->rank().value == root;
     std::vector<T> packed(here ? whole_.elements() : 0), all(packed.size());
-    gather_v(on_->all(), span<const T>(values_.data(), mine.elements()), span<T>(packed), span<const std::size_t>(counts), root);
-    if (here) for_each_part(parts, [&](const block& part, std::size_t at) { copy_block(part, part, packed.data() + at, block(whole_), all.data()); });
+    gather_v(on_->all(), span<const T>(values_.data(), counts[static_cast<std::size_t>(on_->rank().value)]), span<T>(packed),
+             span<const std::size_t>(counts), root);
+    const T* next = packed.data();
+    for (std::size_t r = 0; here && r < from.size(); ++r) {
+      if (counts[r] == 0) continue;
+      copy_block(from[r], from[r], next, block(whole_), all.data());
+      next += counts[r];
+    }
     return all;
   }
 
@@ -90,13 +96,13 @@ class sharded_tensor {
     const bool here = on_->rank().value == root;
     if (here && all.size() != whole_.elements())
       throw error(errc::invalid_argument, format("%zu elements are no tensor %s", all.size(), whole_.text().c_str()));
-    std::vector<block> parts;
-    for (rank r{0}; r.value < on_->shape().size(); ++r.value) parts.push_back(block_of(whole_, at_, on_->shape(), r));
-    const std::vector<std::size_t> counts = counts_of(parts);
-    std::size_t total = 0;
-    for (std::size_t n : counts) total += n;
-    std::vector<T> packed(here ? total : 0);
-    if (here) for_each_part(parts, [&](const block& part, std::size_t at) { copy_block(part, block(whole_), all.data(), part, packed.data() + at); });
+    const std::vector<block> to = parts();
+    const std::vector<std::size_t> counts = counts_of(to, false);
+    std::vector<T> packed;
+    for (std::size_t r = 0; here && r < to.size(); ++r) {
+      packed.resize(packed.size() + counts[r]);
+      copy_block(to[r], block(whole_), all.data(), to[r], packed.data() + packed.size() - counts[r]);
+    }
     scatter_v(on_->all(), span<const T>(packed.data(), packed.size()), values(), span<const std::size_t>(counts), root);
     if (!keeps_sums())
       for (T& value : values()) value = T{};
@@ -110,31 +116,22 @@ class sharded_tensor {
     return true;
   }
 
-  // What each rank holds, but nothing where an earlier rank holds the same.
-  std::vector<block> parts_of_first_holders() const {
-    std::vector<block> parts;
-    for (rank r{0}; r.value < on_->shape().size(); ++r.value) {
-      block part = block_of(whole_, at_, on_->shape(), r);
-      for (int axis = 0; axis < on_->shape().axes(); ++axis)
-        if (at_.replicated_on(axis) && on_->shape().coordinate(r, axis) != 0 && part.rank() > 0) part[0].count = 0;
-      parts.push_back(part);
-    }
-    return parts;
+  std::vector<block> parts() const {
+    std::vector<block> all;
+    for (rank r{0}; r.value < on_->shape().size(); ++r.value) all.push_back(block_of(whole_, at_, on_->shape(), r));
+    return all;
   }
-  static std::vector<std::size_t> counts_of(const std::vector<block>& parts) {
+  // Elements of each part; with `once`, of those that an earlier rank has as well, none.
+  std::vector<std::size_t> counts_of(const std::vector<block>& of, bool once) const {
     std::vector<std::size_t> counts;
-    for (const block& part : parts) counts.push_back(part.elements());
+    for (std::size_t r = 0; r < of.size(); ++r) {
+      bool first = true;
+      for (int axis = 0; axis < on_->shape().axes(); ++axis)
+        first &= !at_.replicated_on(axis) || on_->shape().coordinate({static_cast<int>(r)}, axis) == 0;
+      counts.push_back(first || !once ? of[r].elements() : 0);
+    }
     return counts;
   }
-  template <class Part>
-  static void for_each_part(const std::vector<block>& parts, Part each) {
-    std::size_t at = 0;
-    for (const block& part : parts) {
-      each(part, at);
-      at += part.elements();
-    }
-  }
-
   process_mesh* on_;
   shape whole_;
   placement at_;
@@ -142,8 +139,20 @@ class sharded_tensor {
   buffer<T> values_;
 };
 
-/// What this rank holds, as in `rank 1 of data=2: (batch:data 4, features 2), places 2-3, 0-1: 5 6 7 8`.
+/// What this rank holds, as in `rank 1 of data=2 holds batch 2 to 3, features 0 to
+/// 1 of (batch:data 4, features 2): 5 6 7 8`.
 template <class T>
-std::ostream& operator<<(std::ostream& out, const sharded_tensor<T>& t);
+std::ostream& operator<<(std::ostream& out, const sharded_tensor<T>& t) {
+  out << "rank " << t.on().rank().value << " of " << t.on().shape().text() << " holds";
+  for (std::size_t d = 0; d < t.held().rank(); ++d) {
+    const share& s = t.held()[d];
+    out << (d > 0 ? ", " : " ") << t.whole()[d].what.text();
+    if (s.count > 0) out << " " << s.first << " to " << s.end() - 1;
+    else out << " nothing";
+  }
+  out << " of " << text_of(t.whole(), t.where(), t.on().shape()) << ":";
+  for (const T& value : t.values()) out << " " << value;
+  return out;
+}
 
 }  // namespace tutti
