@@ -11,7 +11,7 @@ using namespace tutti;
 
 namespace {
 
-using values = std::vector<prime_field>;
+using values = std::vector<modular>;
 
 values random_values(const shape& of, std::uint64_t purpose) {
   const random_stream random{.seed = 20, .purpose = purpose};
@@ -35,7 +35,7 @@ values multiply(const einsum& e, const block& loops, const block& in_a, const va
   std::vector<std::size_t> at;
   for (std::size_t d = 0; d < loops.rank(); ++d) at.push_back(loops[d].first);
   for (std::size_t done = 0; done < loops.elements(); ++done) {
-    prime_field& sum = c[place(in_c, e.result(), e.over(), at)];
+    modular& sum = c[place(in_c, e.result(), e.over(), at)];
     sum = sum + a[place(in_a, e.a(), e.over(), at)] * b[place(in_b, e.b(), e.over(), at)];
     for (std::size_t d = loops.rank(); d-- > 0;) {
       if (++at[d] < loops[d].end()) break;

@@ -7,13 +7,13 @@
 #include <tutti/kernel/naive_convolution.hpp>
 #include <tutti/kernel/random.hpp>
 
-#include "prime_field.hpp"
+#include "../kernel/modular.hpp"
 
 using namespace tutti;
 
 namespace {
 
-using values = std::vector<prime_field>;
+using values = std::vector<modular>;
 
 constexpr window three{.size = 3, .pad_low = 1, .pad_high = 1};
 static_assert(read_by(three, {.first = 0, .count = 2}, 5) == share{.first = 0, .count = 3});
@@ -58,9 +58,9 @@ struct problem {
     x = random_values(whole.inputs(), 1), w = random_values(whole.weights(), 2), dy = random_values(whole.outputs(), 3);
     bias = random_values(whole.filters, 4);
     y.resize(whole.outputs()), dx.resize(whole.inputs()), dw.resize(whole.weights());
-    naive::convolution<prime_field>(whole, x, w, bias, y);
-    naive::convolution_backward_data<prime_field>(whole, dy, w, dx);
-    naive::convolution_backward_weights<prime_field>(whole, x, dy, dw);
+    naive::convolution<modular>(whole, x, w, bias, y);
+    naive::convolution_backward_data<modular>(whole, dy, w, dx);
+    naive::convolution_backward_weights<modular>(whole, x, dy, dw);
   }
 
   /// The same by ranks that own `inputs` and make `outputs`.
@@ -81,13 +81,13 @@ struct problem {
       for (std::size_t c = 0; c < whole.channels; ++c)
         for (std::size_t i = 0; i < read.count; ++i) my_x[c * read.count + i] = x[c * height + read.first + i];
       for (std::size_t i = 0; i < made.count; ++i) my_dy[i] = dy[made.first + i];
-      naive::convolution<prime_field>(mine, my_x, w, bias, my_y);
-      naive::convolution_backward_data<prime_field>(mine, my_dy, w, my_dx);
-      naive::convolution_backward_weights<prime_field>(mine, my_x, my_dy, my_dw);
+      naive::convolution<modular>(mine, my_x, w, bias, my_y);
+      naive::convolution_backward_data<modular>(mine, my_dy, w, my_dx);
+      naive::convolution_backward_weights<modular>(mine, my_x, my_dy, my_dw);
       for (std::size_t i = 0; i < made.count; ++i) found_y[made.first + i] = my_y[i];
       for (std::size_t c = 0; c < whole.channels; ++c)
         for (std::size_t i = 0; i < read.count; ++i) {
-          prime_field& sum = found_dx[c * height + read.first + i];  // the halo's part goes back and is added
+          modular& sum = found_dx[c * height + read.first + i];  // the halo's part goes back and is added
           sum = sum + my_dx[c * read.count + i];
         }
       for (std::size_t i = 0; i < dw.size(); ++i) found_dw[i] = found_dw[i] + my_dw[i];

@@ -13,11 +13,11 @@
 
 namespace interpret {
 
-using values = std::vector<prime_field>;
+using values = std::vector<modular>;
 using worlds_of = std::vector<world_tensor>;
 
-inline prime_field pointwise(prime_field x) { return x * x * x + prime_field(5) * x; }
-inline prime_field pointwise_gradient(prime_field x) { return prime_field(7) * x * x + prime_field(3); }
+inline modular pointwise(modular x) { return x * x * x + modular(5) * x; }
+inline modular pointwise_gradient(modular x) { return modular(7) * x * x + modular(3); }
 
 /// What of a plan is broken on purpose.
 struct damage {
@@ -128,20 +128,20 @@ class network {
           g.filters = out[1].count;
           values bias = k.weights[1].ranks[rank];
           if (!adds_bias(i, r)) bias.assign(bias.size(), {});
-          if (out.elements() > 0) tutti::naive::convolution<prime_field>(g, x, k.weights[0].ranks[rank], bias, made);
+          if (out.elements() > 0) tutti::naive::convolution<modular>(g, x, k.weights[0].ranks[rank], bias, made);
           break;
         }
         case tutti::operation_kind::dense: {
           values bias = k.weights[1].ranks[rank];
           if (!adds_bias(i, r)) bias.assign(bias.size(), {});
-          tutti::naive::dense<prime_field>({.batch = out[0].count, .channels = in[1].count, .units = out[1].count}, x,
+          tutti::naive::dense<modular>({.batch = out[0].count, .channels = in[1].count, .units = out[1].count}, x,
                                            k.weights[0].ranks[rank], bias, made);
           break;
         }
         case tutti::operation_kind::pool:
           k.argmax[rank].resize(made.size());
           if (out.elements() > 0)
-            tutti::naive::max_pool<prime_field>(geometry<tutti::pool_geometry>(o, in, out), x, made, k.argmax[rank]);
+            tutti::naive::max_pool<modular>(geometry<tutti::pool_geometry>(o, in, out), x, made, k.argmax[rank]);
           break;
         case tutti::operation_kind::pointwise:
           for (std::size_t e = 0; e < x.size(); ++e) made[e] = pointwise(x[e]);
@@ -181,7 +181,7 @@ class network {
       for (std::size_t c = 0; c < mine[1].count; ++c) {
         const std::size_t e = n * mine[1].count + c;
         dx[e] = pointwise_gradient(kept_[i].x[static_cast<std::size_t>(r)][e]) * sums[n] +
-                prime_field(((mine[0].first + n) * 31 + mine[1].first + c) * 17);
+                modular(((mine[0].first + n) * 31 + mine[1].first + c) * 17);
       }
     return dx;
   }
@@ -210,21 +210,21 @@ class network {
           auto g = geometry<tutti::convolution_geometry>(o, in, out);
           g.filters = out[1].count;
           if (out.elements() == 0) break;
-          tutti::naive::convolution_backward_data<prime_field>(g, dy.ranks[rank], k.weights[0].ranks[rank], dx);
-          tutti::naive::convolution_backward_weights<prime_field>(g, x, dy.ranks[rank], dw[0]);
-          tutti::naive::convolution_backward_bias<prime_field>(g, dy.ranks[rank], dw[1]);
+          tutti::naive::convolution_backward_data<modular>(g, dy.ranks[rank], k.weights[0].ranks[rank], dx);
+          tutti::naive::convolution_backward_weights<modular>(g, x, dy.ranks[rank], dw[0]);
+          tutti::naive::convolution_backward_bias<modular>(g, dy.ranks[rank], dw[1]);
           break;
         }
         case tutti::operation_kind::dense: {
           const tutti::dense_geometry g{.batch = out[0].count, .channels = in[1].count, .units = out[1].count};
-          tutti::naive::dense_backward_data<prime_field>(g, dy.ranks[rank], k.weights[0].ranks[rank], dx);
-          tutti::naive::dense_backward_weights<prime_field>(g, x, dy.ranks[rank], dw[0]);
-          tutti::naive::dense_backward_bias<prime_field>(g, dy.ranks[rank], dw[1]);
+          tutti::naive::dense_backward_data<modular>(g, dy.ranks[rank], k.weights[0].ranks[rank], dx);
+          tutti::naive::dense_backward_weights<modular>(g, x, dy.ranks[rank], dw[0]);
+          tutti::naive::dense_backward_bias<modular>(g, dy.ranks[rank], dw[1]);
           break;
         }
         case tutti::operation_kind::pool:
           if (out.elements() > 0)
-            tutti::naive::max_pool_backward<prime_field>(geometry<tutti::pool_geometry>(o, in, out), dy.ranks[rank], k.argmax[rank], dx);
+            tutti::naive::max_pool_backward<modular>(geometry<tutti::pool_geometry>(o, in, out), dy.ranks[rank], k.argmax[rank], dx);
           break;
         case tutti::operation_kind::pointwise:
           for (std::size_t e = 0; e < x.size(); ++e) dx[e] = dy.ranks[rank][e] * pointwise_gradient(x[e]);

@@ -109,7 +109,7 @@ TEST_CASE("after every path the ranks hold together what they held before") {
   std::size_t cases = 0, wrong = 0;
   for (const shape& tensor : {shape{{"batch", 5}, {"features", 3}}, shape{{"batch", 1}, {"features", 7}}}) {
     const random_stream random{.seed = 1};
-    std::vector<prime_field> values;
+    std::vector<modular> values;
     for (std::size_t i = 0; i < tensor.elements(); ++i) values.emplace_back(random.at(i));
     for (const mesh& on : worlds::meshes())
       for (const placement& from : worlds::placements(2, on))

@@ -13,9 +13,9 @@ using namespace tutti;
 
 namespace {
 
-std::vector<prime_field> random_values(const shape& of) {
+std::vector<modular> random_values(const shape& of) {
   const random_stream random{.seed = 50};
-  std::vector<prime_field> all;
+  std::vector<modular> all;
   for (std::size_t i = 0; i < of.elements(); ++i) all.emplace_back(random.at(i));
   return all;
 }
@@ -24,7 +24,7 @@ std::vector<prime_field> random_values(const shape& of) {
 
 TEST_CASE("between any two placements, ranks that exchange get what the moves' definitions say, and send what is billed") {
   const shape tensor{{"batch", 5}, {"features", 3}};
-  const std::vector<prime_field> values = random_values(tensor);
+  const std::vector<modular> values = random_values(tensor);
   std::size_t cases = 0;
   for (const mesh& on : worlds::meshes()) {
     const std::vector<placement> all = worlds::placements(2, on);
@@ -36,8 +36,8 @@ TEST_CASE("between any two placements, ranks that exchange get what the moves' d
         for (const placement& to : all) {
           const world_tensor before = spread(tensor, from, on, values, ++seed);
           world_tensor expected = before;
-          for (const move& m : plan_moves(tensor, from, to, on, {.element = sizeof(prime_field)})) apply(expected, m, on);
-          resharding<prime_field> moves(mine, tensor, from, to);
+          for (const move& m : plan_moves(tensor, from, to, on, {.element = sizeof(modular)})) apply(expected, m, on);
+          resharding<modular> moves(mine, tensor, from, to);
           std::size_t billed = 0;
           for (const auto& m : moves.moves()) billed += m.bytes_sent();
           auto sent = [&] {
@@ -47,8 +47,8 @@ TEST_CASE("between any two placements, ranks that exchange get what the moves' d
           };
           const std::size_t sent_before = sent();
           const auto me = static_cast<std::size_t>(world.rank());
-          std::vector<prime_field> found(expected.ranks[me].size(), prime_field(99));
-          moves(span<const prime_field>(before.ranks[me].data(), before.ranks[me].size()), found);
+          std::vector<modular> found(expected.ranks[me].size(), modular(99));
+          moves(span<const modular>(before.ranks[me].data(), before.ranks[me].size()), found);
           wrong += found != expected.ranks[me];
           unbilled += sent() - sent_before != billed;
         }

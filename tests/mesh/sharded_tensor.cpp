@@ -7,36 +7,36 @@
 #include <vector>
 
 #include "../comm/thread_ranks.hpp"
-#include "prime_field.hpp"
+#include "../kernel/modular.hpp"
 #include "worlds.hpp"
 
 using namespace tutti;
 
 TEST_CASE("a tensor is the same in every placement: filled, scattered, gathered, moved") {
   const shape tensor{{"x", 3}, {"y", 2}, {"z", 4}};
-  std::vector<prime_field> values(tensor.elements());
+  std::vector<modular> values(tensor.elements());
   const random_stream random{.seed = 3};
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = prime_field(random.at(i));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = modular(random.at(i));
   for (const mesh& m : worlds::meshes()) {
     std::atomic<int> wrong{0};
     thread_ranks::run(m.size(), [&](communicator& world) {
       process_mesh on(world, m);
       const int root = m.size() - 1;
-      const std::vector<prime_field> at_root = world.rank() == root ? values : std::vector<prime_field>{};
+      const std::vector<modular> at_root = world.rank() == root ? values : std::vector<modular>{};
       const std::vector<placement> all = worlds::placements(3, m);
       for (const placement& at : all) {
-        sharded_tensor<prime_field> t(on, tensor, at);
+        sharded_tensor<modular> t(on, tensor, at);
         t.fill_random(3);
         wrong += t.gather(root) != at_root;
-        sharded_tensor<prime_field> given(on, tensor, at);
-        given.scatter(root, span<const prime_field>(at_root.data(), at_root.size()));
+        sharded_tensor<modular> given(on, tensor, at);
+        given.scatter(root, span<const modular>(at_root.data(), at_root.size()));
         wrong += given.gather(root) != at_root;
         const placement& other = all[(static_cast<std::size_t>(&at - all.data()) * 7 + 3) % all.size()];
-        const sharded_tensor<prime_field> there = t.moved(other);
+        const sharded_tensor<modular> there = t.moved(other);
         wrong += !(there.where() == other) || there.gather(root) != at_root;
         if (at.any_partial()) continue;
         for (std::size_t i = 0; i < values.size(); ++i)
-          if (const prime_field* e = t.find(i)) wrong += !(*e == values[i]);
+          if (const modular* e = t.find(i)) wrong += !(*e == values[i]);
       }
     });
     CHECK(wrong == 0);

@@ -5,7 +5,7 @@
 #include <tutti/mesh/block.hpp>
 #include <tutti/mesh/move.hpp>
 
-#include "prime_field.hpp"
+#include "../kernel/modular.hpp"
 
 // All ranks of a mesh in one thread: what moves mean, without a collective.
 
@@ -13,17 +13,17 @@
 struct world_tensor {
   tutti::shape whole{};
   tutti::placement at{};
-  std::vector<std::vector<prime_field>> ranks{};
+  std::vector<std::vector<modular>> ranks{};
 
   tutti::block held(const tutti::mesh& on, int r) const { return tutti::block_of(whole, at, on, {r}); }
 };
 
 /// A tensor of these values. Where it is a sum, the summands are random and add up to them.
 inline world_tensor spread(const tutti::shape& whole, const tutti::placement& at, const tutti::mesh& on,
-                           const std::vector<prime_field>& values, std::uint64_t seed) {
+                           const std::vector<modular>& values, std::uint64_t seed) {
   world_tensor t{whole, at, {}};
   const tutti::block all(whole);
-  std::vector<prime_field> first = values;  // what is left for the first rank of the sum
+  std::vector<modular> first = values;  // what is left for the first rank of the sum
   auto mask = [&](int r) {
     std::uint64_t number = 0;
     for (int axis = 0; axis < on.axes(); ++axis)
@@ -31,7 +31,7 @@ inline world_tensor spread(const tutti::shape& whole, const tutti::placement& at
     return number;
   };
   std::vector<std::uint64_t> counted;
-  std::vector<std::vector<prime_field>> of(static_cast<std::size_t>(on.size()));
+  std::vector<std::vector<modular>> of(static_cast<std::size_t>(on.size()));
   for (int r = 0; r < on.size(); ++r) {
     const std::uint64_t number = mask(r);
     if (number == 0) continue;
@@ -46,7 +46,7 @@ inline world_tensor spread(const tutti::shape& whole, const tutti::placement& at
   }
   for (int r = 0; r < on.size(); ++r) {
     const tutti::block mine = t.held(on, r);
-    std::vector<prime_field> part(mine.elements());
+    std::vector<modular> part(mine.elements());
     const auto& from = mask(r) == 0 ? first : of[static_cast<std::size_t>(r)];
     tutti::copy_block(mine, all, from.data(), mine, part.data());
     t.ranks.push_back(part);
@@ -55,14 +55,14 @@ inline world_tensor spread(const tutti::shape& whole, const tutti::placement& at
 }
 
 /// What the ranks hold together, if those that should hold the same do: else nothing.
-inline std::vector<prime_field> collect(const world_tensor& t, const tutti::mesh& on) {
+inline std::vector<modular> collect(const world_tensor& t, const tutti::mesh& on) {
   const tutti::block all(t.whole);
   // The sum over partial axes as each group of ranks that differ along them has it.
-  std::vector<prime_field> values(all.elements());
+  std::vector<modular> values(all.elements());
   std::vector<bool> seen(all.elements());
   for (int r = 0; r < on.size(); ++r) {
     const tutti::block mine = t.held(on, r);
-    std::vector<prime_field> sum(mine.elements());
+    std::vector<modular> sum(mine.elements());
     for (int other = 0; other < on.size(); ++other) {
       bool adds = true;
       for (int axis = 0; axis < on.axes(); ++axis)
@@ -92,7 +92,7 @@ inline void apply(world_tensor& t, const tutti::move& m, const tutti::mesh& on) 
   const bool takes = m.what == tutti::move_kind::all_gather || m.what == tutti::move_kind::all_to_all;
   for (int r = 0; r < on.size(); ++r) {
     const tutti::block mine = next.held(on, r);
-    std::vector<prime_field> part(mine.elements());
+    std::vector<modular> part(mine.elements());
     const int me = on.coordinate({r}, m.axis);
     for (int at = 0; at < on[m.axis].size; ++at) {
       if (!sums && !takes && at != me) continue;
@@ -101,7 +101,7 @@ inline void apply(world_tensor& t, const tutti::move& m, const tutti::mesh& on) 
       const tutti::block theirs = t.held(on, other);
       tutti::for_each_run(tutti::common(theirs, mine), theirs, mine, [&](std::size_t from, std::size_t into, std::size_t n) {
         for (std::size_t i = 0; i < n; ++i) {
-          const prime_field value = t.ranks[static_cast<std::size_t>(other)][from + i];
+          const modular value = t.ranks[static_cast<std::size_t>(other)][from + i];
           part[into + i] = sums ? part[into + i] + value : value;
         }
       });
