@@ -59,11 +59,11 @@ class network {
 
   tutti::block held(const tutti::shape& whole, const tutti::placement& at, int r) const { return tutti::block_of(whole, at, on_, {r}); }
 
-  static bool slides(const tutti::operation& o) { return o.what == tutti::operation_kind::convolution || o.what == tutti::operation_kind::pool; }
+  static bool slides(const tutti::tensor_operation& o) { return o.what == tutti::operation_kind::convolution || o.what == tutti::operation_kind::pool; }
 
   // What a rank reads of an operand: more than its own where windows reach out.
   tutti::block read(std::size_t i, int r) const {
-    const tutti::operation& o = net_[i];
+    const tutti::tensor_operation& o = net_[i];
     tutti::block b = held(o.x, plan_.operations[i].operands[0].at, r);
     if (!slides(o)) return b;
     const tutti::block made = held(o.y, plan_.operations[i].made, r);
@@ -81,7 +81,7 @@ class network {
   }
 
   template <class Geometry>
-  Geometry geometry(const tutti::operation& o, const tutti::block& x, const tutti::block& y) const {
+  Geometry geometry(const tutti::tensor_operation& o, const tutti::block& x, const tutti::block& y) const {
     Geometry g{.batch = y[0].count, .channels = x[1].count, .height = x[2].count, .width = x[3].count};
     g.down = tutti::local_window(o.down, y[2], o.x[2].size);
     g.across = tutti::local_window(o.across, y[3], o.x[3].size);
@@ -96,7 +96,7 @@ class network {
   }
 
   void forward(std::size_t i, const std::vector<values>& parameters, trained& all) {
-    const tutti::operation& o = net_[i];
+    const tutti::tensor_operation& o = net_[i];
     const tutti::operation_plan& p = plan_.operations[i];
     kept_.emplace_back();
     kept& k = kept_.back();
@@ -162,7 +162,7 @@ class network {
 
   // Every sample's gradient depends on all its classes, as softmax's does.
   values loss_gradient(std::size_t i, int r) const {
-    const tutti::operation& o = net_[i];
+    const tutti::tensor_operation& o = net_[i];
     const tutti::placement& at = plan_.operations[i].operands[0].at;
     const tutti::block mine = held(o.x, at, r);
     values sums(mine[0].count);
@@ -187,7 +187,7 @@ class network {
   }
 
   void backward(std::size_t i, trained& all) {
-    const tutti::operation& o = net_[i];
+    const tutti::tensor_operation& o = net_[i];
     const tutti::operation_plan& p = plan_.operations[i];
     kept& k = kept_[i];
     world_tensor dy = all.gradients[i + 1];
@@ -265,7 +265,7 @@ class network {
     }
   }
 
-  const std::vector<tutti::operation>& net_;
+  const std::vector<tutti::tensor_operation>& net_;
   const tutti::network_plan& plan_;
   const tutti::mesh& on_;
   damage broken_;

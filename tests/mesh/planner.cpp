@@ -50,7 +50,7 @@ struct example {
 
   explicit example(const operation_list& n) : net(n), input(random_values(n.shape_of(0).elements(), 1)) {
     std::uint64_t purpose = 1;
-    for (const operation& o : net.all()) {
+    for (const tensor_operation& o : net.all()) {
       parameters.emplace_back();
       for (const shape& dims : o.parameters) parameters.back().push_back(random_values(dims.elements(), ++purpose));
     }
@@ -79,7 +79,7 @@ struct example {
   }
 };
 
-std::string rules_of(const operation& o, const placement& cut, const mesh& on) {
+std::string rules_of(const tensor_operation& o, const placement& cut, const mesh& on) {
   std::string text;
   const shape over = o.over();
   for (std::size_t d = 0; d < over.rank(); ++d) {
@@ -94,14 +94,14 @@ std::string rules_of(const operation& o, const placement& cut, const mesh& on) {
 }
 
 /// Every way to cut an operation: each axis on one of its dimensions, or on none.
-std::vector<placement> all_cuts(const operation& o, const mesh& on) {
+std::vector<placement> all_cuts(const tensor_operation& o, const mesh& on) {
   std::vector<placement> cuts;
   for (const placement& p : worlds::placements(o.over().rank(), on))
     if (!p.any_partial()) cuts.push_back(p);
   return cuts;
 }
 
-bool can_cut(const operation& o, const placement& cut, const mesh& on) {
+bool can_cut(const tensor_operation& o, const placement& cut, const mesh& on) {
   if (o.what != operation_kind::flatten) return true;
   std::size_t parts = 1;
   for (int axis : cut.axes_of(1)) parts *= static_cast<std::size_t>(on[axis].size);
@@ -134,7 +134,7 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
   for (const example& e : all) {
     std::size_t which = 0;
     while (!(e.net.all()[which].label == name("it"))) ++which;
-    const operation& o = e.net.all()[which];
+    const tensor_operation& o = e.net.all()[which];
     for (const mesh& on : worlds::meshes())
       for (const placement& cut : all_cuts(o, on)) {
         if (!can_cut(o, cut, on)) continue;
@@ -159,7 +159,7 @@ TEST_CASE("a network whose layers are cut at random equals one rank's") {
   for (int round = 0; round < 12; ++round)
     for (const mesh& on : worlds::meshes()) {
       std::string rules;
-      for (const operation& o : e.net.all()) {
+      for (const tensor_operation& o : e.net.all()) {
         if (!has_parameters(o.what) && random.below(next++, 3) != 0) continue;  // stays where its operand is
         const std::vector<placement> cuts = all_cuts(o, on);
         const placement cut = cuts[random.below(next++, cuts.size())];

@@ -5,7 +5,7 @@
 
 #include <tutti/mesh/einsum.hpp>
 #include <tutti/mesh/layout.hpp>
-#include <tutti/mesh/operation.hpp>
+#include <tutti/mesh/tensor_operation.hpp>
 
 namespace tutti {
 
@@ -48,7 +48,7 @@ namespace detail {
 
 class planning {
  public:
-  constexpr planning(const std::vector<operation>& net, const layout& rules, const mesh& on, const move_costs& costs)
+  constexpr planning(const std::vector<tensor_operation>& net, const layout& rules, const mesh& on, const move_costs& costs)
       : net_(net), rules_(rules), on_(on), costs_(costs) {
     check_rules();
     plan_.tensors.resize(net.size() + 1);
@@ -67,7 +67,7 @@ class planning {
           throw error(errc::invalid_argument, format("the layout puts '%s' on the axis '%s', and the mesh has %s",
                                                      rule.dimension.text().c_str(), axis.text().c_str(), on_.text().c_str()));
       bool layer = false, dimension = false;
-      for (const operation& o : net_) {
+      for (const tensor_operation& o : net_) {
         const bool of_it = matches(rule.pattern.view(), o.label.view());
         layer |= of_it;
         dimension |= of_it && o.over().has(rule.dimension);
@@ -80,7 +80,7 @@ class planning {
     }
   }
 
-  constexpr placement cut_of(const operation& o) const {
+  constexpr placement cut_of(const tensor_operation& o) const {
     const shape over = o.over();
     placement cut;
     for (std::size_t d = 0; d < over.rank(); ++d) {
@@ -113,18 +113,18 @@ class planning {
   }
 
   // Pieces of channels are pieces of features only where they are all as long.
-  constexpr bool even(const operation& o, const placement& cut) const {
+  constexpr bool even(const tensor_operation& o, const placement& cut) const {
     std::size_t parts = 1;
     for (int axis : cut.axes_of(1)) parts *= static_cast<std::size_t>(on_[axis].size);
     return o.x[1].size % parts == 0;
   }
-  constexpr void need_even(const operation& o, const placement& cut) const {
+  constexpr void need_even(const tensor_operation& o, const placement& cut) const {
     if (!even(o, cut))
       throw error(errc::invalid_argument, format("layer '%s' can cut %zu channels only into pieces of equal size",
                                                  o.label.text().c_str(), o.x[1].size));
   }
 
-  constexpr placement of_result(const operation& o, const placement& cut) const {
+  constexpr placement of_result(const tensor_operation& o, const placement& cut) const {
     placement made;
     if (o.what == operation_kind::flatten) {
       for (std::size_t d = 0; d < 2; ++d)
@@ -138,13 +138,13 @@ class planning {
   }
   constexpr std::size_t uses(std::size_t tensor) const {
     std::size_t n = 0;
-    for (const operation& o : net_)
+    for (const tensor_operation& o : net_)
       for (std::size_t input : o.inputs) n += input == tensor;
     return n;
   }
 
   constexpr void forward(std::size_t i) {
-    const operation& o = net_[i];
+    const tensor_operation& o = net_[i];
     operation_plan p{.cut = cut_of(o)};
     const placement at = project(p.cut, o.over(), o.x);
     // The network's input is brought to where it is first needed.
@@ -164,7 +164,7 @@ class planning {
 
   // Comes after all operations that use what this one makes.
   constexpr void backward(std::size_t i) {
-    const operation& o = net_[i];
+    const tensor_operation& o = net_[i];
     operation_plan& p = plan_.operations[i];
     const placement given = collect_gradient(i + 1);
     // A sum's gradient is the same for every summand.
@@ -213,18 +213,18 @@ class planning {
       }
       if (!possible) continue;
       double cost = 0;
-      for_each_use(tensor, [&](const operation& o, operand_plan& x) {
+      for_each_use(tensor, [&](const tensor_operation& o, operand_plan& x) {
         cost += seconds_of(plan_moves(o.x, x.gradient, to, on_, costs_), o.x, x.gradient, on_, costs_);
       });
       if (least >= 0 && cost >= least) continue;
       least = cost;
       best = to;
     }
-    for_each_use(tensor, [&](const operation& o, operand_plan& x) { x.backward = plan_moves(o.x, x.gradient, best, on_, costs_); });
+    for_each_use(tensor, [&](const tensor_operation& o, operand_plan& x) { x.backward = plan_moves(o.x, x.gradient, best, on_, costs_); });
     return t.gradient = best;
   }
 
-  const std::vector<operation>& net_;
+  const std::vector<tensor_operation>& net_;
   const layout& rules_;
   const mesh& on_;
   move_costs costs_;

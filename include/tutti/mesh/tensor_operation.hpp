@@ -27,7 +27,7 @@ constexpr bool has_parameters(operation_kind what) {
 /// One operation of a network, over named dimensions: an operand's dimension and
 /// the result's of the same name are cut alike, whatever their sizes. Tensor 0 is
 /// the network's input, tensor i + 1 what operation i makes.
-struct operation {
+struct tensor_operation {
   operation_kind what = operation_kind::pointwise;
   name label = {};
   std::vector<std::size_t> inputs = {};  ///< numbers of tensors
@@ -57,7 +57,7 @@ class operation_list {
 
   constexpr explicit operation_list(const shape& input) { shapes_.push_back(input); }
 
-  constexpr const std::vector<operation>& all() const { return all_; }
+  constexpr const std::vector<tensor_operation>& all() const { return all_; }
   constexpr const shape& shape_of(std::size_t tensor) const { return shapes_[tensor]; }
 
   constexpr std::size_t convolution(name label, std::size_t filters, const window& down, const window& across,
@@ -138,7 +138,7 @@ class operation_list {
                                                  label.text().c_str(), in.text().c_str()));
     return in;
   }
-  constexpr std::size_t add(const operation& o) {
+  constexpr std::size_t add(const tensor_operation& o) {
     for (const dimension& d : o.y)
       if (d.size == 0 && !(d.what == name("batch")))
         throw error(errc::invalid_argument, format("layer '%s' makes %s of %s", o.label.text().c_str(), o.y.text().c_str(),
@@ -148,7 +148,7 @@ class operation_list {
     return shapes_.size() - 1;
   }
 
-  std::vector<operation> all_;
+  std::vector<tensor_operation> all_;
   std::vector<shape> shapes_;
 };
 

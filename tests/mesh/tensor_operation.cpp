@@ -1,4 +1,4 @@
-#include <tutti/mesh/operation.hpp>
+#include <tutti/mesh/tensor_operation.hpp>
 
 #include <doctest/doctest.h>
 
