@@ -48,9 +48,10 @@ class sample_reader {
       const std::size_t sample = which(i);
       const std::uint8_t* pixels = data_->pixels.data() + sample * size;
       for (std::size_t p = 0; p < size; ++p) x[i * size + p] = value_of_[pixels[p]];  // (N, C, H, W)
-      labels[i] = data_->labels[sample];
+      labels[i] = label(sample);
     }
   }
+  std::uint8_t label(std::size_t sample) const { return data_->labels[sample]; }
 
  private:
   const dataset* data_;
