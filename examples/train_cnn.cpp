@@ -2,8 +2,8 @@
 //
 //     train_cnn --ranks 4 --mesh data=2,model=2 --layout "batch:data,conv*/filters:model,dense*/units:model"
 //
-// or by a layout's name: data, tensor, spatial, hybrid. --explain says what is
-// moved, and why, and trains nothing.
+// or by a layout's name: data, tensor, spatial, hybrid; auto searches one. --explain
+// says what is moved, and why, and trains nothing.
 #include <cstdio>
 #include <string>
 
@@ -13,6 +13,7 @@
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
 #include <tutti/mesh/explain.hpp>
+#include <tutti/mesh/search.hpp>
 #include <tutti/train/idx.hpp>
 #include <tutti/train/mesh_trainer.hpp>
 #include <tutti/train/sgd.hpp>
@@ -29,7 +30,8 @@ struct settings {
 };
 
 /// The layouts that have names, on the one axis `ranks`; any other text is a layout.
-std::string layout_called(const std::string& name) {
+std::string layout_called(const std::string& name, const tutti::operation_list& net, const tutti::mesh& shape) {
+  if (name == "auto") return search_layout(net.all(), shape).rules;
   if (name == "data") return "batch:ranks";
   if (name == "tensor") return "conv*/filters:ranks,dense*/units:ranks";
   if (name == "spatial") return "conv*/height:ranks";
@@ -41,10 +43,12 @@ std::string layout_called(const std::string& name) {
 void train(tutti::communicator& world, const settings& chosen) {
   const bool speaks = world.rank() == 0;
   const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
-  const tutti::layout rules{std::string_view(layout_called(chosen.layout))};
+  const tutti::operation_list net = operations_of(tutti::lenet(), chosen.batch);
+  const std::string text = layout_called(chosen.layout, net, shape);
+  const tutti::layout rules{std::string_view(text)};
   tutti::process_mesh mesh(world, shape);
   if (chosen.explain) {
-    const tutti::operation_list net = operations_of(tutti::lenet(), chosen.batch);
+    if (speaks) std::printf("layout %s\n", text.c_str());
     if (speaks) std::fputs(explain(net, plan_network(net, rules, shape), shape, sizeof(float)).c_str(), stdout);
     return;
   }
@@ -73,7 +77,7 @@ int main(int argc, char** argv) {
   tutti::arguments line("train_cnn", "Trains a LeNet on handwritten digits, cut over a mesh by a layout.");
   line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not; otherwise the subset that is shipped");
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
-  line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, or rules such as batch:data,conv*/filters:model");
+  line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");
   line.flag("--explain", chosen.explain, "say what is moved and why, and train nothing");
   line.value("--epochs", chosen.epochs, "E", "passes over the training digits", 1, 10000);
   line.value("--batch", chosen.batch, "B", "digits in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});

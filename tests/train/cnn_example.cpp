@@ -46,6 +46,9 @@ TEST_CASE("what a layout moves is said without data, and what cannot be is refus
   const ending said = run("--ranks 2 --layout hybrid --explain --data nowhere");
   CHECK(said.code == 0);
   CHECK(said.output.find("all_gather over ranks: batch, 100.0 KiB: its operand is needed with all batch\n") != std::string::npos);
+  const ending searched = run("--ranks 4 --layout auto --explain");
+  CHECK(searched.code == 0);
+  CHECK(searched.output.find("layout conv1/") == 0);
   const ending refused = run("--ranks 2 --layout conv*/batch:ranks,conv*/filters:ranks");
   CHECK(refused.code != 0);
   CHECK(refused.output.find("layer 'conv1': the axis 'ranks' cannot cut both 'batch' and 'filters'") != std::string::npos);
