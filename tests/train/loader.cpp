@@ -22,21 +22,6 @@ std::vector<std::uint32_t> batch_of(const loader& l, std::size_t b) {
 }
 }  // namespace
 
-TEST_CASE("Shares are contiguous, in the order of ranks, cover everything, and differ by at most one") {
-  for (int ranks = 1; ranks <= 9; ++ranks)
-    for (std::size_t whole = 0; whole <= 40; ++whole) {
-      std::size_t next = 0;
-      for (int r = 0; r < ranks; ++r) {
-        const share s = share_of(whole, r, ranks);
-        REQUIRE(s.first == next);
-        REQUIRE(s.count >= whole / static_cast<std::size_t>(ranks));
-        REQUIRE(s.count <= whole / static_cast<std::size_t>(ranks) + 1);
-        next += s.count;
-      }
-      REQUIRE(next == whole);
-    }
-}
-
 TEST_CASE("A permutation holds everything once, and is the same for the same stream") {
   for (std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{1000}}) {
     auto p = permutation(count, {.seed = 3, .purpose = 4});

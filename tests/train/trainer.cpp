@@ -9,34 +9,13 @@
 #include <tutti/transport/loopback.hpp>
 
 #include "../kernel/modular.hpp"
+#include "stripes.hpp"
 
 using namespace tutti;
 
 namespace {
 
 using backend = naive_backend<float>;
-
-/// Pictures of 6×6 in 3 classes: a bright row, column or diagonal, and noise.
-dataset stripes(std::size_t count, std::uint64_t seed) {
-  random_stream random{.seed = seed, .purpose = 1};
-  dataset d{.count = count, .height = 6, .width = 6, .classes = 3};
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t kind = random.below(1000 * i, 3), place = random.below(1000 * i + 1, 6);
-    for (std::size_t k = 0; k < 36; ++k) {
-      const std::size_t row = k / 6, column = k % 6;
-      const bool bright = kind == 0 ? row == place : kind == 1 ? column == place : (row + place) % 6 == column;
-      d.pixels.push_back(static_cast<std::uint8_t>((bright ? 180 : 0) + random.below(1000 * i + 2 + k, 60)));
-    }
-    d.labels.push_back(static_cast<std::uint8_t>(kind));
-  }
-  return d;
-}
-
-network small() {
-  network net({{"channels", 1}, {"height", 6}, {"width", 6}});
-  net.convolution("a", {.filters = 4, .kernel = 3, .padding = 1}).max_pool("p").relu().flatten();
-  return net.dense("b", {.units = 8}).relu().dense("c", {.units = 3});
-}
 
 struct outcome {
   std::vector<epoch_report> epochs = {};
@@ -47,14 +26,14 @@ struct outcome {
 /// Trains on `ranks` threads; what each rank has in the end.
 template <template <class> class Policy = bucketed_all_reduce>
 std::vector<outcome> train(int ranks, const trainer_options& options, std::size_t samples = 103, int epochs = 2) {
-  const dataset data = stripes(samples, 1), test = stripes(50, 2);
+  const dataset data = stripes::pictures(samples, 1), test = stripes::pictures(50, 2);
   std::vector<outcome> all(static_cast<std::size_t>(ranks));
   loopback_fabric::world shared;
   run_threads(ranks, [&](auto& b) {
     session s(b, shared);
     communicator world(s);
     backend::context c;
-    model<backend> m(c, small(), {.seed = 7});
+    model<backend> m(c, stripes::small_network(), {.seed = 7});
     auto policy = [&] {
       if constexpr (requires { Policy<float>(world, m.parameters()); })
         return Policy<float>(world, m.parameters(), {.bytes = 256});
@@ -171,7 +150,7 @@ TEST_CASE("Ranks that would train different things are told so before the first 
     trainer_options options{.batch = 8, .seed = 1};
     sgd_options optimiser = {};
     model_options model = {};
-    dataset data = stripes(20, 1);
+    dataset data = stripes::pictures(20, 1);
     bool changed_weights = false;
   };
   auto disagreement = [](auto change) {
@@ -183,7 +162,7 @@ TEST_CASE("Ranks that would train different things are told so before the first 
         plan mine;
         if (world.rank() == 1) change(mine);
         backend::context c;
-        model<backend> m(c, small(), mine.model);
+        model<backend> m(c, stripes::small_network(), mine.model);
         if (mine.changed_weights) m.parameters().values()[3] += 1;
         bucketed_all_reduce<float> policy(world, m.parameters());
         sgd<float> o(m.parameters(), mine.optimiser);
@@ -207,7 +186,7 @@ TEST_CASE("Ranks that would train different things are told so before the first 
   CHECK(said([](plan& p) { p.options.batch = 9; }) == "batch: rank 0 has 8, rank 1 has 9");
   CHECK(said([](plan& p) { p.options.seed = 2; }) == "seed: rank 0 has 1, rank 1 has 2");
   CHECK(said([](plan& p) { p.options.inner_seed = 2; }) == "inner seed: rank 0 has 0, rank 1 has 2");
-  CHECK(said([](plan& p) { p.data = stripes(19, 1); }) == "number of training samples: rank 0 has 20, rank 1 has 19");
+  CHECK(said([](plan& p) { p.data = stripes::pictures(19, 1); }) == "number of training samples: rank 0 has 20, rank 1 has 19");
   CHECK(said([](plan& p) { p.optimiser.learning_rate = 0.5; }) ==
         "learning rate: rank 0 has 0.01, rank 1 has 0.5");
   CHECK(said([](plan& p) { p.optimiser.momentum = 0; }) == "momentum: rank 0 has 0.9, rank 1 has 0");
@@ -226,7 +205,7 @@ TEST_CASE("A network that does not fit the data is refused") {
     communicator world(s);
     backend::context c;
     auto refusal = [&](const network& net) {
-      const dataset data = stripes(3, 1);
+      const dataset data = stripes::pictures(3, 1);
       model<backend> m(c, net);
       local_gradients<float> policy(m.parameters());
       sgd<float> o(m.parameters(), {});
@@ -241,7 +220,7 @@ TEST_CASE("A network that does not fit the data is refused") {
     network two({{"channels", 1}, {"height", 6}, {"width", 6}});
     CHECK(refusal(two.flatten().dense("d", {.units = 2})) ==
           "the network gives (batch 1, features 2), and the data have 3 classes");
-    CHECK(refusal(small()) == "none");
+    CHECK(refusal(stripes::small_network()) == "none");
   });
 }
 
@@ -251,13 +230,13 @@ TEST_CASE("Data that do not fit the network are refused, for training as for eva
     session s(b, shared);
     communicator world(s);
     backend::context c;
-    model<backend> m(c, small());
+    model<backend> m(c, stripes::small_network());
     local_gradients<float> policy(m.parameters());
     sgd<float> o(m.parameters(), {});
-    const dataset good = stripes(5, 1);
+    const dataset good = stripes::pictures(5, 1);
     trainer t(world, m, policy, o, good);
     auto refusals = [&](auto change) {
-      dataset data = stripes(5, 2);
+      dataset data = stripes::pictures(5, 2);
       change(data);
       std::vector<std::string> texts;
       for (bool training : {true, false}) try {

@@ -5,25 +5,12 @@
 #include <vector>
 
 #include <tutti/base/error.hpp>
+#include <tutti/base/share.hpp>
 #include <tutti/base/span.hpp>
 #include <tutti/kernel/random.hpp>
 #include <tutti/train/dataset.hpp>
 
 namespace tutti {
-
-/// Consecutive elements of something longer.
-struct share {
-  std::size_t first = 0, count = 0;
-  friend constexpr bool operator==(share, share) = default;
-};
-
-/// What rank `me` of `ranks` gets of `whole` elements: contiguous, in the order
-/// of ranks, sizes that differ by at most one.
-constexpr share share_of(std::size_t whole, int me, int ranks) {
-  const std::size_t r = static_cast<std::size_t>(me), n = static_cast<std::size_t>(ranks);
-  const std::size_t each = whole / n, more = whole % n;
-  return {.first = r * each + (r < more ? r : more), .count = each + (r < more ? 1 : 0)};
-}
 
 /// 0 … count − 1 in a random order, the same for the same stream everywhere
 /// (Fisher and Yates; Durstenfeld's Algorithm 235, 1964).
@@ -61,9 +48,10 @@ class sample_reader {
       const std::size_t sample = which(i);
       const std::uint8_t* pixels = data_->pixels.data() + sample * size;
       for (std::size_t p = 0; p < size; ++p) x[i * size + p] = value_of_[pixels[p]];  // (N, C, H, W)
-      labels[i] = data_->labels[sample];
+      labels[i] = label(sample);
     }
   }
+  std::uint8_t label(std::size_t sample) const { return data_->labels[sample]; }
 
  private:
   const dataset* data_;

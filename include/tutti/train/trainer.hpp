@@ -8,20 +8,11 @@
 #include <tutti/comm/collectives.hpp>
 #include <tutti/kernel/naive_loss.hpp>
 #include <tutti/nn/model.hpp>
-#include <tutti/train/agreement.hpp>
 #include <tutti/train/gradient_policy.hpp>
 #include <tutti/train/loader.hpp>
+#include <tutti/train/training_checks.hpp>
 
 namespace tutti {
-
-/// All but the last must be the same on every rank.
-struct trainer_options {
-  std::size_t batch = 64;        ///< samples that a step takes, of all ranks together
-  std::uint64_t seed = 1;        ///< of the order of samples, anew in each epoch
-  std::uint64_t inner_seed = 0;  ///< of their order inside each batch, as in `loader_options`
-  /// Samples of one rank that are evaluated at once: more take more memory, and change no figure but for rounding.
-  std::size_t evaluation_batch = 256;
-};
 
 /// What all ranks together did in an epoch.
 struct epoch_report {
@@ -29,7 +20,7 @@ struct epoch_report {
   double accuracy = 0;  ///< likewise, as a part of 1
   std::size_t samples = 0;
   double seconds = 0;
-  communication_time communication;  ///< this rank's
+  communication_time communication = {};  ///< this rank's
   double samples_per_second() const { return seconds > 0 ? static_cast<double>(samples) / seconds : 0; }
 };
 
@@ -66,12 +57,10 @@ class trainer {
                        .ranks = comm.size(),
                        .seed = options.seed,
                        .inner_seed = options.inner_seed}) {
-    fit_pictures(data);
-    if (shapes_of(m.net(), 1).back().elements() != data.classes)
-      throw error(errc::invalid_argument, format("the network gives %s, and the data have %zu classes",
-                                                 shapes_of(m.net(), 1).back().text().c_str(), data.classes));
+    detail::need_pictures(m.net(), data);
+    detail::need_classes(m.net(), data);
     classes_ = data.classes;
-    fit_labels(data);
+    detail::need_labels(data, classes_);
     agree(data);
   }
 
@@ -108,8 +97,8 @@ class trainer {
   /// Collective: every rank brings all of the same data. Throws
   /// `errc::invalid_argument` where they do not fit the network.
   evaluation_report evaluate(const dataset& data) {
-    fit_pictures(data);
-    fit_labels(data);
+    detail::need_pictures(model_->net(), data);
+    detail::need_labels(data, classes_);
     const share part = share_of(data.count, comm_->rank(), comm_->size());
     const sample_reader reader(data);
     naive::batch_loss mine;
@@ -155,36 +144,9 @@ class trainer {
     else return {};
   }
 
-  void fit_pictures(const dataset& data) const {
-    const shape& sample = model_->net().sample;
-    if (sample != shape{{"channels", data.channels}, {"height", data.height}, {"width", data.width}})
-      throw error(errc::invalid_argument, format("the network takes %s, and the data are %zu×%zu×%zu",
-                                                 sample.text().c_str(), data.channels, data.height, data.width));
-    if (data.labels.size() < data.count || data.pixels.size() < data.count * data.sample_size())
-      throw error(errc::invalid_argument, format("%zu samples are said to be in %zu labels and %zu pixels", data.count,
-                                                 data.labels.size(), data.pixels.size()));
-  }
-
-  void fit_labels(const dataset& data) const {
-    for (std::size_t i = 0; i < data.count; ++i)
-      if (data.labels[i] >= classes_)
-        throw error(errc::invalid_argument,
-                    format("label %u of sample %zu is out of range: the network has %zu classes",
-                           static_cast<unsigned>(data.labels[i]), i, classes_));
-  }
-
-  /// All that the ranks' parameters and losses depend on. The figures come
-  /// before the contents that follow from them.
   void agree(const dataset& data) {
     agreement all;
-    all.on("number of training samples", std::uint64_t{data.count});
-    all.on("batch", std::uint64_t{options_.batch});
-    all.on("seed", options_.seed);
-    all.on("inner seed", options_.inner_seed);
-    if constexpr (requires { optimiser_->settings(); })
-      for (const setting& s : optimiser_->settings()) all.on(s.name, s.value);
-    all.on_content("training labels", span<const std::uint8_t>(data.labels.data(), data.count));
-    all.on_content("training pictures", span<const std::uint8_t>(data.pixels.data(), data.count * data.sample_size()));
+    detail::agree_on_training(all, data, options_, *optimiser_);
     all.on_hash("order of parameters in memory (processors differ, or usual_batch)", model_->format_fingerprint());
     const span<element> values = model_->parameters().values();
     all.on_content("initial parameters", span<const element>(values.data(), values.size()));

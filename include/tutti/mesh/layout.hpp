@@ -1,0 +1,113 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include <tutti/base/span.hpp>
+#include <tutti/mesh/mesh.hpp>
+
+namespace tutti {
+
+/// Whether `text` is of the form of `pattern`, in which each `*` stands for any
+/// run of characters.
+constexpr bool matches(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0, t = 0, star = std::string_view::npos, tried = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      tried = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p, ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++tried;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+/// One line of a layout: a dimension, in the layers or the one tensor that the
+/// pattern names, is cut along these axes, the first one outermost.
+struct layout_rule {
+  name pattern = "*";
+  name dimension = {};
+  std::array<name, mesh::capacity> axes = {};
+  std::size_t cuts = 0;  ///< how many axes
+
+  constexpr span<const name> along() const { return {axes.data(), cuts}; }
+};
+
+/// Which dimension goes to which axes of a mesh: `batch:data`, confined to some
+/// layers as in `conv*/filters:model`, on several axes as in `batch:pod+data`, on
+/// none as in `dense2/units:`. Rules are told apart by commas, and the last one
+/// that names a layer's dimension holds. A rule for one tensor names it after
+/// its layer: `conv1.weights/filters:model`.
+class layout {
+ public:
+  constexpr layout() = default;
+  /// Throws `invalid_argument` where the text is no list of rules.
+  constexpr layout(std::string_view text) {  // NOLINT: a literal is a layout
+    while (!text.empty()) {
+      const std::size_t comma = text.find(',');
+      add(text.substr(0, comma));
+      if (comma == text.size() - 1) refuse(text, "ends in a comma");
+      text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+    }
+  }
+  constexpr layout(const char* text) : layout(std::string_view(text)) {}  // NOLINT: a literal is a layout
+
+  constexpr const std::vector<layout_rule>& rules() const { return rules_; }
+
+  /// The axes that cut a dimension of a layer; null where no rule names it, and
+  /// where `tensor` is not empty, of that tensor of it.
+  constexpr const layout_rule* rule_for(std::string_view layer, std::string_view dimension, std::string_view tensor = {}) const {
+    for (std::size_t i = rules_.size(); i-- > 0;) {
+      const layout_rule& rule = rules_[i];
+      if (rule.dimension.view() != dimension) continue;
+      const std::string_view pattern = rule.pattern.view();
+      const std::size_t dot = pattern.find('.');
+      const bool fits = dot == std::string_view::npos ? matches(pattern, layer)
+                                                      : !tensor.empty() && matches(pattern.substr(0, dot), layer) &&
+                                                            matches(pattern.substr(dot + 1), tensor);
+      if (fits) return &rule;
+    }
+    return nullptr;
+  }
+
+ private:
+  constexpr void add(std::string_view text) {
+    const std::string_view whole = text;
+    layout_rule rule;
+    if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
+      if (slash == 0) refuse(whole, "has nothing before the '/'");
+      rule.pattern = name(text.substr(0, slash));
+      text = text.substr(slash + 1);
+    }
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos || colon == 0) refuse(whole, "is no rule such as 'batch:data' or 'conv*/filters:model'");
+    rule.dimension = name(text.substr(0, colon));
+    for (text = text.substr(colon + 1); !text.empty();) {
+      const std::size_t plus = text.find('+');
+      const std::string_view axis = text.substr(0, plus);
+      if (axis.empty() || plus == text.size() - 1) refuse(whole, "has a '+' with no axis beside it");
+      for (const name& other : rule.along())
+        if (other.view() == axis) refuse(whole, "names an axis twice");
+      if (rule.cuts == mesh::capacity) refuse(whole, "names more axes than a mesh can have");
+      rule.axes[rule.cuts++] = name(axis);
+      text = plus == std::string_view::npos ? std::string_view{} : text.substr(plus + 1);
+    }
+    rules_.push_back(rule);
+  }
+
+  [[noreturn]] static void refuse(std::string_view text, const char* why) {
+    throw error(errc::invalid_argument, format("the layout '%.*s' %s", static_cast<int>(text.size()), text.data(), why));
+  }
+
+  std::vector<layout_rule> rules_;
+};
+
+}  // namespace tutti

@@ -1,0 +1,117 @@
+#pragma once
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include <tutti/base/error.hpp>
+#include <tutti/kernel/shape.hpp>
+#include <tutti/schedule/team.hpp>
+
+namespace tutti {
+
+/// One direction of a mesh.
+struct mesh_axis {
+  name what;
+  int size = 1;
+  friend constexpr bool operator==(const mesh_axis&, const mesh_axis&) = default;
+};
+
+/// Ranks arranged along named axes, numbered row by row: the last axis runs
+/// fastest. A mesh without axes is one rank.
+class mesh {
+ public:
+  static constexpr std::size_t capacity = 4;
+
+  constexpr mesh() = default;
+  /// Throws `invalid_argument` where an axis has no ranks, or the name of another.
+  constexpr mesh(std::initializer_list<mesh_axis> axes) {
+    for (const mesh_axis& next : axes) append(next);
+  }
+
+  /// From `data=2,model=2`.
+  static constexpr mesh parse(std::string_view text) {
+    mesh m;
+    while (!text.empty()) {
+      const std::size_t comma = text.find(',');
+      m.append(parse_axis(text.substr(0, comma)));
+      if (comma == text.size() - 1) refuse(text, "ends in a comma");
+      text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+    }
+    return m;
+  }
+
+  constexpr int axes() const { return static_cast<int>(count_); }
+  constexpr const mesh_axis& operator[](int axis) const { return axes_[static_cast<std::size_t>(axis)]; }
+  constexpr int size() const {
+    int product = 1;
+    for (int a = 0; a < axes(); ++a) product *= (*this)[a].size;
+    return product;
+  }
+  /// The axis of that name, or −1.
+  constexpr int find(const name& what) const {
+    for (int a = 0; a < axes(); ++a)
+      if ((*this)[a].what == what) return a;
+    return -1;
+  }
+
+  /// How far the rank stands along an axis.
+  constexpr int coordinate(rank r, int axis) const { return r.value / stride(axis) % (*this)[axis].size; }
+  /// The rank that stands elsewhere along one axis and with r along all others.
+  constexpr rank beside(rank r, int axis, int at) const {
+    return {r.value + (at - coordinate(r, axis)) * stride(axis)};
+  }
+
+  /// As in `data=2,model=2`.
+  std::string text() const {
+    std::string all;
+    for (int a = 0; a < axes(); ++a)
+      all += format("%s%s=%d", a > 0 ? "," : "", (*this)[a].what.text().c_str(), (*this)[a].size);
+    return all;
+  }
+
+  friend constexpr bool operator==(const mesh& a, const mesh& b) {
+    if (a.count_ != b.count_) return false;
+    for (int i = 0; i < a.axes(); ++i)
+      if (!(a[i] == b[i])) return false;
+    return true;
+  }
+
+ private:
+  constexpr void append(const mesh_axis& next) {
+    if (count_ == capacity) throw error(errc::invalid_argument, format("a mesh of more than %zu axes", capacity));
+    if (next.what.view().empty()) throw error(errc::invalid_argument, "an axis of a mesh has no name");
+    if (next.size < 1)
+      throw error(errc::invalid_argument, format("the axis '%s' has %d ranks", next.what.text().c_str(), next.size));
+    if (find(next.what) >= 0)
+      throw error(errc::invalid_argument, format("a mesh has two axes '%s'", next.what.text().c_str()));
+    axes_[count_++] = next;
+  }
+
+  static constexpr mesh_axis parse_axis(std::string_view text) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals + 1 == text.size())
+      refuse(text, "does not say how many ranks the axis has, as in 'data=2'");
+    mesh_axis axis{.what = name(text.substr(0, equals)), .size = 0};
+    for (char digit : text.substr(equals + 1)) {
+      if (digit < '0' || digit > '9' || axis.size > 100'000'000) refuse(text, "has no number behind the '='");
+      axis.size = axis.size * 10 + (digit - '0');
+    }
+    return axis;
+  }
+
+  [[noreturn]] static void refuse(std::string_view text, const char* why) {
+    throw error(errc::invalid_argument, format("the mesh '%.*s' %s", static_cast<int>(text.size()), text.data(), why));
+  }
+
+  constexpr int stride(int axis) const {
+    int product = 1;
+    for (int a = axis + 1; a < axes(); ++a) product *= (*this)[a].size;
+    return product;
+  }
+
+  mesh_axis axes_[capacity] = {};
+  std::size_t count_ = 0;
+};
+
+}  // namespace tutti

@@ -1,0 +1,67 @@
+#pragma once
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include <tutti/comm/communicator.hpp>
+#include <tutti/mesh/mesh.hpp>
+
+namespace tutti {
+
+/// A mesh whose ranks are those of a communicator, in their order, and the
+/// communicators along its axes.
+class process_mesh {
+ public:
+  /// Collective. Throws `invalid_argument` where the communicator has not as many
+  /// ranks as the mesh. `all` must outlive it. Cost: a split for each axis.
+  process_mesh(communicator& all, const mesh& m) : all_(&all), mesh_(m), me_{all.rank()} {
+    if (m.size() != all.size())
+      throw error(errc::invalid_argument, format("the mesh '%s' has %d ranks, and there are %d", m.text().c_str(), m.size(), all.size()));
+    for (int axis = 0; axis < m.axes(); ++axis) over(1u << axis);
+  }
+
+  const tutti::mesh& shape() const { return mesh_; }
+  tutti::rank rank() const { return me_; }
+  communicator& all() { return *all_; }
+
+  /// Of the ranks that differ from this one along an axis only, in its order.
+  communicator& along(int axis) { return over(1u << axis); }
+
+  /// Of the ranks that differ from this one along a set of axes only (bit a for
+  /// axis a), in the mesh's order. Collective where the set is new: all ranks ask
+  /// for the same sets in the same order.
+  communicator& over(unsigned axes) {
+    for (group& known : groups_)
+      if (known.axes == axes) return known.ranks;
+    tutti::rank first = me_;
+    for (int axis = 0; axis < mesh_.axes(); ++axis)
+      if ((axes >> axis & 1u) != 0) first = mesh_.beside(first, axis, 0);
+    groups_.push_back({axes, std::move(*all_->split(first.value, me_.value))});
+    return groups_.back().ranks;
+  }
+
+  /// The mesh's ranks behind `over(axes)`, in order.
+  std::vector<tutti::rank> members(unsigned axes) const {
+    std::vector<tutti::rank> found;
+    for (tutti::rank r{0}; r.value < mesh_.size(); ++r.value) {
+      bool beside = true;
+      for (int axis = 0; axis < mesh_.axes(); ++axis)
+        beside &= (axes >> axis & 1u) != 0 || mesh_.coordinate(r, axis) == mesh_.coordinate(me_, axis);
+      if (beside) found.push_back(r);
+    }
+    return found;
+  }
+
+ private:
+  struct group {
+    unsigned axes;
+    communicator ranks;
+  };
+
+  communicator* all_;
+  tutti::mesh mesh_;
+  tutti::rank me_;
+  std::deque<group> groups_;
+};
+
+}  // namespace tutti

@@ -1,0 +1,155 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <tutti/kernel/geometry.hpp>
+#include <tutti/kernel/shape.hpp>
+
+namespace tutti {
+
+enum class operation_kind : std::uint8_t {
+  convolution,  ///< (batch, channels, height, width) → (batch, filters, height, width)
+  dense,        ///< (batch, features) → (batch, units)
+  pool,         ///< (batch, channels, height, width), the last two slid over
+  pointwise,    ///< element by element, not linear: a sum must be added up first
+  add,          ///< two tensors of one shape
+  flatten,      ///< (batch, channels, height, width) → (batch, features)
+  loss,         ///< (batch, classes), and labels from elsewhere; makes the first gradient
+};
+
+/// Whether the layout says how it is cut; the others stay where their operand
+/// is, in as far as no rule names them.
+constexpr bool has_parameters(operation_kind what) {
+  return what == operation_kind::convolution || what == operation_kind::dense;
+}
+
+/// One operation of a network, over named dimensions: an operand's dimension and
+/// the result's of the same name are cut alike, whatever their sizes. Tensor 0 is
+/// the network's input, tensor i + 1 what operation i makes.
+struct tensor_operation {
+  operation_kind what = operation_kind::pointwise;
+  name label = {};
+  std::vector<std::size_t> inputs = {};  ///< numbers of tensors
+  shape x = {};                          ///< of each operand, in this operation's words
+  shape y = {};
+  std::vector<shape> parameters = {};    ///< weights, then bias
+  window down = {}, across = {};         ///< of what slides over height and width
+
+  /// The dimensions that may be cut, with their sizes in the result, or in the
+  /// operand where they are summed.
+  constexpr shape over() const {
+    shape all;
+    for (const dimension& d : y) all.append(d);
+    for (const dimension& d : x)
+      if (!all.has(d.what)) all.append(d);
+    if (what != operation_kind::flatten) return all;
+    return {x[0], x[1]};
+  }
+};
+
+/// A network's operations, one after the other. Each function adds one, whose
+/// operand is what the last one made unless `from` names another tensor, and
+/// returns the number of the tensor that it makes.
+class operation_list {
+ public:
+  static constexpr std::size_t last = static_cast<std::size_t>(-1);
+
+  constexpr explicit operation_list(const shape& input) { shapes_.push_back(input); }
+
+  constexpr const std::vector<tensor_operation>& all() const { return all_; }
+  constexpr const shape& shape_of(std::size_t tensor) const { return shapes_[tensor]; }
+
+  constexpr std::size_t convolution(name label, std::size_t filters, const window& down, const window& across,
+                                    std::size_t from = last) {
+    const shape in = pictures(label, from);
+    return add({.what = operation_kind::convolution,
+                .label = label,
+                .inputs = {number(from)},
+                .x = in,
+                .y = {in[0], {"filters", filters}, {"height", down.outputs(in[2].size)}, {"width", across.outputs(in[3].size)}},
+                .parameters = {{{"filters", filters}, in[1], {"down", down.size}, {"across", across.size}}, {{"filters", filters}}},
+                .down = down,
+                .across = across});
+  }
+  constexpr std::size_t dense(name label, std::size_t units, std::size_t from = last) {
+    const shape& before = shapes_[number(from)];
+    if (before.rank() != 2)
+      throw error(errc::invalid_argument, format("layer '%s' needs (batch, features) and gets %s; flatten first",
+                                                 label.text().c_str(), before.text().c_str()));
+    const shape in{before[0], {"features", before[1].size}};
+    return add({.what = operation_kind::dense,
+                .label = label,
+                .inputs = {number(from)},
+                .x = in,
+                .y = {in[0], {"units", units}},
+                .parameters = {{{"units", units}, in[1]}, {{"units", units}}}});
+  }
+  constexpr std::size_t pool(name label, const window& down, const window& across, std::size_t from = last) {
+    const shape in = pictures(label, from);
+    return add({.what = operation_kind::pool,
+                .label = label,
+                .inputs = {number(from)},
+                .x = in,
+                .y = {in[0], in[1], {"height", down.outputs(in[2].size)}, {"width", across.outputs(in[3].size)}},
+                .down = down,
+                .across = across});
+  }
+  constexpr std::size_t pointwise(name label, std::size_t from = last) {
+    const shape in = general(from);
+    return add({.what = operation_kind::pointwise, .label = label, .inputs = {number(from)}, .x = in, .y = in});
+  }
+  constexpr std::size_t sum(name label, std::size_t one, std::size_t other) {
+    const shape in = general(one);
+    if (!(general(other) == in))
+      throw error(errc::invalid_argument, format("layer '%s' adds %s and %s", label.text().c_str(), in.text().c_str(),
+                                                 general(other).text().c_str()));
+    return add({.what = operation_kind::add, .label = label, .inputs = {one, other}, .x = in, .y = in});
+  }
+  constexpr std::size_t flatten(name label, std::size_t from = last) {
+    const shape in = pictures(label, from);
+    return add({.what = operation_kind::flatten,
+                .label = label,
+                .inputs = {number(from)},
+                .x = in,
+                .y = {in[0], {"features", in[1].size * in[2].size * in[3].size}}});
+  }
+  constexpr std::size_t loss(name label, std::size_t from = last) {
+    const shape& before = shapes_[number(from)];
+    if (before.rank() != 2)
+      throw error(errc::invalid_argument, format("layer '%s' needs (batch, classes) and gets %s", label.text().c_str(), before.text().c_str()));
+    const shape in{before[0], {"classes", before[1].size}};
+    return add({.what = operation_kind::loss, .label = label, .inputs = {number(from)}, .x = in, .y = in});
+  }
+
+ private:
+  constexpr std::size_t number(std::size_t from) const { return from == last ? shapes_.size() - 1 : from; }
+
+  // What one operation calls filters or units is to the next channels or features.
+  constexpr shape general(std::size_t from) const {
+    const shape& before = shapes_[number(from)];
+    if (before.rank() == 4) return {before[0], {"channels", before[1].size}, before[2], before[3]};
+    return {before[0], {"features", before[1].size}};
+  }
+  constexpr shape pictures(const name& label, std::size_t from) const {
+    const shape in = general(from);
+    if (in.rank() != 4)
+      throw error(errc::invalid_argument, format("layer '%s' needs pictures (batch, channels, height, width) and gets %s",
+                                                 label.text().c_str(), in.text().c_str()));
+    return in;
+  }
+  constexpr std::size_t add(const tensor_operation& o) {
+    for (const dimension& d : o.y)
+      if (d.size == 0 && !(d.what == name("batch")))
+        throw error(errc::invalid_argument, format("layer '%s' makes %s of %s", o.label.text().c_str(), o.y.text().c_str(),
+                                                   o.x.text().c_str()));
+    all_.push_back(o);
+    shapes_.push_back(o.y);
+    return shapes_.size() - 1;
+  }
+
+  std::vector<tensor_operation> all_;
+  std::vector<shape> shapes_;
+};
+
+}  // namespace tutti

@@ -1,0 +1,75 @@
+#include <tutti/mesh/halo_exchange.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <vector>
+
+#include "../comm/thread_ranks.hpp"
+#include "../kernel/data.hpp"
+
+using namespace tutti;
+
+namespace {
+
+/// Some block of `whole`, empty ones among them.
+block any_block(const shape& whole, const random_stream& random, std::uint64_t& next) {
+  block b(whole);
+  for (std::size_t d = 0; d < whole.rank(); ++d) {
+    const std::size_t first = random.below(next++, whole[d].size);
+    b[d] = {.first = first, .count = random.below(next++, whole[d].size - first + 1)};
+  }
+  return b;
+}
+
+std::vector<modular> part_of(const block& part, const shape& whole, const std::vector<modular>& values) {
+  std::vector<modular> got(part.elements());
+  copy_block(part, block(whole), values.data(), part, got.data());
+  return got;
+}
+
+}  // namespace
+
+TEST_CASE("everyone gets what it reads, wherever it lies, and its gradient is summed where it came from") {
+  const shape whole{{"batch", 2}, {"channels", 2}, {"height", 7}, {"width", 3}};
+  const std::vector<modular> values = some<modular>(whole.elements(), 1);
+  const random_stream random{.seed = 60};
+  std::uint64_t next = 0;
+  for (int ranks = 1; ranks <= 5; ++ranks)
+    for (int round = 0; round < 20; ++round) {
+      // Rows are owned in any pieces, and any rows are read.
+      std::vector<block> owned, read;
+      std::size_t begin = 0;
+      for (int r = 0; r < ranks; ++r) {
+        block mine(whole);
+        const std::size_t left = whole.of("height") - begin;
+        mine[2] = {.first = begin, .count = r + 1 == ranks ? left : random.below(next++, left + 1)};
+        begin = mine[2].end();
+        owned.push_back(mine);
+        read.push_back(any_block(whole, random, next));
+      }
+      std::vector<modular> gradient(whole.elements());  // summed over all readers
+      for (int r = 0; r < ranks; ++r) {
+        const block& mine = read[static_cast<std::size_t>(r)];
+        const std::vector<modular> of_it = some<modular>(mine.elements(), static_cast<std::uint64_t>(100 + r));
+        for_each_run(mine, mine, block(whole), [&](std::size_t from, std::size_t into, std::size_t n) {
+          for (std::size_t i = 0; i < n; ++i) gradient[into + i] = gradient[into + i] + of_it[from + i];
+        });
+      }
+      std::atomic<int> wrong{0};
+      thread_ranks::run(ranks, [&](communicator& world) {
+        const auto me = static_cast<std::size_t>(world.rank());
+        halo_exchange<modular> exchange(world, owned, read);
+        const std::vector<modular> own = part_of(owned[me], whole, values);
+        std::vector<modular> got(read[me].elements(), modular(5)), back(own.size(), modular(5));
+        const std::size_t before = world.counters().sent().bytes;
+        exchange(own, got);
+        wrong += world.counters().sent().bytes - before != exchange.bytes_sent();
+        wrong += got != part_of(read[me], whole, values);
+        exchange.give_back(some<modular>(read[me].elements(), 100 + me), back);
+        wrong += world.counters().sent().bytes - before != exchange.bytes_sent() + exchange.bytes_given_back();
+        wrong += back != part_of(owned[me], whole, gradient);
+      });
+      CHECK(wrong == 0);
+    }
+}

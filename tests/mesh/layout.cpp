@@ -1,0 +1,46 @@
+#include <tutti/mesh/layout.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace tutti;
+
+static_assert(matches("*", "") && matches("conv*", "conv12") && matches("*.bias", "dense1.bias") && matches("a*b*c", "axxbbc"));
+static_assert(!matches("conv*", "dense1") && !matches("a*b", "ac") && !matches("", "a"));
+static_assert(layout("conv*/batch:data,batch:").rule_for("conv1", "batch")->cuts == 0);
+
+namespace {
+std::string axes(const layout& l, const char* layer, const char* dimension, const char* tensor = "") {
+  const layout_rule* rule = l.rule_for(layer, dimension, tensor);
+  if (!rule) return "no rule";
+  std::string all;
+  for (const name& axis : rule->along()) all += (all.empty() ? "" : "+") + axis.text();
+  return all;
+}
+}  // namespace
+
+TEST_CASE("the last rule that names a layer's dimension holds") {
+  const layout l("batch:data,conv*/filters:model,dense*/units:data+model,dense2/units:");
+  CHECK(axes(l, "conv1", "batch") == "data");
+  CHECK(axes(l, "conv1", "filters") == "model");
+  CHECK(axes(l, "dense1", "units") == "data+model");
+  CHECK(axes(l, "dense2", "units") == "");
+  CHECK(axes(l, "dense1", "filters") == "no rule");
+}
+
+TEST_CASE("a rule for one tensor is for that one alone") {
+  const layout l("conv1.weights/filters:model");
+  CHECK(axes(l, "conv1", "filters", "weights") == "model");
+  CHECK(axes(l, "conv1", "filters", "bias") == "no rule");
+  CHECK(axes(l, "conv1", "filters") == "no rule");
+}
+
+TEST_CASE("what is no layout is refused in a sentence that quotes it") {
+  CHECK_THROWS_WITH_AS(layout("batch"), "the layout 'batch' is no rule such as 'batch:data' or 'conv*/filters:model'", error);
+  CHECK_THROWS_WITH_AS(layout(":data"), "the layout ':data' is no rule such as 'batch:data' or 'conv*/filters:model'", error);
+  CHECK_THROWS_WITH_AS(layout("/batch:data"), "the layout '/batch:data' has nothing before the '/'", error);
+  CHECK_THROWS_WITH_AS(layout("batch:data,"), "the layout 'batch:data,' ends in a comma", error);
+  CHECK_THROWS_WITH_AS(layout("batch:data+"), "the layout 'batch:data+' has a '+' with no axis beside it", error);
+  CHECK_THROWS_WITH_AS(layout("batch:data+data"), "the layout 'batch:data+data' names an axis twice", error);
+}

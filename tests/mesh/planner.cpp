@@ -1,0 +1,289 @@
+#include <tutti/mesh/planner.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "interpret.hpp"
+#include "worlds.hpp"
+
+using namespace tutti;
+
+namespace {
+
+constexpr window three{.size = 3, .pad_low = 1, .pad_high = 1}, two{.size = 2, .stride = 2};
+
+constexpr operation_list small_network() {
+  operation_list n({{"batch", 3}, {"channels", 2}, {"height", 7}, {"width", 6}});
+  n.convolution("conv1", 4, three, three);
+  n.pointwise("relu1");
+  n.pool("pool1", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 0}, two);
+  const std::size_t skip = n.convolution("conv2", 3, {.size = 2, .pad_low = 0, .pad_high = 1}, three);
+  n.pointwise("relu2");
+  const std::size_t other = n.convolution("conv3", 3, three, three);
+  n.sum("add", skip, other);
+  n.pointwise("relu3");
+  n.flatten("flatten");
+  n.dense("dense1", 5);
+  n.pointwise("relu4");
+  n.dense("dense2", 4);
+  n.loss("loss");
+  return n;
+}
+
+static_assert(plan_network(small_network(), "batch:data,conv*/filters:model", mesh{{"data", 2}, {"model", 2}}).operations.size() == 13);
+
+interpret::values random_values(std::size_t count, std::uint64_t purpose) {
+  const random_stream random{.seed = 40, .purpose = purpose};
+  interpret::values all;
+  for (std::size_t i = 0; i < count; ++i) all.emplace_back(random.at(i));
+  return all;
+}
+
+/// A network with data and parameters, and what one rank makes of them.
+struct example {
+  operation_list net;
+  interpret::values input;
+  std::vector<std::vector<interpret::values>> parameters;
+  interpret::trained reference;
+
+  explicit example(const operation_list& n) : net(n), input(random_values(n.shape_of(0).elements(), 1)) {
+    std::uint64_t purpose = 1;
+    for (const tensor_operation& o : net.all()) {
+      parameters.emplace_back();
+      for (const shape& dims : o.parameters) parameters.back().push_back(random_values(dims.elements(), ++purpose));
+    }
+    reference = run(plan_network(net, "", mesh{}), mesh{});
+  }
+
+  interpret::trained run(const network_plan& plan, const mesh& on, const interpret::damage& broken = {}) const {
+    return interpret::network(net, plan, on, broken).run(input, parameters);
+  }
+
+  /// The name of the first thing that is not as one rank has it; empty where all is.
+  std::string difference(const interpret::trained& found, const mesh& on) const {
+    auto same = [&](const world_tensor& there, const world_tensor& here) { return collect(there, on) == here.ranks[0]; };
+    for (std::size_t t = 0; t < found.tensors.size(); ++t)
+      if (!same(found.tensors[t], reference.tensors[t])) return format("tensor %zu", t);
+    for (std::size_t t = 1; t + 1 < found.tensors.size(); ++t)
+      if (!same(found.gradients[t], reference.gradients[t])) return format("gradient of tensor %zu", t);
+    for (std::size_t i = 0; i < net.all().size(); ++i)
+      for (std::size_t n = 0; n < found.parameter_gradients[i].size(); ++n)
+        if (!same(found.parameter_gradients[i][n], reference.parameter_gradients[i][n]))
+          return format("gradient of parameter %zu of %s", n, net.all()[i].label.text().c_str());
+    return {};
+  }
+  std::string difference(const network_plan& plan, const mesh& on, const interpret::damage& broken = {}) const {
+    return difference(run(plan, on, broken), on);
+  }
+};
+
+std::string rules_of(const tensor_operation& o, const placement& cut, const mesh& on) {
+  std::string text;
+  const shape over = o.over();
+  for (std::size_t d = 0; d < over.rank(); ++d) {
+    text += (text.empty() ? "" : ",") + o.label.text() + "/" + over[d].what.text() + ":";
+    bool first = true;
+    for (int axis : cut.axes_of(d)) {
+      text += (first ? "" : "+") + on[axis].what.text();
+      first = false;
+    }
+  }
+  return text;
+}
+
+/// Every way to cut an operation: each axis on one of its dimensions, or on none.
+std::vector<placement> all_cuts(const tensor_operation& o, const mesh& on) {
+  std::vector<placement> cuts;
+  for (const placement& p : worlds::placements(o.over().rank(), on))
+    if (!p.any_partial()) cuts.push_back(p);
+  return cuts;
+}
+
+bool can_cut(const tensor_operation& o, const placement& cut, const mesh& on) {
+  if (o.what != operation_kind::flatten) return true;
+  std::size_t parts = 1;
+  for (int axis : cut.axes_of(1)) parts *= static_cast<std::size_t>(on[axis].size);
+  return o.x[1].size % parts == 0;
+}
+
+}  // namespace
+
+TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results and gradients equal one rank's") {
+  std::vector<example> all;
+  const shape pictures{{"batch", 2}, {"channels", 3}, {"height", 5}, {"width", 4}};
+  auto add = [&](auto build) {
+    operation_list n(pictures);
+    build(n);
+    if (n.all().back().what != operation_kind::loss) {  // which gives gradients to all before it
+      if (n.shape_of(n.all().size()).rank() == 4) n.flatten("last");
+      n.dense("classes", 3);
+      n.loss("loss");
+    }
+    all.emplace_back(n);
+  };
+  add([](operation_list& n) { n.convolution("it", 3, three, {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 0}), n.pointwise("after"); });
+  add([](operation_list& n) { n.pool("it", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 1}, two), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("it"), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("before"), n.sum("it", 0, 1), n.pointwise("after"); });
+  add([](operation_list& n) { n.flatten("it"), n.dense("after", 2); });
+  add([](operation_list& n) { n.flatten("before"), n.dense("it", 5), n.pointwise("after"); });
+  add([](operation_list& n) { n.flatten("before"), n.loss("it"); });
+  std::size_t cases = 0;
+  for (const example& e : all) {
+    std::size_t which = 0;
+    while (!(e.net.all()[which].label == name("it"))) ++which;
+    const tensor_operation& o = e.net.all()[which];
+    for (const mesh& on : worlds::meshes())
+      for (const placement& cut : all_cuts(o, on)) {
+        if (!can_cut(o, cut, on)) continue;
+        const std::string rules = rules_of(o, cut, on);
+        const std::string found = e.difference(plan_network(e.net, std::string_view(rules), on), on);
+        if (!found.empty()) {
+          CAPTURE(rules);
+          CAPTURE(on.text());
+          CHECK(found == "");
+        }
+        ++cases;
+      }
+  }
+  MESSAGE("layouts of operations: " << cases);
+}
+
+TEST_CASE("a network whose layers are cut at random equals one rank's") {
+  const example e(small_network());
+  const random_stream random{.seed = 41};
+  std::uint64_t next = 0;
+  std::size_t cases = 0;
+  for (int round = 0; round < 12; ++round)
+    for (const mesh& on : worlds::meshes()) {
+      std::string rules;
+      for (const tensor_operation& o : e.net.all()) {
+        if (!has_parameters(o.what) && random.below(next++, 3) != 0) continue;  // stays where its operand is
+        const std::vector<placement> cuts = all_cuts(o, on);
+        const placement cut = cuts[random.below(next++, cuts.size())];
+        if (!can_cut(o, cut, on)) continue;
+        rules += (rules.empty() ? "" : ",") + rules_of(o, cut, on);
+      }
+      const std::string found = e.difference(plan_network(e.net, std::string_view(rules), on), on);
+      if (!found.empty()) {
+        CAPTURE(rules);
+        CAPTURE(on.text());
+        CHECK(found == "");
+      }
+      ++cases;
+    }
+  MESSAGE("layouts of the network, seed 41: " << cases);
+}
+
+namespace {
+
+void drop(std::vector<move>& moves, move_kind what) { std::erase_if(moves, [&](const move& m) { return m.what == what; }); }
+void replace(std::vector<move>& moves, move_kind what, move_kind by) {
+  for (move& m : moves)
+    if (m.what == what) m.what = by;
+}
+
+/// A rule of the planner, or of whoever does what it says, that does not hold.
+struct broken_rule {
+  const char* what;
+  void (*planned)(network_plan&);
+  interpret::damage done{};
+};
+
+template <class Change>
+void for_each_operand(network_plan& p, Change change) {
+  for (operation_plan& o : p.operations)
+    for (operand_plan& x : o.operands) change(x);
+}
+template <class Change>
+void for_each_parameter(network_plan& p, Change change) {
+  for (operation_plan& o : p.operations)
+    for (parameter_plan& w : o.parameters) change(w);
+}
+
+placement other_order(const placement& p) {
+  placement q;
+  for (std::size_t d = 0; d < shape::capacity; ++d)
+    for (int i = p.axes_of(d).size(); i-- > 0;) q = q.sharded(d, p.axes_of(d).begin()[i]);
+  for (int axis = 0; axis < 2; ++axis) q = q.with_partial(axis, p.partial_on(axis));
+  return q;
+}
+
+const broken_rule broken_rules[] = {
+    {"a sum is used before it is added up",
+     [](network_plan& p) {
+       for_each_operand(p, [](operand_plan& x) { drop(x.forward, move_kind::all_reduce); });
+       for (operation_plan& o : p.operations) drop(o.settle, move_kind::all_reduce);
+     }},
+    {"of a sum a rank keeps its part of its own summand",
+     [](network_plan& p) { for_each_operand(p, [](operand_plan& x) { replace(x.forward, move_kind::reduce_scatter, move_kind::slice); }); }},
+    {"a gradient is used before it is added up",
+     [](network_plan& p) {
+       for_each_operand(p, [](operand_plan& x) { drop(x.backward, move_kind::all_reduce); });
+       for (operation_plan& o : p.operations) drop(o.unsettle, move_kind::all_reduce);
+     }},
+    {"of a gradient a rank keeps its part of its own summand",
+     [](network_plan& p) { for_each_operand(p, [](operand_plan& x) { replace(x.backward, move_kind::reduce_scatter, move_kind::slice); }); }},
+    {"a gradient that every rank has is added up",
+     [](network_plan& p) {
+       for_each_parameter(p, [](parameter_plan& w) {
+         for (int axis = 0; axis < 2; ++axis)
+           if (w.at.dimension_on(axis) < 0) w.gradient = w.gradient.with_partial(axis);
+       });
+     }},
+    {"a parameter's gradient is not added up",
+     [](network_plan& p) {
+       for_each_parameter(p, [](parameter_plan& w) {
+         for (int axis = 0; axis < 2; ++axis) w.gradient = w.gradient.with_partial(axis, false);
+       });
+     }},
+    {"the first of two axes is taken for the innermost",
+     [](network_plan& p) { for_each_parameter(p, [](parameter_plan& w) { w.gradient = other_order(w.gradient); }); }},
+    {"every summand has the bias", nullptr, {.bias_everywhere = true}},
+    {"what lies beyond a rank's own places is not read", nullptr, {.halo_not_read = true}},
+    {"what was read from others gets no gradient", nullptr, {.halo_not_returned = true}},
+    {"a loss knows a rank's own classes only", nullptr, {.classes_not_summed = true}},
+    {"of two operands one gets a gradient", nullptr, {.second_operand_forgotten = true}},
+};
+
+}  // namespace
+
+TEST_CASE("each of twelve broken rules is caught") {
+  static_assert(std::size(broken_rules) == 12);
+  const example e(small_network());
+  const mesh on{{"a", 2}, {"b", 2}};
+  const char* layouts[] = {
+      "batch:a",
+      "conv*/channels:a,relu1/height:a",
+      "conv1/filters:a+b,dense*/units:b",
+      "conv2/channels:a,conv3/height:a,conv3/width:b",
+      "batch:a,conv*/filters:b,dense1/features:b,loss/classes:b",
+  };
+  for (const char* rules : layouts) CHECK(e.difference(plan_network(e.net, rules, on), on) == "");
+  for (const broken_rule& rule : broken_rules) {
+    CAPTURE(std::string(rule.what));
+    bool caught = false;
+    for (const char* rules : layouts) {
+      network_plan plan = plan_network(e.net, rules, on);
+      if (rule.planned) rule.planned(plan);
+      caught |= !e.difference(plan, on, rule.done).empty();
+    }
+    CHECK(caught);
+  }
+}
+
+TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
+  const operation_list n = small_network();
+  const mesh on{{"data", 2}, {"model", 2}};
+  auto plan = [&](const char* rules) { return plan_network(n, rules, on); };
+  CHECK_THROWS_WITH_AS(plan("batch:date"), "the layout puts 'batch' on the axis 'date', and the mesh has data=2,model=2", error);
+  CHECK_THROWS_WITH_AS(plan("convolution*/batch:data"), "the layout's 'convolution*' is the name of no layer", error);
+  CHECK_THROWS_WITH_AS(plan("dense*/filters:model"), "no layer that 'dense*' names has a dimension 'filters' that can be cut", error);
+  CHECK_THROWS_WITH_AS(plan("batch:data,filters:data"), "layer 'conv1': the axis 'data' cannot cut both 'batch' and 'filters'", error);
+  CHECK_THROWS_WITH_AS(plan("flatten/channels:data"), "layer 'flatten' can cut 3 channels only into pieces of equal size", error);
+  operation_list wrong({{"batch", 2}, {"channels", 1}, {"height", 4}, {"width", 4}});
+  CHECK_THROWS_WITH_AS(wrong.dense("dense1", 3), "layer 'dense1' needs (batch, features) and gets (batch 2, channels 1, height 4, width 4); flatten first", error);
+  CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' makes (batch 2, filters 1, height 0, width 4) of (batch 2, channels 1, height 4, width 4)", error);
+}

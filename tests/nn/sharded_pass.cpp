@@ -1,0 +1,184 @@
+#include <tutti/nn/sharded_pass.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include <tutti/kernel/naive_backend.hpp>
+
+#include "../comm/thread_ranks.hpp"
+#include "../kernel/data.hpp"
+#include "../mesh/worlds.hpp"
+
+using namespace tutti;
+
+namespace {
+
+using backend = naive_backend<modular>;
+
+constexpr window three{.size = 3, .pad_low = 1, .pad_high = 1}, two{.size = 2, .stride = 2};
+
+operation_list small_network() {
+  operation_list n({{"batch", 3}, {"channels", 2}, {"height", 7}, {"width", 6}});
+  n.convolution("conv1", 4, three, three);
+  n.pointwise("relu1");
+  n.pool("pool1", {.size = 3, .stride = 2, .pad_low = 1}, two);
+  const std::size_t skip = n.convolution("conv2", 3, {.size = 2, .pad_high = 1}, three);
+  n.pointwise("relu2");
+  const std::size_t other = n.convolution("conv3", 3, three, three);
+  n.sum("add", skip, other);
+  n.pointwise("relu3");
+  n.flatten("flatten");
+  n.dense("dense1", 5);
+  n.pointwise("relu4");
+  n.dense("dense2", 4);
+  return n;
+}
+
+/// What a rank has of the output and of each parameter's gradient, added up over
+/// the axes on which it is a sum.
+struct found {
+  std::vector<block> blocks;
+  std::vector<std::vector<modular>> values;
+};
+
+std::vector<modular> part_of(const block& part, const shape& whole, const std::vector<modular>& values) {
+  std::vector<modular> got(part.elements());
+  copy_block(part, block(whole), values.data(), part, got.data());
+  return got;
+}
+
+/// `nudged`: the operation to whose weights something is added.
+found train(communicator& world, const mesh& m, const operation_list& net, const std::string& rules, std::size_t nudged = 99) {
+  backend::context c;
+  process_mesh on(world, m);
+  const network_plan plan = plan_network(net, std::string_view(rules), m);
+  sharded_pass<backend> pass(c, on, net, plan);
+  std::vector<std::vector<backend::tensor>> values(net.all().size()), gradients(net.all().size());
+  std::uint64_t seed = 1;
+  for (std::size_t i = 0; i < net.all().size(); ++i)
+    for (std::size_t n = 0; n < net.all()[i].parameters.size(); ++n) {
+      const shape& dims = net.all()[i].parameters[n];
+      values[i].emplace_back(c, pass.stored(i, n));
+      gradients[i].emplace_back(c, pass.stored(i, n));
+      const block held = block_of(dims, plan.operations[i].parameters[n].at, m, on.rank());
+      const std::vector<modular> mine = part_of(held, dims, some<modular>(dims.elements(), ++seed));
+      std::copy(mine.begin(), mine.end(), values[i].back().stored().begin());
+      if (i == nudged && n == 0) {
+        const std::vector<modular> more = part_of(held, dims, some<modular>(dims.elements(), 500));
+        for (std::size_t e = 0; e < more.size(); ++e) values[i].back().stored()[e] = values[i].back().stored()[e] + more[e];
+      }
+    }
+  const auto input = part_of(pass.input_block(), net.shape_of(0), some<modular>(net.shape_of(0).elements(), 1));
+  std::copy(input.begin(), input.end(), pass.input().begin());
+  const shape& last = net.shape_of(net.all().size());
+  const auto dy = part_of(pass.output_block(), last, some<modular>(last.elements(), 99));
+  found all;
+  for (int step = 0; step < 2; ++step) {  // the second time in memory that holds something
+    pass.forward(values);
+    std::copy(dy.begin(), dy.end(), pass.output_gradient().begin());
+    pass.backward(values, gradients, [](std::size_t) {});
+  }
+  all.blocks.push_back(pass.output_block());
+  all.values.emplace_back(pass.output().begin(), pass.output().end());
+  for (std::size_t i = 0; i < net.all().size(); ++i)
+    for (std::size_t n = 0; n < gradients[i].size(); ++n) {
+      const parameter_plan& w = plan.operations[i].parameters[n];
+      std::vector<modular> sum(gradients[i][n].stored().begin(), gradients[i][n].stored().end());
+      for (int axis = 0; axis < m.axes(); ++axis)
+        if (w.gradient.partial_on(axis)) all_reduce(on.along(axis), sum, plus{});
+      all.blocks.push_back(block_of(w.dims, w.at, m, on.rank()));
+      all.values.push_back(sum);
+    }
+  return all;
+}
+
+void check(const operation_list& net, const mesh& m, const std::string& rules, const found& whole) {
+  CAPTURE(rules);
+  CAPTURE(m.text());
+  std::atomic<int> wrong{0};
+  thread_ranks::run(m.size(), [&](communicator& world) {
+    const found mine = train(world, m, net, rules);
+    for (std::size_t i = 0; i < mine.values.size(); ++i) {
+      std::vector<modular> expected(mine.blocks[i].elements());
+      copy_block(mine.blocks[i], whole.blocks[i], whole.values[i].data(), mine.blocks[i], expected.data());
+      wrong += mine.values[i] != expected;
+    }
+  });
+  CHECK(wrong == 0);
+}
+
+found on_one_rank(const operation_list& net, std::size_t nudged = 99) {
+  found whole;
+  thread_ranks::run(1, [&](communicator& world) { whole = train(world, mesh{}, net, "", nudged); });
+  return whole;
+}
+
+}  // namespace
+
+TEST_CASE("where nothing is bent, gradients say exactly what a change of the weights does, also where paths fork and join") {
+  operation_list net({{"batch", 2}, {"channels", 2}, {"height", 5}, {"width", 4}});
+  const std::size_t fork = net.convolution("a", 3, three, three);
+  const std::size_t one = net.convolution("b", 3, three, three), other = net.convolution("c", 3, three, three, fork);
+  net.sum("join", one, other);
+  net.flatten("flatten");
+  net.dense("d", 2);
+  const found before = on_one_rank(net);
+  const shape& last = net.shape_of(net.all().size());
+  const std::vector<modular> dy = some<modular>(last.elements(), 99);
+  std::size_t parameter = 1;
+  for (std::size_t i = 0; i < net.all().size(); ++i) {
+    if (!has_parameters(net.all()[i].what)) continue;
+    const found after = on_one_rank(net, i);
+    const std::vector<modular> change = some<modular>(net.all()[i].parameters[0].elements(), 500);
+    CHECK(inner_product(after.values[0], dy) == inner_product(before.values[0], dy) + inner_product(before.values[parameter], change));
+    parameter += 2;
+  }
+}
+
+TEST_CASE("a network on a mesh, its ranks exchanging what is planned, equals one rank: data, tensor, spatial and mixed") {
+  const operation_list net = small_network();
+  const found whole = on_one_rank(net);
+  const struct {
+    const char* on;
+    const char* rules;
+  } cases[] = {
+      {"data=3", "batch:data"},
+      {"model=2", "conv*/filters:model,dense*/units:model"},
+      {"model=2", "conv*/channels:model,dense*/features:model"},
+      {"rows=4", "conv*/height:rows"},
+      {"rows=2,columns=2", "conv*/height:rows,conv*/width:columns"},
+      {"data=2,model=2", "batch:data,conv*/filters:model,dense*/units:model"},
+      {"data=2,model=3", "conv*/batch:data,conv2/channels:model,relu1/height:model,dense1/features:data+model"},
+      {"p=4", "conv*/batch:p,dense*/units:p"},
+      {"p=5", "conv*/width:p,dense*/units:p"},
+  };
+  for (const auto& one : cases) check(net, mesh::parse(one.on), one.rules, whole);
+}
+
+TEST_CASE("layers cut at random equal one rank") {
+  const operation_list net = small_network();
+  const found whole = on_one_rank(net);
+  const random_stream random{.seed = 70};
+  std::uint64_t next = 0;
+  std::size_t cases = 0;
+  for (const mesh& m : worlds::meshes())
+    for (int round = 0; round < 3; ++round) {
+      std::string rules;
+      for (const tensor_operation& o : net.all()) {
+        if (o.what == operation_kind::flatten || (!has_parameters(o.what) && random.below(next++, 3) != 0)) continue;
+        const shape over = o.over();
+        std::vector<std::string> cuts(over.rank());
+        for (int axis = 0; axis < m.axes(); ++axis)
+          if (const std::size_t d = random.below(next++, over.rank() + 1); d < over.rank())
+            cuts[d] += (cuts[d].empty() ? "" : "+") + m[axis].what.text();
+        for (std::size_t d = 0; d < over.rank(); ++d)
+          rules += (rules.empty() ? "" : ",") + o.label.text() + "/" + over[d].what.text() + ":" + cuts[d];
+      }
+      check(net, m, rules, whole);
+      ++cases;
+    }
+  MESSAGE("layouts, seed 70: " << cases);
+}
