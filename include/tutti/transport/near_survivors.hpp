@@ -119,6 +119,12 @@ class near_survivors final : public survivors {
     return all;
   }
 
+  bool lost_another() override {
+    for (int r : find_lost_())
+      if (std::find(members_.begin(), members_.end(), r) != members_.end()) start_again();
+    return board_.look().attempt != agreed_.attempt;
+  }
+
   bool settle() override {
     try {
       all_gather({});
