@@ -197,14 +197,17 @@ TUTTI_BODY communicator communicator::shrink(communicator_options options) {
   if (size_ != old.size())
     throw error(errc::invalid_argument, format("rank %d would shrink a communicator of %d of the session's %d ranks: shrink one of all "
                                                "of them, and split it again", world_rank_, size_, old.size()), world_rank_);
-  for (;;) try {
-      std::unique_ptr<survivors> found = core_->home.gather_survivors();
-      survivors& all = *found;
-      auto core = std::make_unique<detail::communicator_core>(old.joined_by(std::move(found)), options);
-      if (all.settle()) return communicator(std::move(core));
+  for (;;) {
+    const std::shared_ptr<survivors> all = core_->home.gather_survivors();
+    try {
+      auto core = std::make_unique<detail::communicator_core>(old.joined_by(all), options);
+      if (all->settle()) return communicator(std::move(core));
     } catch (const survivor_lost&) {
       // Once more, without it.
+    } catch (const error&) {
+      if (!all->lost_another()) throw;  // a connection to one that has died, say
     }
+  }
 }
 
 TUTTI_BODY std::optional<communicator> communicator::with_core(std::unique_ptr<detail::communicator_core> core) {

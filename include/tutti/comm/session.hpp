@@ -77,7 +77,7 @@ class session {
   std::unique_ptr<survivors> gather_survivors();
 
   /// A session of these alone. Collective over them.
-  std::shared_ptr<session> joined_by(std::unique_ptr<survivors> all) const;
+  std::shared_ptr<session> joined_by(std::shared_ptr<survivors> all) const;
 
  private:
   session(std::unique_ptr<exchange> all, int rank, int size, std::vector<int> members, loopback_world* world,
@@ -165,9 +165,14 @@ TUTTI_BODY std::unique_ptr<survivors> session::gather_survivors() {
   return fabric_->gather_survivors(options_.deadline);
 }
 
-TUTTI_BODY std::shared_ptr<session> session::joined_by(std::unique_ptr<survivors> all) const {
+TUTTI_BODY std::shared_ptr<session> session::joined_by(std::shared_ptr<survivors> all) const {
+  struct shared_exchange final : exchange {
+    explicit shared_exchange(std::shared_ptr<survivors> s) : with(std::move(s)) {}
+    contributions all_gather(bytes_view mine) override { return with->all_gather(mine); }
+    std::shared_ptr<survivors> with;
+  };
   std::vector<int> members = all->members();
-  return std::shared_ptr<session>(new session(std::move(all), rank_, world_size_, std::move(members), nullptr, options_, trace_));
+  return std::shared_ptr<session>(new session(std::make_unique<shared_exchange>(std::move(all)), rank_, world_size_, std::move(members), nullptr, options_, trace_));
 }
 
 TUTTI_BODY std::shared_ptr<memory_source> session::memory() { return fabric_->memory(); }

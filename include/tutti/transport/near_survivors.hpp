@@ -119,6 +119,16 @@ class near_survivors final : public survivors {
     return all;
   }
 
+  bool lost_another() override {
+    // One that is being killed gives its memory up before it counts as ended.
+    for (const double until = now() + 0.5; board_.look().attempt == agreed_.attempt && now() < until;) {
+      for (int r : find_lost_())
+        if (std::find(members_.begin(), members_.end(), r) != members_.end()) start_again();
+      futex_wait(board_.event, board_.event.load(), stretch);
+    }
+    return board_.look().attempt != agreed_.attempt;
+  }
+
   bool settle() override {
     try {
       all_gather({});

@@ -21,6 +21,10 @@ class survivors : public exchange {
   /// In ascending order, the same on each of them.
   virtual const std::vector<int>& members() const = 0;
 
+  /// Whether another has been lost, so that what failed here may be its doing: then
+  /// those that remain gather once more.
+  virtual bool lost_another() { return false; }
+
   /// To be called once each of them has made what it needs: true, on all of them,
   /// where all have come so far. Nothing can be gathered afterwards.
   virtual bool settle() = 0;
