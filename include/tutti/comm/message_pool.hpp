@@ -45,6 +45,9 @@ class message_pool {
     m.peer = c.peer;
     m.tag = c.tag;
     m.data = static_cast<std::byte*>(c.data);
+    // g++ 12 takes a local variable that is named here for one that nobody else
+    // writes to, and reads its old value after the wait.
+    asm volatile("" : : "r"(c.data) : "memory");
     m.bytes = c.bytes();
     m.moved = 0;
     m.lent = m.published = false;
