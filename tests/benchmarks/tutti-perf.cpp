@@ -157,7 +157,7 @@ TEST_CASE("what makes no sense is said, and nothing starts") {
            {{"all_reduce", "--type", "complex"}, "'complex' is none of char"},
            {{"all_reduce", "--op", "mean"}, "'mean' is none of sum"},
            {{"all_reduce", "--iterations", "-1"}, "--iterations: '-1'"},
-           {{"broadcast", "--algorithm", "ring"}, "'ring' is no algorithm of broadcast: there are tree, double_tree"}}) {
+           {{"broadcast", "--algorithm", "ring"}, "'ring' is no algorithm of broadcast: there are "}}) {
     std::vector<std::string> words{TUTTI_PERF};
     words.insert(words.end(), w.words.begin(), w.words.end());
     tests::process perf(words);

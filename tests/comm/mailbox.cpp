@@ -63,10 +63,11 @@ TEST_CASE("requests that nobody waits for go on") {
       std::vector<std::vector<int>> out(100, std::vector<int>(3000, c.rank())), in(100, std::vector<int>(3000, -1));
       for (auto& x : in) recv_async(c, x, 1 - c.rank());  // NOLINT: dropped at once
       for (auto& x : out) send_async(c, x, 1 - c.rank());
-      int last = -1;
-      send_recv(c, std::vector<int>(1, 4), 1 - c.rank(), span<int>(&last, 1), 1 - c.rank());
+      // As long as they are, so that it comes behind them.
+      std::vector<int> last(3000, -1);
+      send_recv(c, std::vector<int>(3000, 4), 1 - c.rank(), last, 1 - c.rank());
       for (const auto& x : in) message_cases::need(x == std::vector<int>(3000, 1 - c.rank()), "it did not go on");
-      message_cases::need(last == 4, format("the last is %d", last));
+      message_cases::need(last == std::vector<int>(3000, 4), "the last did not come");
       barrier(c);
     }, {.progress = how});
 }
