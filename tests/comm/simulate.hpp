@@ -44,38 +44,89 @@ struct outcome {
   std::uint64_t bytes_billed = 0, bytes_sent = 0;
 };
 
+template <class T>
+T poison() {
+  T p;
+  std::memset(static_cast<void*>(&p), 0x5a, sizeof p);
+  return p;
+}
+
+/// The inputs and outputs of all ranks before a call: every output is poisoned.
+template <class T>
+struct memories {
+  std::vector<std::vector<T>> inputs, outputs;
+  bool same;  // the input is the output
+
+  memories(const call_shape& c, int ranks) : inputs(static_cast<std::size_t>(ranks)), outputs(inputs), same(c.what == collective::broadcast || c.in_place) {
+    const auto p = static_cast<std::size_t>(ranks);
+    const bool splits = c.what == collective::reduce_scatter || c.what == collective::scatter;
+    const bool collects = c.what == collective::all_gather || c.what == collective::gather;
+    const bool swaps = c.what == collective::all_to_all;
+    for (std::size_t r = 0; r < p; ++r) {
+      for (std::size_t i = 0; i < (splits || swaps ? c.count * p : c.count); ++i)
+        inputs[r].push_back(operand<T>(static_cast<int>(r), i));
+      outputs[r].assign(collects || swaps ? c.count * p : c.count, poison<T>());
+      if (same) outputs[r] = inputs[r];
+    }
+  }
+  const std::byte* input(std::size_t r) const { return reinterpret_cast<const std::byte*>((same ? outputs : inputs)[r].data()); }
+  std::byte* output(std::size_t r) { return reinterpret_cast<std::byte*>(outputs[r].data()); }
+
+  /// What is not as it should be after the call; empty where all is right.
+  template <class Op>
+  std::string wrong(const call_shape& c, const Op& op) const {
+    const int ranks = static_cast<int>(inputs.size());
+    const bool blocks = blocked(c.what), swaps = c.what == collective::all_to_all;
+    const bool collects = c.what == collective::all_gather || c.what == collective::gather;
+    for (std::size_t r = 0; r < inputs.size(); ++r) {
+      const int me = static_cast<int>(r);
+      for (std::size_t i = 0; i < inputs[r].size() && c.what != collective::broadcast; ++i)
+        if (!(inputs[r][i] == operand<T>(me, i))) return "an input was changed";
+      for (std::size_t i = 0; i < outputs[r].size(); ++i) {
+        T want = poison<T>();
+        if (c.what == collective::broadcast) {
+          want = operand<T>(c.root, i);
+        } else if (c.what == collective::scatter) {
+          want = operand<T>(c.root, r * c.count + i);
+        } else if (swaps) {
+          want = operand<T>(static_cast<int>(i / c.count), r * c.count + i % c.count);
+        } else if (collects) {
+          if (c.what == collective::all_gather || me == c.root) want = operand<T>(static_cast<int>(i / c.count), i % c.count);
+        } else if (c.what == collective::exclusive_scan && me == 0) {
+          // stays as it was
+        } else if (c.what != collective::reduce || me == c.root) {
+          const std::size_t at = blocks ? r * c.count + i : i;
+          want = operand<T>(0, at);
+          const int last = c.what == collective::scan ? me + 1 : c.what == collective::exclusive_scan ? me : ranks;
+          for (int q = 1; q < last; ++q) want = op(want, operand<T>(q, at));
+        }
+        if (!(outputs[r][i] == want)) return "rank " + std::to_string(r) + ", element " + std::to_string(i);
+      }
+    }
+    return "";
+  }
+};
+
 /// Runs `c` on `ranks` ranks. Every output is poisoned first, every input
 /// compared with itself afterwards.
 template <class T, class Op>
 outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options options = {}) {
   const team all{ranks};
   const auto p = static_cast<std::size_t>(ranks);
-  const bool blocks = blocked(c.what);
   c.element = sizeof(T);
-  const bool splits = c.what == collective::reduce_scatter || c.what == collective::scatter;
-  const bool collects = c.what == collective::all_gather || c.what == collective::gather;
-  const bool swaps = c.what == collective::all_to_all;
-  const std::size_t in_count = splits || swaps ? c.count * p : c.count;
-  const std::size_t out_count = collects || swaps ? c.count * p : c.count;
   static const Op op{};
-  T poison;
-  std::memset(static_cast<void*>(&poison), 0x5a, sizeof poison);
-
+  memories<T> all_memory(c, ranks);
   simulated_network net(ranks, seed, options);
-  std::vector<std::vector<T>> inputs(p), outputs(p), scratch(p);
+  std::vector<std::vector<T>> scratch(p);
   std::vector<std::unique_ptr<prepared_call>> plans(p);
   std::vector<execution> agreements(p), bodies(p);
   outcome result;
   for (std::size_t r = 0; r < p; ++r) {
-    for (std::size_t i = 0; i < in_count; ++i) inputs[r].push_back(operand<T>(static_cast<int>(r), i));
-    outputs[r].assign(out_count, poison);
-    const bool same = c.what == collective::broadcast || c.in_place;
-    if (same) outputs[r] = inputs[r];
     plans[r] = prepare(c, all, {static_cast<int>(r)});
     const program& body = plans[r]->body;
-    scratch[r].resize(body.scratch_bytes / sizeof(T) + 1, poison);
-    execution_data data{.input = reinterpret_cast<const std::byte*>(same ? outputs[r].data() : inputs[r].data()),
-                        .output = reinterpret_cast<std::byte*>(outputs[r].data()),
+    scratch[r].resize(body.scratch_bytes / sizeof(T) + 1, poison<T>());
+    execution_data data{.input = all_memory.input(r),
+                        .output = all_memory.output(r),
                         .scratch = reinterpret_cast<std::byte*>(scratch[r].data()),
                         .element = sizeof(T), .alignment = alignof(T), .fold = {apply_fold<T, Op>, &op}};
     const envelope mark{.fingerprint = 1, .what = &plans[r]->what, .element = sizeof(T)};
@@ -112,31 +163,7 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
   }
   result.bytes_sent = net.bytes_sent();
 
-  for (std::size_t r = 0; r < p && result.wrong.empty(); ++r) {
-    const int me = static_cast<int>(r);
-    for (std::size_t i = 0; i < in_count && c.what != collective::broadcast; ++i)
-      if (!(inputs[r][i] == operand<T>(me, i))) result.wrong = "an input was changed";
-    for (std::size_t i = 0; i < out_count; ++i) {
-      T want = poison;
-      if (c.what == collective::broadcast) {
-        want = operand<T>(c.root, i);
-      } else if (c.what == collective::scatter) {
-        want = operand<T>(c.root, r * c.count + i);
-      } else if (swaps) {
-        want = operand<T>(static_cast<int>(i / c.count), r * c.count + i % c.count);
-      } else if (collects) {
-        if (c.what == collective::all_gather || me == c.root) want = operand<T>(static_cast<int>(i / c.count), i % c.count);
-      } else if (c.what == collective::exclusive_scan && me == 0) {
-        // stays as it was
-      } else if (c.what != collective::reduce || me == c.root) {
-        const std::size_t at = blocks ? r * c.count + i : i;
-        want = operand<T>(0, at);
-        const int last = c.what == collective::scan ? me + 1 : c.what == collective::exclusive_scan ? me : ranks;
-        for (int q = 1; q < last; ++q) want = op(want, operand<T>(q, at));
-      }
-      if (!(outputs[r][i] == want)) result.wrong = "rank " + std::to_string(r) + ", element " + std::to_string(i);
-    }
-  }
+  result.wrong = all_memory.wrong(c, op);
   return result;
 }
 

@@ -22,6 +22,9 @@ struct call_shape {
   std::string_view type = {};
   std::string_view operation = {};
   tutti::algorithm algorithm = tutti::algorithm::automatic;
+  /// For `plan_for`: every rank's buffers are the library's, so that neighbours
+  /// read and write them where they lie.
+  bool lent = false;
 
   /// Whether both name the same call: names are compared by where they stand,
   /// which may take equals for different, never the reverse.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -68,6 +69,11 @@ struct plan_settings {
                          static_cast<int>(item.size()), item.data()));
   }
 };
+
+/// Bytes of the whole vector; of an all_to_all, of the input.
+inline std::size_t vector_bytes(const call_shape& c, team all) {
+  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
+}
 
 namespace detail {
 
@@ -155,19 +161,60 @@ inline void prove(const call_shape& c, team all) {
 
 }  // namespace detail
 
-/// Bytes of the whole vector; of an all_to_all, of the input.
-inline std::size_t vector_bytes(const call_shape& c, team all) {
-  return c.count * c.element * (blocked(c.what) ? static_cast<std::size_t>(all.size) : 1);
+/// The algorithm whose steps are done directly where all buffers are lent:
+/// `automatic` where none is, since there is nothing to gain.
+constexpr algorithm direct_algorithm(collective what, team all) {
+  switch (what) {
+    case collective::all_reduce:
+    case collective::reduce_scatter:
+    case collective::all_gather:
+    case collective::all_to_all: return algorithm::pairwise;
+    // The other of two reads what the root lends without any agreement.
+    case collective::broadcast: return all.size > 2 ? algorithm::linear : algorithm::automatic;
+    default: return algorithm::automatic;
+  }
 }
 
+namespace detail {
+
+/// From this size of a vector on, in bytes, it has left the caches before it is
+/// used again.
+inline constexpr std::size_t streamed_bytes = std::size_t{16} << 20;
+
+inline std::optional<direct_program> prepare_direct(const call_shape& c, team all, rank me) {
+  std::vector<schedule> schedules;
+  std::vector<chunk_map> maps;
+  for (rank r{0}; r.value < all.size; ++r.value) {
+    schedules.push_back(make_schedule(c.what, c.algorithm, all, r, {c.root < 0 ? 0 : c.root}));
+    maps.push_back(map_chunks(c, all, r, schedules.back().parts, false));
+  }
+  auto direct = lower_directly(schedules, maps, me.value);
+  if (direct) direct->streams = vector_bytes(c, all) >= streamed_bytes;
+  return direct;
+}
+
+/// Everyone tells everyone `bytes` bytes of the library's own, or none.
+inline program tell_all(team all, rank me, std::size_t bytes) {
+  chunk_map map{.bounds = {}, .held_begin = me.value, .held_end = me.value + 1, .required_begin = 0, .required_end = all.size};
+  for (int i = 0; i <= all.size; ++i) map.bounds.push_back(static_cast<std::size_t>(i) * bytes);
+  program p = lower(pairwise_all_gather(all, me), map);
+  p.billed = false;
+  return p;
+}
+
+}  // namespace detail
+
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
-inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me) {
+/// `directly`: the algorithm that takes its place where all ranks' buffers are
+/// lent, if any.
+inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, rank me, algorithm directly = algorithm::automatic) {
   auto p = std::make_unique<prepared_call>();
   p->kind = c.what;
   p->what.count = c.count;
   p->what.element = static_cast<std::uint32_t>(c.element);
   p->what.root = c.root;
   p->staging = c.staging;
+  p->in_place = c.in_place;
   detail::put_name(p->what.kind, name_of(c.what));
   detail::put_name(p->what.algorithm, name_of(c.algorithm));
   detail::put_name(p->what.type, c.type);
@@ -183,7 +230,17 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, team all, ran
   const bool staged = (writes && small) || c.in_place;
   p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
   p->agree_first = writes && !small;
-  if (p->agree_first) {
+  if (directly != algorithm::automatic && !small && all.size > 1 && all.size <= detail::proved_when_made) {
+    call_shape lent = c;
+    lent.algorithm = directly;
+    if (all.size > detail::proved_by_tests) detail::prove(lent, all);
+    p->lent = detail::prepare_direct(lent, all, me);
+  }
+  if (p->lent) {
+    p->agree_first = true;
+    p->agreement = detail::tell_all(all, me, sizeof(loan_offer));
+    p->closing = detail::tell_all(all, me, 0);
+  } else if (p->agree_first) {
     const schedule barrier = make_schedule(collective::barrier, algorithm::dissemination, all, me);
     const call_shape nothing{.what = collective::barrier};
     p->agreement = lower(barrier, detail::map_chunks(nothing, all, me, barrier.parts, false));

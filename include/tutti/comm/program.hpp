@@ -50,6 +50,7 @@ struct program {
   std::vector<segment> last_copies;  ///< into the output, once all else is done
   std::size_t scratch_bytes = 0;
   std::size_t sent_bytes = 0;    ///< payload, all peers together: the bill
+  bool billed = true;            ///< false: what travels is the library's own
 };
 
 /// How a vector's chunks lie in the memories of one rank.

@@ -20,6 +20,15 @@ constexpr schedule linear_scatter(team all, rank me, rank root) {
   return s;
 }
 
+/// The root sends everyone all: one hop, but p−1 messages and p−1 times the
+/// vector from the root.
+constexpr schedule linear_broadcast(team all, rank me, rank root) {
+  schedule s;
+  if (me != root) s.recv(root, chunk{0});
+  for (int hop = 1; me == root && hop < all.size; ++hop) s.send(all.next(root, hop), chunk{0});
+  return s;
+}
+
 /// A chain: everyone folds what comes from the rank before with its own operand
 /// and hands it on. The vector once from each rank, in p−1 hops that a long
 /// vector streams through. Keeps the order of operands.

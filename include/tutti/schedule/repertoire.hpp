@@ -57,6 +57,7 @@ inline constexpr repertoire_entry repertoire[] = {
 
     {collective::broadcast, algorithm::tree, any_size, tree_broadcast},
     {collective::broadcast, algorithm::double_tree, any_size, double_tree_broadcast},
+    {collective::broadcast, algorithm::linear, any_size, linear_broadcast},
 
     {collective::reduce, algorithm::tree, any_size, tree_reduce},
     {collective::reduce, algorithm::double_tree, 1, double_tree_reduce},

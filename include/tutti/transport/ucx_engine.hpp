@@ -27,6 +27,9 @@ class ucx_fabric::mixed_link final : public link {
   rank_status& status() override { return *status_; }
   const rank_status* status_of(int peer) const override { return statuses_[static_cast<std::size_t>(peer)]; }
   bool any_message() const override { return any_message_; }
+  inline bool lends() const override;
+  inline loan lend(const std::byte* data, std::size_t bytes) const override;
+  inline std::byte* borrowed(int peer, loan from) override;
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
       if (kinds_[p] == link_kind::message)
@@ -38,6 +41,9 @@ class ucx_fabric::mixed_link final : public link {
   engine& owner_;
   std::uint32_t number_ = 0;
   bool any_message_ = false;
+  std::vector<int> members_;
+  const lender* lender_ = nullptr;
+  borrower* borrower_ = nullptr;
   arena_place place_{};
   std::size_t inbox_bytes_ = 0;
   rank_status* status_ = nullptr;
@@ -65,6 +71,9 @@ class ucx_fabric::engine final : public engine_transport {
   std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with) override {
     const std::size_t n = members.size(), self = static_cast<std::size_t>(me);
     auto made = std::make_unique<mixed_link>(*this, me, n);
+    made->members_ = members;
+    made->lender_ = fabric_.memory_.get();
+    made->borrower_ = fabric_.borrowings_.get();
     const slot_shape shape = shape_for(n);
     bool any_message = false;  // of this rank's; `any_message_` is of any two
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
@@ -292,6 +301,14 @@ inline ucx_fabric::mixed_link::mixed_link(engine& owner, int me, std::size_t pee
     : owner_(owner), senders_(peers), receivers_(peers), statuses_(peers), kinds_(peers, link_kind::message),
       remembered_(peers) {
   kinds_[static_cast<std::size_t>(me)] = link_kind::self;
+}
+
+inline bool ucx_fabric::mixed_link::lends() const { return !any_message_; }
+inline loan ucx_fabric::mixed_link::lend(const std::byte* data, std::size_t bytes) const {
+  return lender_->lend(data, bytes);
+}
+inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
+  return borrower_->find(members_[static_cast<std::size_t>(peer)], from);
 }
 
 inline ucx_fabric::mixed_link::~mixed_link() {
