@@ -38,7 +38,7 @@ simulate::outcome run(call_shape c, int ranks, std::uint64_t seed, bool streams)
   simulate::memories<T> memories(c, ranks);
   std::mt19937_64 random(seed);
   const Op op{};
-  const fold_function fold{apply_fold<T, Op>, &op};
+  const fold_function fold {apply_fold<T, Op>, &op};
   std::vector<direct_program> programs(p);
   std::vector<direct_execution> runs(p);
   simulate::outcome result;

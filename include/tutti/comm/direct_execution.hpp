@@ -92,8 +92,9 @@ class direct_execution {
   }
 
  private:
-  // Of each source, so that what is folded stays in the first cache.
-  static constexpr std::size_t block_bytes = 4096;
+  // Of each source, so that what is folded stays in the first cache; where memory
+  // sets the pace, reading and writing should be under way at the same time.
+  static constexpr std::size_t block_bytes = 4096, streamed_block_bytes = 512;
 
   static std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
   static std::size_t whole(std::size_t bytes, std::size_t element) { return element < bytes ? bytes - bytes % element : element; }
@@ -105,9 +106,9 @@ class direct_execution {
   std::byte* target(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + p.sources + i]); }
 
   void reduce(const direct_pass& p, std::size_t end, std::size_t element, const fold_function& fold) {
-    const std::size_t block = whole(block_bytes, element);
-    alignas(64) std::byte passing_by[block_bytes];
-    const bool streams = program_->streams && block <= block_bytes;
+    alignas(64) std::byte passing_by[streamed_block_bytes];
+    const bool streams = program_->streams && element <= streamed_block_bytes;
+    const std::size_t block = whole(streams ? streamed_block_bytes : block_bytes, element);
     for (std::size_t i = at_; i < end; i += block) {
       const std::size_t n = least(block, end - i);
       std::byte* sum = streams ? passing_by : target(p, 0) + i;

@@ -166,8 +166,8 @@ class direct_lowering {
     for (int c = mine.required_begin; c < mine.required_end; ++c)
       if (!results[at(c)] && !arrives[at(c)]) begin(c, in(me_, c));
     for (int c : order) add(*results[at(c)], length(c));
-    program_.input_bytes = mine.bounds[at(mine.held_end)] - mine.bounds[at(mine.held_begin)];
-    program_.output_bytes = mine.bounds[at(mine.required_end)] - mine.bounds[at(mine.required_begin)];
+    program_.input_bytes = mine.held();
+    program_.output_bytes = mine.required();
     return true;
   }
 

@@ -177,9 +177,9 @@ constexpr algorithm direct_algorithm(collective what, team all) {
 
 namespace detail {
 
-/// From this size of a vector on, in bytes, it has left the caches before it is
-/// used again.
-inline constexpr std::size_t streamed_bytes = std::size_t{16} << 20;
+/// Inputs and outputs of all ranks that have together as many bytes have left the
+/// caches before they are used again.
+inline constexpr std::size_t streamed_bytes = std::size_t{32} << 20;
 
 inline std::optional<direct_program> prepare_direct(const call_shape& c, team all, rank me) {
   std::vector<schedule> schedules;
@@ -189,7 +189,11 @@ inline std::optional<direct_program> prepare_direct(const call_shape& c, team al
     maps.push_back(map_chunks(c, all, r, schedules.back().parts, false));
   }
   auto direct = lower_directly(schedules, maps, me.value);
-  if (direct) direct->streams = vector_bytes(c, all) >= streamed_bytes;
+  if (direct) {
+    std::size_t all_bytes = 0;
+    for (const chunk_map& m : maps) all_bytes += m.held() + m.required();
+    direct->streams = all_bytes >= streamed_bytes;
+  }
   return direct;
 }
 
