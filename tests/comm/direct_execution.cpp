@@ -76,7 +76,7 @@ TEST_CASE("every direct form brings about what the collective promises, in whate
   MESSAGE("seed " << seed);
   for (collective what : direct_ones)
     for (int ranks = 1; ranks <= 33; ranks += ranks < 9 ? 1 : 8)
-      for (std::size_t count : {0u, 1u, 7u, 700u, 20011u})
+      for (std::size_t count : {1u, 7u, 700u, 20011u})
         for (bool streams : {false, true}) {
           if (ranks > 9 && count > 700) continue;
           INFO(name_of(what) << ", ranks " << ranks << ", count " << count << (streams ? ", streaming" : ""));

@@ -193,8 +193,9 @@ class direct_lowering {
 }  // namespace detail
 
 /// The passes of rank `me` that bring about what the team's schedules do, or
-/// nothing where some rank passes on what it received, or folds what was folded
-/// elsewhere: then one synchronisation is not enough.
+/// nothing where it passes on what others write to it, or folds what was folded
+/// elsewhere: then two synchronisations are not enough. Together the passes of
+/// all ranks do it only where all have some.
 inline std::optional<direct_program> lower_directly(const std::vector<schedule>& team, const std::vector<chunk_map>& maps, int me) {
   return detail::direct_lowering(team, maps, me).result();
 }

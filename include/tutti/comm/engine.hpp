@@ -155,7 +155,10 @@ class engine {
       if (!o.agreed) {
         moved = o.agreement.progress(q.channels());
         if (o.agreement.met().met) mismatch(q, o, o.agreement.met());
-        if (!o.agreement.done() || !o.begin_body(q.channels())) return moved;
+        if (!o.agreement.done()) return moved;
+        // After a verdict peers' memory may be gone, or be used for something else.
+        if (o.plan->lent && fabric_.board().any()) return false;
+        if (!o.begin_body(q.channels())) return moved;
       }
       if (o.lent && o.direct.under_way()) {
         if (fabric_.board().any()) return false;
