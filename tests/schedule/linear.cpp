@@ -39,9 +39,9 @@ TEST_CASE("straight to and from the root of 4, as drawn") {
 TEST_CASE("everything straight from the root of 4, as drawn") {
   CHECK(draw_text(collective::broadcast, algorithm::linear, {4}, {1}) == R"(     │ rank 0    │ rank 1    │ rank 2    │ rank 3
 ─────┼───────────┼───────────┼───────────┼───────────
-   1 │      c0←1 │ c0→2      │      c0←1 │      c0←1
+   1 │      c0←1 │ c0→0      │      c0←1 │      c0←1
+     │           │ c0→2      │           │
      │           │ c0→3      │           │
-     │           │ c0→0      │           │
 )");
 }
 
