@@ -108,7 +108,9 @@ class direct_execution {
   void reduce(const direct_pass& p, std::size_t end, std::size_t element, const fold_function& fold) {
     alignas(64) std::byte passing_by[streamed_block_bytes];
     const bool streams = program_->streams && element <= streamed_block_bytes;
-    const std::size_t block = whole(streams ? streamed_block_bytes : block_bytes, element);
+    // Two operands and one result are through with a block at once.
+    const bool once = p.sources == 2 && p.targets == 1;
+    const std::size_t block = whole(streams ? streamed_block_bytes : once ? slice_bytes : block_bytes, element);
     for (std::size_t i = at_; i < end; i += block) {
       const std::size_t n = least(block, end - i);
       std::byte* sum = streams ? passing_by : target(p, 0) + i;

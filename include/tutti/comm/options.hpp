@@ -26,7 +26,7 @@ struct waiting_policy {
 /// where somebody else wants that core too, a peer that has none stands still
 /// until the spinning rank yields or its time slice of milliseconds is over.
 constexpr waiting_policy default_waiting(int ranks_here, int cores) {
-  return ranks_here <= cores ? waiting_policy{.spins = 200, .yields = 2000} : waiting_policy{.spins = 0, .yields = 1000};
+  return ranks_here <= cores ? waiting_policy{.spins = 200, .yields = 2000} : waiting_policy{.spins = 0, .yields = 200};
 }
 
 /// What a rank asks of its session, for all communicators.
