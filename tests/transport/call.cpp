@@ -33,6 +33,7 @@ TEST_CASE("a call is described as a person would write it") {
   c.counts = call::by_pair;  // nobody knows how many
   CHECK(describe(c) == "broadcast of float, root 0, ring");
   CHECK_FALSE(is_message(c));
+  c.counts = 0;
   std::strcpy(c.kind, "recv");
   std::strcpy(c.operation, "from rank 3");
   c.count = 5;

@@ -91,7 +91,10 @@ algorithm choose(collective what, const team& all, std::size_t bytes, bool commu
   for (const repertoire_entry& entry : repertoire) {
     if (entry.what != what || !fits(entry.how, all) || (!commutative && !keeps_order(what, entry.how, all))) continue;
     if (!blocks.empty() && !entry.uneven) continue;
-    const double seconds = predict(what, entry.how, all, bytes, model, rank{}, blocks);
+    double seconds = predict(what, entry.how, all, bytes, model, rank{}, blocks);
+    // The ranks of a host share its way to others, which no pair's link shows: who
+    // sends least over it is preferred to what seems faster by less than a tenth.
+    if (tells_hosts_apart(entry.how)) seconds *= 0.9;
     if (best != algorithm::automatic && seconds >= least) continue;
     best = entry.how;
     least = seconds;
