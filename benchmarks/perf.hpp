@@ -176,7 +176,7 @@ class perf {
     wrong_ += m.wrong;
     const tutti::plan planned = world_.plan_for(
         {.what = p.what, .count = tutti::blocked(p.what) ? p.block() : p.count(), .element = element,
-         .root = tutti::rooted(p.what) ? 0 : -1, .algorithm = how});
+         .root = tutti::rooted(p.what) ? 0 : -1, .algorithm = how, .lent = options_.buffers == "library"});
     if (world_.rank() != 0) return;
     const row r{.of = p, .type = p.what == collective::barrier ? "none" : options_.type,
                 .operation = tutti::reduces(p.what) ? options_.operation : "none",

@@ -4,6 +4,8 @@
 // the first that is not so.
 #include <string>
 
+#include <tutti/comm/plan.hpp>
+
 #include "groups.hpp"
 
 namespace bill {
@@ -124,6 +126,34 @@ inline void check_bill(communicator& world) {
   groups::need(next->counters().sent() == traffic{} && next->counters().of(collective::all_reduce).done == 0,
                "a new communicator starts from nothing", *next);
   groups::need(world.size() == 1 || after.bytes > 0, "what making a communicator sends is the parent's", world);
+}
+
+/// The same of buffers that neighbours read and write where they lie, on ranks
+/// that can: then what a plan bills is the direct form's.
+inline void check_lent(communicator& c) {
+  using numbers = buffer<float>;
+  const auto p = static_cast<std::size_t>(c.size());
+  for (std::size_t n : {6001u, 40000u}) {
+    numbers in(c, n * p), out(c, n * p);
+    for (float& v : in) v = 1;
+    const span<float> one(in.data(), n), other(out.data(), n);
+    auto check = [&](collective what, auto call) {
+      const plan billed = c.plan_for({.what = what, .count = n, .element = sizeof(float), .root = rooted(what) ? 1 : -1, .lent = true});
+      const statistics before = c.counters();
+      call();
+      const statistics now = c.counters().since(before);
+      const std::string name = std::string(name_of(what)) + " of lent buffers";
+      cases::need(now.sent().bytes == billed.bytes_sent, name + " sent other than billed", n, c);
+      cases::need(now.of(what) == statistics::calls{1, now.sent()}, name + ", counted by collective", n, c);
+      const algorithm directly = direct_algorithm(what, {c.size()});
+      cases::need(directly == algorithm::automatic || billed.algorithm == directly, name + ", planned otherwise", n, c);
+    };
+    check(collective::all_reduce, [&] { all_reduce(c, one, other); });
+    check(collective::reduce_scatter, [&] { reduce_scatter(c, in, other); });
+    check(collective::all_gather, [&] { all_gather(c, one, out); });
+    check(collective::all_to_all, [&] { all_to_all(c, in, out); });
+    check(collective::broadcast, [&] { broadcast(c, one, 1); });
+  }
 }
 
 }  // namespace bill

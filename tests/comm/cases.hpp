@@ -224,7 +224,9 @@ inline void check_lent(communicator& c, std::size_t n) {
       if (x[from + i] != total<std::int32_t>(p, first + i)) return false;
     return true;
   };
-  for (const repertoire_entry& entry : repertoire) {
+  std::vector<repertoire_entry> entries(std::begin(repertoire), std::end(repertoire));
+  for (collective what : every_collective) entries.push_back({.what = what});  // as the plan likes
+  for (const repertoire_entry& entry : entries) {
     const call_options how{.algorithm = entry.how};
     const std::string name = std::string(name_of(entry.what)) + " by " + name_of(entry.how) + ", lent";
     numbers in(c, wide), out(c, wide);
@@ -243,6 +245,18 @@ inline void check_lent(communicator& c, std::size_t n) {
       case collective::reduce_scatter:
         reduce_scatter(c, in, result, plus{}, how);
         need(is_total(out, 0, mine), name, n, c);
+        reduce_scatter(c, in, span(in).subspan(mine, n), plus{}, how);
+        need(is_total(in, mine, mine), name + ", in place", n, c);
+        break;
+      case collective::all_to_all:
+        all_to_all(c, in, out, how);
+        for (std::size_t i = 0; i < wide; ++i)
+          need(out[i] == value<std::int32_t>(static_cast<int>(i / (n ? n : 1)), mine + i % (n ? n : 1)), name, n, c);
+        // One of them in place: then nobody may read while it writes.
+        if (me == p - 1) all_to_all(c, in, how);
+        else all_to_all(c, in, out, how);
+        for (std::size_t i = 0; i < wide; ++i)
+          need((me == p - 1 ? in : out)[i] == value<std::int32_t>(static_cast<int>(i / (n ? n : 1)), mine + i % (n ? n : 1)), name + ", one in place", n, c);
         break;
       case collective::all_gather:
         all_gather(c, part, out, how);

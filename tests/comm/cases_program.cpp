@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
       groups::check_refusals(world);
     } else if (how.find("bill") != std::string::npos) {
       bill::check_bill(world);
+      if (how == "bill" && world.size() > 1 && world.link_to(1 - (world.rank() > 0)) == tutti::link_kind::window) bill::check_lent(world);
     } else {
       cases::check_all(world, how != "all");
     }

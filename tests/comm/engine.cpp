@@ -29,6 +29,30 @@ TEST_CASE("a rank that throws is named with what it threw, everywhere") {
   }
 }
 
+TEST_CASE("whatever happens while ranks write into each other's buffers is an error everywhere") {
+  for (const char* fault : {"kill-writer", "stop-writer"}) {
+    const report r = with_fault(fault, 3, 1, "window", "300000");
+    INFO(fault << ":\n" << r.ended.output);
+    CHECK(r.ended.code != 0);
+    CHECK(r.ended.left_behind == "");
+    std::set<int> told = r.told;
+    told.erase(1);  // the launcher reports it too
+    CHECK(told == all_but(3, 1));
+    CHECK(r.sentences.begin()->find("rank 1 (") == 0);
+    CHECK(r.ended.output.find("operation 7") != std::string::npos);
+  }
+  report r = with_fault("throwing-writer", 3, 2, "window", "300000");
+  INFO(r.ended.output);
+  CHECK(r.told == all_but(3, -1));
+  CHECK(r.sentences.size() == 1);
+  CHECK(r.sentences.begin()->find("rank 2: operation 6 (all_reduce of 300000 float, ") == 0);
+  r = with_fault("count-lent", 3, 1, "window", "300000");
+  INFO(r.ended.output);
+  CHECK(r.told == all_but(3, -1));
+  CHECK(r.ended.output.find("ranks called different things") != std::string::npos);
+  CHECK(r.ended.output.find("a receive buffer was changed") == std::string::npos);
+}
+
 TEST_CASE("every rank logs the last operations that led to the verdict") {
   for (const char* link : {"window", "message"}) {
     const report r = with_fault("throwing-operation", 3, 2, link);

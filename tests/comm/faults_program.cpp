@@ -151,6 +151,27 @@ int main(int argc, char** argv) {
         // In the middle: after some of the vector was folded.
         all_reduce(world, x, ends{me ? (fault == "kill" ? SIGKILL : SIGSTOP) : 0, n / 4}, {.algorithm = algorithm::ring});
         for (;;) all_reduce(world, x);
+      } else if (fault == "kill-writer" || fault == "stop-writer") {
+        // In the middle of writing into the others' buffers.
+        buffer<float> lent(world, n), result(world, n);
+        for (float& v : lent) v = 1;
+        all_reduce(world, lent, result);
+        all_reduce(world, lent, result, ends{me ? (fault == "kill-writer" ? SIGKILL : SIGSTOP) : 0, n / static_cast<std::size_t>(world.size()) / 2});
+        for (;;) all_reduce(world, lent, result);
+      } else if (fault == "throwing-writer") {
+        buffer<float> lent(world, n);
+        for (float& v : lent) v = 1;
+        all_reduce(world, lent, picky{me});
+      } else if (fault == "count-lent") {
+        buffer<float> lent(world, n), result(world, n);
+        for (float& v : result) v = 7;
+        const std::size_t some = n - me;
+        try {
+          all_reduce(world, span<float>(lent).subspan(0, some), span<float>(result).subspan(0, some));
+        } catch (...) {
+          for (std::size_t i = 0; i < n; ++i) untouched[i] = result[i];
+          throw;
+        }
       } else if (fault == "kill-lender") {
         // Its memory goes with it, before or while others read it. Each round's
         // buffer is new, so that it must be opened first.

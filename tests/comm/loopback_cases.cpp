@@ -17,6 +17,16 @@ TEST_CASE("every call between threads of one process") {
   }
 }
 
+TEST_CASE("every call between threads that read and write each other's buffers") {
+  for (int ranks : {2, 3, 5}) {
+    CAPTURE(ranks);
+    CHECK_NOTHROW(thread_ranks::run(ranks, [](communicator& world) {
+      cases::check_all(world, true);
+      bill::check_lent(world);
+    }, {}, {}, true));
+  }
+}
+
 TEST_CASE("communicators of parts of the ranks, between threads of one process") {
   for (int ranks : {1, 2, 3, 5, 8}) {
     CAPTURE(ranks);
@@ -74,6 +84,65 @@ TEST_CASE("whoever waits for a late rank counts that it slept, and whoever has n
     }));
     CHECK(slept > 0);
   }
+}
+
+namespace {
+struct grumbles {
+  static constexpr bool commutative = true;
+  std::atomic<int>* left;  // calls until it throws
+  float operator()(float a, float b) const {
+    if (left && left->fetch_sub(1) == 0) throw std::runtime_error("does not add today");
+    return a + b;
+  }
+};
+}  // namespace
+
+TEST_CASE("an operation that throws while others write ends the call on every rank, and nobody writes afterwards") {
+  constexpr std::size_t n = 400000;
+  for (int culprit : {0, 2}) {
+    std::atomic<int> left{50000}, told{0}, late{0}, ended{0};
+    try {
+      thread_ranks::run(3, [&](communicator& world) {
+        std::vector<float> in(n, 1), out(n, 7);
+        try {
+          all_reduce(world, in, out, grumbles{world.rank() == culprit ? &left : nullptr});
+        } catch (const error& e) {
+          told += e.code() == errc::rank_failed && e.rank() == culprit && std::string(e.what()).find("does not add today") != std::string::npos;
+          for (++ended; ended < 3;) ::sched_yield();  // now all have given up
+          const std::vector<float> before = out;
+          for (int i = 0; i < 1000; ++i) ::sched_yield();
+          late += out != before;
+          throw;
+        }
+      }, {}, {}, true);
+      CHECK(false);
+    } catch (const error& e) {
+      CHECK(e.rank() == culprit);
+    }
+    CHECK(told == 3);
+    CHECK(late == 0);
+  }
+}
+
+TEST_CASE("ranks that call different things write nothing into each other's buffers") {
+  std::atomic<int> told{0}, changed{0};
+  try {
+    thread_ranks::run(3, [&](communicator& world) {
+      std::vector<float> in(50000, 1), out(50000, 7);
+      const std::size_t n = in.size() - (world.rank() == 1);
+      try {
+        all_reduce(world, span<float>(in).subspan(0, n), span<float>(out).subspan(0, n));
+      } catch (const error& e) {
+        told += e.code() == errc::mismatch;
+        for (float v : out) changed += v != 7;
+        throw;
+      }
+    }, {}, {}, true);
+    CHECK(false);
+  } catch (const error&) {
+  }
+  CHECK(told == 3);
+  CHECK(changed == 0);
 }
 
 TEST_CASE("a rank that throws ends the others' waiting") {

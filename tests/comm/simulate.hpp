@@ -47,6 +47,69 @@ struct outcome {
   int strangers = 0;  ///< ranks that have met another call: then no more is looked at than that no output has changed
 };
 
+template <class T>
+T poison() {
+  T p;
+  std::memset(static_cast<void*>(&p), 0x5a, sizeof p);
+  return p;
+}
+
+/// The inputs and outputs of all ranks before a call: every output is poisoned.
+template <class T>
+struct memories {
+  std::vector<std::vector<T>> inputs, outputs;
+  bool same;  // the input is the output
+
+  memories(const call_shape& c, int ranks) : inputs(static_cast<std::size_t>(ranks)), outputs(inputs), same(c.what == collective::broadcast || c.in_place) {
+    const auto p = static_cast<std::size_t>(ranks);
+    const bool splits = c.what == collective::reduce_scatter || c.what == collective::scatter;
+    const bool collects = c.what == collective::all_gather || c.what == collective::gather;
+    const bool swaps = c.what == collective::all_to_all;
+    for (std::size_t r = 0; r < p; ++r) {
+      for (std::size_t i = 0; i < (splits || swaps ? c.count * p : c.count); ++i)
+        inputs[r].push_back(operand<T>(static_cast<int>(r), i));
+      outputs[r].assign(collects || swaps ? c.count * p : c.count, poison<T>());
+      if (same) outputs[r] = inputs[r];
+    }
+  }
+  const std::byte* input(std::size_t r) const { return reinterpret_cast<const std::byte*>((same ? outputs : inputs)[r].data()); }
+  std::byte* output(std::size_t r) { return reinterpret_cast<std::byte*>(outputs[r].data()); }
+
+  /// What is not as it should be after the call; empty where all is right.
+  template <class Op>
+  std::string wrong(const call_shape& c, const Op& op) const {
+    const int ranks = static_cast<int>(inputs.size());
+    const bool blocks = blocked(c.what), swaps = c.what == collective::all_to_all;
+    const bool collects = c.what == collective::all_gather || c.what == collective::gather;
+    for (std::size_t r = 0; r < inputs.size(); ++r) {
+      const int me = static_cast<int>(r);
+      for (std::size_t i = 0; i < inputs[r].size() && c.what != collective::broadcast; ++i)
+        if (!(inputs[r][i] == operand<T>(me, i))) return "an input was changed";
+      for (std::size_t i = 0; i < outputs[r].size(); ++i) {
+        T want = poison<T>();
+        if (c.what == collective::broadcast) {
+          want = operand<T>(c.root, i);
+        } else if (c.what == collective::scatter) {
+          want = operand<T>(c.root, r * c.count + i);
+        } else if (swaps) {
+          want = operand<T>(static_cast<int>(i / c.count), r * c.count + i % c.count);
+        } else if (collects) {
+          if (c.what == collective::all_gather || me == c.root) want = operand<T>(static_cast<int>(i / c.count), i % c.count);
+        } else if (c.what == collective::exclusive_scan && me == 0) {
+          // stays as it was
+        } else if (c.what != collective::reduce || me == c.root) {
+          const std::size_t at = blocks ? r * c.count + i : i;
+          want = operand<T>(0, at);
+          const int last = c.what == collective::scan ? me + 1 : c.what == collective::exclusive_scan ? me : ranks;
+          for (int q = 1; q < last; ++q) want = op(want, operand<T>(q, at));
+        }
+        if (!(outputs[r][i] == want)) return "rank " + std::to_string(r) + ", element " + std::to_string(i);
+      }
+    }
+    return "";
+  }
+};
+
 /// One rank of a call.
 template <class T>
 struct member {

@@ -12,9 +12,10 @@ namespace thread_ranks {
 /// Runs `body(communicator&)`, or `body(communicator&, session&)`, on every
 /// rank. A rank that throws gives up, so that nobody waits for it until the
 /// deadline; what the first of them threw is thrown again.
+/// `lends`: they read and write each other's buffers where they lie.
 template <class Body>
-void run(int ranks, Body body, tutti::communicator_options how = {}, tutti::session_options options = {}) {
-  tutti::loopback_fabric::world shared;
+void run(int ranks, Body body, tutti::communicator_options how = {}, tutti::session_options options = {}, bool lends = false) {
+  tutti::loopback_fabric::world shared{.board = {}, .lends = lends};
   tutti::run_threads(ranks, [&](auto& b) {
     tutti::session s(b, shared, options);
     tutti::communicator world(s, how);

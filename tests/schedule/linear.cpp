@@ -13,11 +13,12 @@ using proofs::proved_up_to_8;
 
 static_assert(proved_up_to_8<collective::gather, algorithm::linear>);
 static_assert(proved_up_to_8<collective::scatter, algorithm::linear>);
+static_assert(proved_up_to_8<collective::broadcast, algorithm::linear>);
 static_assert(proved_up_to_8<collective::scan, algorithm::linear>);
 static_assert(proved_up_to_8<collective::exclusive_scan, algorithm::linear>);
 
 TEST_CASE("straight to and from the root is proved for 1 to 33 ranks and some more, any root") {
-  for (collective what : {collective::gather, collective::scatter}) proofs::prove_at_run_time(what, algorithm::linear);
+  for (collective what : {collective::gather, collective::scatter, collective::broadcast}) proofs::prove_at_run_time(what, algorithm::linear);
 }
 
 TEST_CASE("straight to and from the root of 4, as drawn") {
@@ -32,6 +33,15 @@ TEST_CASE("straight to and from the root of 4, as drawn") {
    1 │      c0←2 │      c1←2 │ c0→0      │      c3←2
      │           │           │ c1→1      │
      │           │           │ c3→3      │
+)");
+}
+
+TEST_CASE("everything straight from the root of 4, as drawn") {
+  CHECK(draw_text(collective::broadcast, algorithm::linear, {4}, {1}) == R"(     │ rank 0    │ rank 1    │ rank 2    │ rank 3
+─────┼───────────┼───────────┼───────────┼───────────
+   1 │      c0←1 │ c0→0      │      c0←1 │      c0←1
+     │           │ c0→2      │           │
+     │           │ c0→3      │           │
 )");
 }
 

@@ -35,6 +35,9 @@ struct call_shape {
 
   /// Whether nobody knows all counts, so that any two ranks must agree on theirs.
   bool by_pair() const { return uneven && what != collective::all_gather && what != collective::reduce_scatter; }
+  /// For `plan_for`: every rank's buffers are the library's, so that neighbours
+  /// read and write them where they lie.
+  bool lent = false;
 
   /// Whether both name the same call: names are compared by where they stand,
   /// which may take equals for different, never the reverse.

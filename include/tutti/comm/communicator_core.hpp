@@ -52,13 +52,25 @@ struct communicator_core {
   int world_rank() const { return queue->members()[static_cast<std::size_t>(me)]; }
 
   plan plan_for(call_shape c) {
+    const algorithm directly = direct(c);
     c.algorithm = choose_algorithm(c, everyone, settings);
-    const auto p = prepare(c, everyone, {me});
+    const auto p = prepare(c, everyone, {me}, directly);
+    const bool lent = c.lent && p->lent;
+    if (lent) c.algorithm = directly;
     const std::vector<double> blocks(c.counts.begin(), c.counts.end());
     const double seconds =
         c.by_pair() ? 0 : predict(c.what, c.algorithm, everyone, vector_bytes(c, everyone), settings.model_for(everyone), {}, blocks);
     return {.what = c.what, .algorithm = c.algorithm, .seconds = seconds,
-            .bytes_sent = p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
+            .bytes_sent = lent ? p->lent->sent_bytes : p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
+  }
+
+  // How a call is done where all buffers are lent: nobody has asked for another
+  // algorithm, and blocks are of one length.
+  algorithm direct(const call_shape& c) const {
+    if (c.uneven || !queue->channels().lends()) return algorithm::automatic;
+    const algorithm how = direct_algorithm(c.what, everyone);
+    const algorithm asked = c.algorithm != algorithm::automatic ? c.algorithm : settings.forced_for(c.what);
+    return asked == algorithm::automatic || asked == how ? how : algorithm::automatic;
   }
 
   statistics counters() const {
@@ -201,7 +213,7 @@ struct communicator_core {
     if (known.size() >= most_shapes) forget_shapes();
     call_shape chosen = c;
     chosen.algorithm = choose_algorithm(c, everyone, settings);
-    known.push_back({c, prepare(chosen, everyone, {me})});
+    known.push_back({c, prepare(chosen, everyone, {me}, direct(c))});
     last = static_cast<std::uint32_t>(known.size() - 1);
     return *known.back().how;
   }

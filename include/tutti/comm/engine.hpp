@@ -173,12 +173,19 @@ class engine {
         moved = o.agreement.progress(q.channels());
         if (o.agreement.met().met) mismatch(q, o, o.agreement.met());
         if (!o.agreement.done()) return moved;
-        o.agreed = true;
+        // After a verdict peers' memory may be gone, or be used for something else.
+        if (o.plan->lent && fabric_.board().any()) return false;
+        if (!o.begin_body(q.channels())) return moved;
+      }
+      if (o.lent && o.direct.under_way()) {
+        if (fabric_.board().any()) return false;
+        o.direct.progress(o.data.element, o.data.fold, [&](int peer, std::size_t bytes) { q.channels().to(peer).count(bytes); });
+        if (o.direct.under_way()) return true;
       }
       moved |= o.body.progress(q.channels());
       if (o.body.met().met) mismatch(q, o, o.body.met());
       if (!o.body.done()) return moved;
-      if (o.body.borrowed()) {
+      if (o.body.borrowed() || o.lent) {
         // After a verdict its owner may have written to it: whoever has seen that
         // must see the verdict as well.
         // (A thread sanitizer knows no fences.)
@@ -206,11 +213,7 @@ class engine {
     // verdict (`verdict_board::announce` has the fence).
     std::atomic_signal_fence(std::memory_order_seq_cst);
     if (fabric_.board().any() && !comes_before_verdict(q.id(o.what.number))) return false;
-    if (q.counts) {
-      traffic sent = o.body.sent();
-      if (o.plan->agree_first) sent += o.agreement.sent();
-      q.counts->completed(o.plan->kind, sent);
-    }
+    if (q.counts) q.counts->completed(o.plan->kind, o.sent());
     record_end(q, o, operation_record::state::done);
     q.pop();
     detail::finish(o, operation::stage::done);
@@ -223,16 +226,11 @@ class engine {
   }
 
   void begin(operation_queue& q, operation& o) {
-    o.begun = true;
-    o.waits_since = o.lost_since = 0;
-    o.steps = 1;
     o.begun_at = exact_ ? now() : coarse_now();
     q.recorder().begin(o.what.number, o.what, o.plan->shape, o.begun_at);
     q.channels().status().enter(o.plan->what, o.plan->shape, o.what.number);
     fabric_.open_operation.store(q.id(o.what.number), std::memory_order_relaxed);
-    o.agreed = !o.plan->agree_first;
-    if (!o.agreed) o.agreement.start(o.plan->agreement, {.pairs = o.data.pairs}, o.mark);
-    o.body.start(o.plan->body, o.data, o.mark);
+    o.begin(q.channels());
   }
 
   void record_end(operation_queue& q, const operation& o, operation_record::state how) {

@@ -189,8 +189,9 @@ class execution {
       moved = taken != send_port::full;
       if (moved) {
         s.offered += static_cast<std::size_t>(taken);
-        sent_.add(static_cast<std::size_t>(taken));
-        if (port.counted) port.counted->add(static_cast<std::size_t>(taken));
+        const std::size_t payload = program_->billed ? static_cast<std::size_t>(taken) : 0;
+        sent_.add(payload);
+        port.count(payload);
       }
     }
     const std::size_t before = s.done;

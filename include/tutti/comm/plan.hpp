@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -73,6 +74,11 @@ struct plan_settings {
                          static_cast<int>(item.size()), item.data()));
   }
 };
+
+/// Bytes of the whole vector; of an all_to_all, of the input.
+inline std::size_t vector_bytes(const call_shape& c, const team& all) {
+  return c.count * c.element * (blocked(c.what) && !c.uneven ? static_cast<std::size_t>(all.size) : 1);
+}
 
 namespace detail {
 
@@ -186,11 +192,6 @@ inline void prove(const call_shape& c, const team& all) {
 
 }  // namespace detail
 
-/// Bytes of the whole vector; of an all_to_all, of the input.
-inline std::size_t vector_bytes(const call_shape& c, const team& all) {
-  return c.count * c.element * (blocked(c.what) && !c.uneven ? static_cast<std::size_t>(all.size) : 1);
-}
-
 /// As the call is written: `all_gather_v` where blocks are uneven.
 inline std::string name_of(const call_shape& c) { return std::string(name_of(c.what)) + (c.uneven ? "_v" : ""); }
 
@@ -226,14 +227,64 @@ inline void keep_counts(prepared_call& p, const call_shape& c, const team& all) 
 
 }  // namespace detail
 
+/// The algorithm whose steps are done directly where all buffers are lent:
+/// `automatic` where none is, since there is nothing to gain.
+constexpr algorithm direct_algorithm(collective what, const team& all) {
+  switch (what) {
+    case collective::all_reduce: return algorithm::two_shot;
+    case collective::reduce_scatter:
+    case collective::all_gather:
+    case collective::all_to_all: return algorithm::pairwise;
+    // The other of two reads what the root lends without any agreement.
+    case collective::broadcast: return all.size > 2 ? algorithm::linear : algorithm::automatic;
+    default: return algorithm::automatic;
+  }
+}
+
+namespace detail {
+
+/// Inputs and outputs of all ranks that have together as many bytes have left the
+/// caches before they are used again.
+inline constexpr std::size_t streamed_bytes = std::size_t{32} << 20;
+
+inline std::optional<direct_program> prepare_direct(const call_shape& c, const team& all, rank me) {
+  std::vector<schedule> schedules;
+  std::vector<chunk_map> maps;
+  for (rank r{0}; r.value < all.size; ++r.value) {
+    schedules.push_back(make_schedule(c.what, c.algorithm, all, r, {c.root < 0 ? 0 : c.root}));
+    maps.push_back(map_chunks(c, all, r, schedules.back().parts, false));
+  }
+  auto direct = lower_directly(schedules, maps, me.value);
+  if (direct) {
+    std::size_t all_bytes = 0;
+    for (const chunk_map& m : maps) all_bytes += m.held() + m.required();
+    direct->streams = all_bytes >= streamed_bytes;
+  }
+  return direct;
+}
+
+/// Everyone tells everyone `bytes` bytes of the library's own, or none.
+inline program tell_all(const team& all, rank me, std::size_t bytes) {
+  chunk_map map{.bounds = {}, .held_begin = me.value, .held_end = me.value + 1, .required_begin = 0, .required_end = all.size};
+  for (int i = 0; i <= all.size; ++i) map.bounds.push_back(static_cast<std::size_t>(i) * bytes);
+  program p = lower(pairwise_all_gather(all, me), map);
+  p.billed = false;
+  return p;
+}
+
+}  // namespace detail
+
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
-inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& all, rank me) {
+/// `directly`: the algorithm that takes its place where all ranks' buffers are
+/// lent, if any.
+inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& all, rank me, algorithm directly = algorithm::automatic) {
   auto p = std::make_unique<prepared_call>();
   p->kind = c.what;
   p->what.count = c.count;
   p->what.element = static_cast<std::uint32_t>(c.element);
   p->what.root = c.root;
   p->staging = c.staging;
+  p->in_place = c.in_place;
   detail::put_name(p->what.kind, name_of(c));
   detail::put_name(p->what.algorithm, name_of(c.algorithm));
   detail::put_name(p->what.type, c.type);
@@ -250,8 +301,18 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
   const bool staged = (writes && small && !c.by_pair()) || c.in_place;
   p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
   p->agree_first = c.by_pair() ? all.size > 1 : writes && !small;
+  if (directly != algorithm::automatic && !small && all.size > 1 && all.size <= detail::proved_when_made) {
+    call_shape lent = c;
+    lent.algorithm = directly;
+    if (detail::needs_proof(directly, all)) detail::prove(lent, all);
+    p->lent = detail::prepare_direct(lent, all, me);
+  }
   if (c.by_pair()) {
     p->agreement = detail::pair_agreement(c, all, me);
+  } else if (p->lent) {
+    p->agree_first = true;
+    p->agreement = detail::tell_all(all, me, sizeof(loan_offer));
+    p->closing = detail::tell_all(all, me, 0);
   } else if (p->agree_first) {
     const call_shape nothing{.what = collective::barrier,
                              .algorithm = all.hosts() > 1 ? algorithm::leaders : algorithm::dissemination};

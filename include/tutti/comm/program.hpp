@@ -50,6 +50,7 @@ struct program {
   std::vector<segment> last_copies;  ///< into the output, once all else is done
   std::size_t scratch_bytes = 0;
   std::size_t sent_bytes = 0;    ///< payload, all peers together: the bill
+  bool billed = true;            ///< false: what travels is the library's own
 };
 
 /// How a vector's chunks lie in the memories of one rank.
@@ -58,6 +59,12 @@ struct chunk_map {
   int held_begin = 0, held_end = 0;          ///< chunks that the input holds
   int required_begin = 0, required_end = 0;  ///< chunks that the output must hold
   bool staged = false;  ///< keep the output untouched until all else is done
+
+  /// Bytes of the input, and of the output.
+  std::size_t held() const { return bytes(held_begin, held_end); }
+  std::size_t required() const { return bytes(required_begin, required_end); }
+
+  std::size_t bytes(int begin, int end) const { return bounds[static_cast<std::size_t>(end)] - bounds[static_cast<std::size_t>(begin)]; }
 };
 
 namespace detail {

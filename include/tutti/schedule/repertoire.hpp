@@ -85,6 +85,7 @@ inline constexpr repertoire_entry repertoire[] = {
      [](const team& t, rank r, rank root) { return k_nomial_broadcast(t, r, root, 4); }},
     {collective::broadcast, algorithm::k_nomial_8, any_size,
      [](const team& t, rank r, rank root) { return k_nomial_broadcast(t, r, root, 8); }},
+    {collective::broadcast, algorithm::linear, any_size, linear_broadcast},
 
     {collective::reduce, algorithm::leaders, any_size, leaders_reduce},
     {collective::reduce, algorithm::tree, any_size, tree_reduce},

@@ -167,7 +167,7 @@ class borrowings final : public borrower {
         bases_(std::make_unique<std::atomic<std::byte*>[]>(ranks_.size() * lending_board::most)),
         opened_(std::make_unique<ucx::opened_memory[]>(ranks_.size() * lending_board::most)) {}
 
-  const std::byte* find(int peer, loan from) override {
+  std::byte* find(int peer, loan from) override {
     const std::size_t segment = static_cast<std::size_t>(from >> lending_memory::segment_shift) - 1;
     const std::uint64_t offset = from & ((std::uint64_t{1} << lending_memory::segment_shift) - 1);
     const std::size_t place = static_cast<std::size_t>(peer) * lending_board::most + segment;

@@ -12,6 +12,7 @@
 #include <tutti/device/buffer.hpp>
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/link_kind.hpp>
+#include <tutti/transport/loan.hpp>
 #include <tutti/transport/port.hpp>
 #include <tutti/transport/survivors.hpp>
 #include <tutti/transport/verdict.hpp>
@@ -87,6 +88,14 @@ class link {
   /// When the connection with a peer ended, in seconds of `now()`; 0 where it has
   /// not, or where there is none.
   virtual double broken_since(int peer) const { return static_cast<void>(peer), 0; }
+
+  /// Whether any two members can lend each other memory: the same answer on all.
+  virtual bool lends() const { return false; }
+  /// Names memory of this rank to its peers; 0 where they cannot reach all of it.
+  virtual loan lend(const std::byte* data, std::size_t bytes) const { return static_cast<void>(data), static_cast<void>(bytes), 0; }
+  /// Where a peer's loan lies here, to be read and written; null where the peer
+  /// has ended. Throws `link` where it cannot be reached though the peer lives.
+  virtual std::byte* borrowed(int peer, loan from) { return static_cast<void>(peer), static_cast<void>(from), nullptr; }
 
   /// Tells peers that cannot see this rank's status in which call it waits.
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }

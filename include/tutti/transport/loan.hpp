@@ -29,7 +29,7 @@ class borrower {
   virtual ~borrower() = default;
   /// Null where the peer has ended; throws `link` where it cannot be reached
   /// though the peer lives.
-  virtual const std::byte* find(int peer, loan from) = 0;
+  virtual std::byte* find(int peer, loan from) = 0;
 };
 
 }  // namespace tutti

@@ -15,6 +15,7 @@ namespace tutti {
 /// threads.
 struct loopback_world {
   verdict_board board;
+  bool lends = false;  ///< whether ranks read and write each other's buffers where they lie
 };
 
 /// Ranks that are threads of one process: channels through memory that they
@@ -26,7 +27,7 @@ class loopback_fabric final : public fabric {
   explicit loopback_fabric(world& all, slot_shape shape = {.slots = 4, .bytes = 16384})
       : world_(all), shape_(shape) {}
 
-  std::unique_ptr<engine_transport> make_engine() override { return std::make_unique<engine>(shape_); }
+  std::unique_ptr<engine_transport> make_engine() override { return std::make_unique<engine>(shape_, world_.lends); }
   verdict_board& board() override { return world_.board; }
   void examine(std::uint64_t, const link&, const std::vector<int>&) override {}
   void declare(const verdict& v) override { world_.board.declare(v); }
@@ -51,8 +52,8 @@ class loopback_fabric final : public fabric {
 
   class loopback_link final : public link {
    public:
-    loopback_link(std::vector<shared_inbox> inboxes, int me, slot_shape shape)
-        : inboxes_(std::move(inboxes)), me_(me) {
+    loopback_link(std::vector<shared_inbox> inboxes, int me, slot_shape shape, bool lends)
+        : inboxes_(std::move(inboxes)), me_(me), lends_(lends) {
       for (std::size_t peer = 0; peer < inboxes_.size(); ++peer) {
         inbox &mine = *inboxes_[static_cast<std::size_t>(me)], &theirs = *inboxes_[peer];
         senders_.emplace_back(theirs.channel(me, shape), *theirs.owner);
@@ -72,17 +73,21 @@ class loopback_fabric final : public fabric {
     const rank_status* status_of(int peer) const override {
       return &inboxes_[static_cast<std::size_t>(peer)]->status;
     }
+    bool lends() const override { return lends_; }
+    loan lend(const std::byte* data, std::size_t) const override { return reinterpret_cast<loan>(data); }
+    std::byte* borrowed(int, loan from) override { return reinterpret_cast<std::byte*>(from); }
 
    private:
     std::vector<shared_inbox> inboxes_;
     int me_;
+    bool lends_;
     std::vector<slot_sender> senders_;
     std::vector<slot_receiver> receivers_;
   };
 
   class engine final : public engine_transport {
    public:
-    explicit engine(slot_shape shape) : shape_(shape), bell_(std::make_shared<doorbell>()) {}
+    engine(slot_shape shape, bool lends) : shape_(shape), lends_(lends), bell_(std::make_shared<doorbell>()) {}
 
     std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, link_use use, std::size_t) override {
       slot_shape shape = shape_;
@@ -97,7 +102,7 @@ class loopback_fabric final : public fabric {
         inboxes.push_back(*theirs);
       }
       with.all_gather({});  // everybody holds everybody's inbox now
-      return std::make_unique<loopback_link>(std::move(inboxes), me, shape);
+      return std::make_unique<loopback_link>(std::move(inboxes), me, shape, lends_);
     }
     bool progress() override { return false; }
     void sleep(double seconds, bool (*look)(void*), void* context) override {
@@ -107,6 +112,7 @@ class loopback_fabric final : public fabric {
 
    private:
     slot_shape shape_;
+    bool lends_;
     std::shared_ptr<doorbell> bell_;
   };
 

@@ -43,6 +43,9 @@ class send_port {
 
   /// Where the executor counts what the port takes; null for nowhere.
   traffic_tally* counted = nullptr;
+  void count(std::size_t bytes) {
+    if (counted) counted->add(bytes);
+  }
 };
 
 /// The end of a channel from one peer that receives.

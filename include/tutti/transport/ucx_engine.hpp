@@ -45,6 +45,9 @@ class ucx_fabric::mixed_link final : public link {
     const double* since = broken_since_[static_cast<std::size_t>(peer)];
     return since ? *since : 0;
   }
+  inline bool lends() const override;
+  inline loan lend(const std::byte* data, std::size_t bytes) const override;
+  inline std::byte* borrowed(int peer, loan from) override;
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
       if (kinds_[p] == link_kind::message) sender(p).say(message_header::status, what, shape);
@@ -60,6 +63,9 @@ class ucx_fabric::mixed_link final : public link {
   std::uint32_t number_ = 0;
   std::vector<int> hosts_;  // none where windows join all
   link_use use_ = link_use::collectives;
+  std::vector<int> members_;
+  const lender* lender_ = nullptr;
+  borrower* borrower_ = nullptr;
   arena_place place_{};
   std::size_t inbox_bytes_ = 0;
   rank_status* status_ = nullptr;
@@ -91,6 +97,9 @@ class ucx_fabric::engine final : public engine_transport {
     auto made = std::make_unique<mixed_link>(*this, me, n);
     made->use_ = use;
     release_left_inboxes();
+    made->members_ = members;
+    made->lender_ = fabric_.memory_.get();
+    made->borrower_ = fabric_.borrowings_.get();
     const slot_shape shape = shape_for(n, use, most_bytes, fabric_.rank_);
     bool any_message = false;  // of this rank's
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
@@ -359,6 +368,14 @@ inline ucx_fabric::mixed_link::mixed_link(engine& owner, int me, std::size_t pee
     : owner_(owner), senders_(peers), receivers_(peers), statuses_(peers), kinds_(peers, link_kind::message),
       remembered_(peers), broken_since_(peers) {
   kinds_[static_cast<std::size_t>(me)] = link_kind::self;
+}
+
+inline bool ucx_fabric::mixed_link::lends() const { return hosts_.empty(); }
+inline loan ucx_fabric::mixed_link::lend(const std::byte* data, std::size_t bytes) const {
+  return lender_->lend(data, bytes);
+}
+inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
+  return borrower_->find(members_[static_cast<std::size_t>(peer)], from);
 }
 
 inline ucx_fabric::mixed_link::~mixed_link() {

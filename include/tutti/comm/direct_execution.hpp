@@ -1,0 +1,143 @@
+#pragma once
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include <tutti/base/tally.hpp>
+#include <tutti/comm/direct_program.hpp>
+#include <tutti/device/copy.hpp>
+#include <tutti/device/fold.hpp>
+#include <tutti/transport/link.hpp>
+
+namespace tutti {
+
+/// What a rank lends the others for one call; they learn it before any begins.
+struct loan_offer {
+  loan input = 0, output = 0;
+};
+
+/// Runs passes. Between the slices it can be left, and must be once there is a
+/// verdict: a peer whose call has failed may use its memory for something else.
+class direct_execution {
+ public:
+  /// Bytes of each source that a slice takes.
+  static constexpr std::size_t slice_bytes = std::size_t{64} << 10;
+
+  /// Allocates only where no earlier team was as large.
+  void prepare(const direct_program& p) {
+    program_ = &p;
+    offers_.assign(p.reads.size(), {});
+    bases_.assign(2 * p.reads.size(), nullptr);
+    pass_ = at_ = 0;
+    sent_ = {};
+    under_way_ = false;
+  }
+  bool has_room_for(const direct_program& p) const {
+    return offers_.capacity() >= p.reads.size() && bases_.capacity() >= 2 * p.reads.size();
+  }
+
+  /// Where the ranks' offers are collected, this rank's own apart.
+  loan_offer& own_offer() { return own_; }
+  loan_offer* offers() { return offers_.data(); }
+
+  /// Whether all that is needed was lent: the same answer on all ranks.
+  bool all_lent() const {
+    for (std::size_t r = 0; r < offers_.size(); ++r)
+      if ((program_->reads[r] && !offers_[r].input) || (program_->writes[r] && !offers_[r].output)) return false;
+    return true;
+  }
+
+  /// Finds everybody's memory; false where a peer has ended. Of this rank's own,
+  /// the input is only read.
+  bool open(link& peers, const std::byte* input, std::byte* output) {
+    for (std::size_t r = 0; r < offers_.size(); ++r) {
+      std::byte *&in = bases_[2 * r], *&out = bases_[2 * r + 1];
+      const int peer = static_cast<int>(r);
+      if (peers.kind(peer) == link_kind::self) {
+        in = const_cast<std::byte*>(input);
+        out = output;
+        continue;
+      }
+      if (program_->reads[r] && !(in = peers.borrowed(peer, offers_[r].input))) return false;
+      if (program_->writes[r] && !(out = peers.borrowed(peer, offers_[r].output))) return false;
+    }
+    under_way_ = true;
+    return true;
+  }
+
+  bool under_way() const { return under_way_; }
+  const traffic& sent() const { return sent_; }
+
+  /// Does one slice; `bill(peer, bytes)` is told at the end what the schedule has
+  /// sent.
+  template <class Bill>
+  void progress(std::size_t element, const fold_function& fold, Bill bill) {
+    if (pass_ < program_->passes.size()) {
+      const direct_pass& p = program_->passes[pass_];
+      const std::size_t end = at_ + least(whole(slice_bytes, element), p.bytes - at_);
+      if (p.sources > 1) reduce(p, end, element, fold);
+      else
+        for (std::uint32_t t = 0; t < p.targets; ++t) put(target(p, t) + at_, source(p, 0) + at_, end - at_);
+      at_ = end;
+      if (at_ < p.bytes) return;
+      at_ = 0;
+      if (++pass_ < program_->passes.size()) return;
+    }
+    if (program_->streams) end_streaming();
+    for (const direct_program::bill& b : program_->sends) {
+      sent_.add(b.bytes);
+      bill(b.peer, b.bytes);
+    }
+    under_way_ = false;
+  }
+
+ private:
+  // Of each source, so that what is folded stays in the first cache; where memory
+  // sets the pace, reading and writing should be under way at the same time.
+  static constexpr std::size_t block_bytes = 4096, streamed_block_bytes = 512;
+
+  static std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
+  static std::size_t whole(std::size_t bytes, std::size_t element) { return element < bytes ? bytes - bytes % element : element; }
+
+  std::byte* place(const remote_place& p) const {
+    return bases_[2 * static_cast<std::size_t>(p.rank) + (p.role == memory_role::output)] + p.offset;
+  }
+  const std::byte* source(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + i]); }
+  std::byte* target(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + p.sources + i]); }
+
+  void reduce(const direct_pass& p, std::size_t end, std::size_t element, const fold_function& fold) {
+    alignas(64) std::byte passing_by[streamed_block_bytes];
+    const bool streams = program_->streams && element <= streamed_block_bytes;
+    // Two operands and one result are through with a block at once.
+    const bool once = p.sources == 2 && p.targets == 1;
+    const std::size_t block = whole(streams ? streamed_block_bytes : once ? slice_bytes : block_bytes, element);
+    for (std::size_t i = at_; i < end; i += block) {
+      const std::size_t n = least(block, end - i);
+      std::byte* sum = streams ? passing_by : target(p, 0) + i;
+      const std::byte* so_far = source(p, 0) + i;
+      for (std::uint32_t k = 1; k < p.sources; ++k) {
+        const std::byte* next = source(p, k) + i;
+        if (k <= p.lefts) fold(sum, next, so_far, n / element);
+        else fold(sum, so_far, next, n / element);
+        so_far = sum;
+      }
+      for (std::uint32_t t = streams ? 0 : 1; t < p.targets; ++t) put(target(p, t) + i, sum, n);
+    }
+  }
+
+  void put(std::byte* to, const std::byte* from, std::size_t bytes) const {
+    if (to == from) return;
+    if (program_->streams) stream_copy(to, from, bytes);
+    else std::memcpy(to, from, bytes);
+  }
+
+  const direct_program* program_ = nullptr;
+  loan_offer own_{};
+  std::vector<loan_offer> offers_;    // by rank
+  std::vector<std::byte*> bases_;     // by rank: of its input, of its output
+  std::size_t pass_ = 0, at_ = 0;
+  bool under_way_ = false;
+  traffic sent_{};
+};
+
+}  // namespace tutti
