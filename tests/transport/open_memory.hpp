@@ -5,5 +5,5 @@
 class open_memory final : public tutti::lender, public tutti::borrower {
  public:
   tutti::loan lend(const std::byte* data, std::size_t) const override { return reinterpret_cast<tutti::loan>(data); }
-  const std::byte* find(int, tutti::loan from) override { return reinterpret_cast<const std::byte*>(from); }
+  std::byte* find(int, tutti::loan from) override { return reinterpret_cast<std::byte*>(from); }
 };
