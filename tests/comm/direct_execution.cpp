@@ -93,7 +93,6 @@ struct wide {
   std::int64_t numbers[611];
 };
 struct add_wide {
-  static constexpr bool commutative = true;
   wide operator()(const wide& a, const wide& b) const {
     wide sum;
     for (std::size_t i = 0; i < std::size(sum.numbers); ++i) sum.numbers[i] = a.numbers[i] + b.numbers[i];
