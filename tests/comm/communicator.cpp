@@ -141,7 +141,10 @@ TEST_CASE("after a verdict every call says the same, on every communicator of th
     communicator other = world.duplicate(), threaded = world.duplicate({.progress = progress::thread});
     std::vector<int> x(10);
     request pending = world.rank() == 0 ? all_reduce_async(threaded, x) : request();
-    barrier(world);
+    try {
+      barrier(world);
+    } catch (const error&) {  // rank 0 may not be through when rank 1 gives up
+    }
     if (world.rank() == 1) {
       s.abandon("a full disk");
       s.abandon("not the first");

@@ -52,7 +52,7 @@ struct session {
   }
   void contribute(int r, std::uint64_t round, const std::string& text, double patience = 1000) {
     std::vector<std::byte> bytes(text.size());
-    std::memcpy(bytes.data(), text.data(), text.size());
+    if (!text.empty()) std::memcpy(bytes.data(), text.data(), text.size());
     at(r).work->contribute(round, std::move(bytes), t + patience);
     at(r).has = false;
   }
