@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include <tutti/comm/collectives.hpp>
 
 #include "../comm/thread_ranks.hpp"
@@ -22,6 +24,11 @@ TEST_CASE("along an axis are the ranks that differ along it alone, in its order"
 }
 
 TEST_CASE("a mesh of another number of ranks is refused") {
-  CHECK_THROWS_WITH_AS(thread_ranks::run(2, [](communicator& world) { process_mesh on(world, {{"data", 3}}); }),
-                       "rank 0: the mesh 'data=3' has 3 ranks, and there are 2", error);
+  std::string said;
+  try {
+    thread_ranks::run(2, [](communicator& world) { process_mesh on(world, {{"data", 3}}); });
+  } catch (const error& e) {
+    said = e.what();
+  }
+  CHECK(said.find("the mesh 'data=3' has 3 ranks, and there are 2") != std::string::npos);
 }

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <vector>
+
 #include <tutti/kernel/naive_backend.hpp>
 
 #include "../comm/thread_ranks.hpp"
@@ -76,11 +79,16 @@ TEST_CASE("parameters are the same in every layout, and so are the gradients of 
   }
 }
 
-TEST_CASE("a layout that cannot be is refused on every rank before anything is sent") {
-  CHECK_THROWS_WITH_AS(thread_ranks::run(2, [](communicator& world) {
-                         backend::context c;
-                         process_mesh on(world, {{"data", 2}});
-                         sharded_model<backend> cut(c, on, small(), "batch:data,a/filters:data");
-                       }),
-                       "rank 0: layer 'a': the axis 'data' cannot cut both 'batch' and 'filters'", error);
+TEST_CASE("a layout that cannot be is refused, by whichever rank comes to it first") {
+  std::string said;
+  try {
+    thread_ranks::run(2, [](communicator& world) {
+      backend::context c;
+      process_mesh on(world, {{"data", 2}});
+      sharded_model<backend> cut(c, on, small(), "batch:data,a/filters:data");
+    });
+  } catch (const error& e) {
+    said = e.what();
+  }
+  CHECK(said.find("layer 'a': the axis 'data' cannot cut both 'batch' and 'filters'") != std::string::npos);
 }
