@@ -25,12 +25,6 @@ class block {
     for (std::size_t d = 0; d < rank_; ++d) product *= along_[d].count;
     return product;
   }
-  /// Whether both hold the same run of dimensions 1 and on.
-  constexpr bool same_rows(const block& other) const {
-    for (std::size_t d = 1; d < rank_; ++d)
-      if (!(along_[d] == other.along_[d])) return false;
-    return true;
-  }
   /// Where, in the memory of this block, the first place of `part` lies.
   constexpr std::size_t offset_of(const block& part) const {
     std::size_t at = 0;
