@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "../kernel/data.hpp"
 #include "world.hpp"
 #include "worlds.hpp"
 
@@ -12,13 +13,6 @@ using namespace tutti;
 namespace {
 
 using values = std::vector<modular>;
-
-values random_values(const shape& of, std::uint64_t purpose) {
-  const random_stream random{.seed = 20, .purpose = purpose};
-  values all;
-  for (std::size_t i = 0; i < of.elements(); ++i) all.emplace_back(random.at(i));
-  return all;
-}
 
 std::size_t place(const block& in, const shape& tensor, const shape& over, const std::vector<std::size_t>& at) {
   std::size_t offset = 0;
@@ -92,7 +86,7 @@ TEST_CASE("a product in every layout of the loops equals one rank's, and so do i
   const einsum all[] = {product(5, 3, 4), product(1, 7, 2),
                         {{{"n", 3}, {"h", 2}, {"k", 2}}, {{"n", 3}, {"k", 2}, {"m", 3}}, {"m", "n", "h"}}};
   for (const einsum& e : all) {
-    const values a = random_values(e.a(), 1), b = random_values(e.b(), 2), dc = random_values(e.result(), 3);
+    const values a = some<modular>(e.a().elements(), 1), b = some<modular>(e.b().elements(), 2), dc = some<modular>(e.result().elements(), 3);
     const values c = on_one_rank(e, a, b), da = on_one_rank(e.gradient_of_a(), dc, b), db = on_one_rank(e.gradient_of_b(), a, dc);
     for (const mesh& on : worlds::meshes()) {
       std::uint64_t seed = 0;
@@ -125,7 +119,7 @@ TEST_CASE("a product in every layout of the loops equals one rank's, and so do i
 
 TEST_CASE("operands anywhere, sums among them: the cheapest plan is right, and none of the others is cheaper") {
   const einsum e = product(4, 3, 2);
-  const values a = random_values(e.a(), 1), b = random_values(e.b(), 2), c = on_one_rank(e, a, b);
+  const values a = some<modular>(e.a().elements(), 1), b = some<modular>(e.b().elements(), 2), c = on_one_rank(e, a, b);
   std::size_t cases = 0;
   for (const mesh& on : {mesh{{"a", 3}}, mesh{{"a", 2}, {"b", 2}}})
     for (const placement& at_a : worlds::placements(2, on))

@@ -7,7 +7,7 @@
 #include <tutti/kernel/naive_convolution.hpp>
 #include <tutti/kernel/random.hpp>
 
-#include "../kernel/modular.hpp"
+#include "../kernel/data.hpp"
 
 using namespace tutti;
 
@@ -19,13 +19,6 @@ constexpr window three{.size = 3, .pad_low = 1, .pad_high = 1};
 static_assert(read_by(three, {.first = 0, .count = 2}, 5) == share{.first = 0, .count = 3});
 static_assert(read_by(three, {.first = 2, .count = 3}, 5) == share{.first = 1, .count = 4});
 static_assert(local_window(three, {.first = 0, .count = 2}, 5).pad_low == 1 && local_window(three, {.first = 0, .count = 2}, 5).pad_high == 0);
-
-values random_values(std::size_t count, std::uint64_t purpose) {
-  const random_stream random{.seed = 30, .purpose = purpose};
-  values all;
-  for (std::size_t i = 0; i < count; ++i) all.emplace_back(random.at(i));
-  return all;
-}
 
 /// `whole` places among `ranks`, cut anywhere.
 std::vector<share> cut_anywhere(std::size_t whole, int ranks, const random_stream& random, std::uint64_t& next) {
@@ -55,8 +48,8 @@ struct problem {
   values y, dx, dw;
 
   problem(const window& down, std::size_t height) : whole{.batch = 1, .channels = 2, .height = height, .width = 1, .filters = 1, .down = down} {
-    x = random_values(whole.inputs(), 1), w = random_values(whole.weights(), 2), dy = random_values(whole.outputs(), 3);
-    bias = random_values(whole.filters, 4);
+    x = some<modular>(whole.inputs(), 1), w = some<modular>(whole.weights(), 2), dy = some<modular>(whole.outputs(), 3);
+    bias = some<modular>(whole.filters, 4);
     y.resize(whole.outputs()), dx.resize(whole.inputs()), dw.resize(whole.weights());
     naive::convolution<modular>(whole, x, w, bias, y);
     naive::convolution_backward_data<modular>(whole, dy, w, dx);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "../kernel/data.hpp"
 #include "interpret.hpp"
 #include "worlds.hpp"
 
@@ -15,31 +16,12 @@ namespace {
 constexpr window three{.size = 3, .pad_low = 1, .pad_high = 1}, two{.size = 2, .stride = 2};
 
 constexpr operation_list small_network() {
-  operation_list n({{"batch", 3}, {"channels", 2}, {"height", 7}, {"width", 6}});
-  n.convolution("conv1", 4, three, three);
-  n.pointwise("relu1");
-  n.pool("pool1", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 0}, two);
-  const std::size_t skip = n.convolution("conv2", 3, {.size = 2, .pad_low = 0, .pad_high = 1}, three);
-  n.pointwise("relu2");
-  const std::size_t other = n.convolution("conv3", 3, three, three);
-  n.sum("add", skip, other);
-  n.pointwise("relu3");
-  n.flatten("flatten");
-  n.dense("dense1", 5);
-  n.pointwise("relu4");
-  n.dense("dense2", 4);
+  operation_list n = worlds::small_network();
   n.loss("loss");
   return n;
 }
 
 static_assert(plan_network(small_network(), "batch:data,conv*/filters:model", mesh{{"data", 2}, {"model", 2}}).operations.size() == 13);
-
-interpret::values random_values(std::size_t count, std::uint64_t purpose) {
-  const random_stream random{.seed = 40, .purpose = purpose};
-  interpret::values all;
-  for (std::size_t i = 0; i < count; ++i) all.emplace_back(random.at(i));
-  return all;
-}
 
 /// A network with data and parameters, and what one rank makes of them.
 struct example {
@@ -48,11 +30,11 @@ struct example {
   std::vector<std::vector<interpret::values>> parameters;
   interpret::trained reference;
 
-  explicit example(const operation_list& n) : net(n), input(random_values(n.shape_of(0).elements(), 1)) {
+  explicit example(const operation_list& n) : net(n), input(some<modular>(n.shape_of(0).elements(), 1)) {
     std::uint64_t purpose = 1;
     for (const tensor_operation& o : net.all()) {
       parameters.emplace_back();
-      for (const shape& dims : o.parameters) parameters.back().push_back(random_values(dims.elements(), ++purpose));
+      for (const shape& dims : o.parameters) parameters.back().push_back(some<modular>(dims.elements(), ++purpose));
     }
     reference = run(plan_network(net, "", mesh{}), mesh{});
   }
@@ -108,6 +90,12 @@ bool can_cut(const tensor_operation& o, const placement& cut, const mesh& on) {
   return o.x[1].size % parts == 0;
 }
 
+void check(const example& e, const std::string& rules, const mesh& on) {
+  CAPTURE(rules);
+  CAPTURE(on.text());
+  CHECK(e.difference(plan_network(e.net, std::string_view(rules), on), on) == "");
+}
+
 }  // namespace
 
 TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results and gradients equal one rank's") {
@@ -138,13 +126,7 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
     for (const mesh& on : worlds::meshes())
       for (const placement& cut : all_cuts(o, on)) {
         if (!can_cut(o, cut, on)) continue;
-        const std::string rules = rules_of(o, cut, on);
-        const std::string found = e.difference(plan_network(e.net, std::string_view(rules), on), on);
-        if (!found.empty()) {
-          CAPTURE(rules);
-          CAPTURE(on.text());
-          CHECK(found == "");
-        }
+        check(e, rules_of(o, cut, on), on);
         ++cases;
       }
   }
@@ -166,12 +148,7 @@ TEST_CASE("a network whose layers are cut at random equals one rank's") {
         if (!can_cut(o, cut, on)) continue;
         rules += (rules.empty() ? "" : ",") + rules_of(o, cut, on);
       }
-      const std::string found = e.difference(plan_network(e.net, std::string_view(rules), on), on);
-      if (!found.empty()) {
-        CAPTURE(rules);
-        CAPTURE(on.text());
-        CHECK(found == "");
-      }
+      check(e, rules, on);
       ++cases;
     }
   MESSAGE("layouts of the network, seed 41: " << cases);

@@ -6,25 +6,15 @@
 #include <vector>
 
 #include "../comm/thread_ranks.hpp"
+#include "../kernel/data.hpp"
 #include "world.hpp"
 #include "worlds.hpp"
 
 using namespace tutti;
 
-namespace {
-
-std::vector<modular> random_values(const shape& of) {
-  const random_stream random{.seed = 50};
-  std::vector<modular> all;
-  for (std::size_t i = 0; i < of.elements(); ++i) all.emplace_back(random.at(i));
-  return all;
-}
-
-}  // namespace
-
 TEST_CASE("between any two placements, ranks that exchange get what the moves' definitions say, and send what is billed") {
   const shape tensor{{"batch", 5}, {"features", 3}};
-  const std::vector<modular> values = random_values(tensor);
+  const std::vector<modular> values = some<modular>(tensor.elements(), 50);
   std::size_t cases = 0;
   for (const mesh& on : worlds::meshes()) {
     const std::vector<placement> all = worlds::placements(2, on);

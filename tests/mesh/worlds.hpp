@@ -3,8 +3,9 @@
 
 #include <tutti/kernel/random.hpp>
 #include <tutti/mesh/move.hpp>
+#include <tutti/mesh/tensor_operation.hpp>
 
-// Meshes and placements to try everything on.
+// Meshes, placements and a network to try everything on.
 
 namespace worlds {
 
@@ -33,6 +34,25 @@ inline std::vector<tutti::placement> placements(std::size_t dimensions, const tu
       add(all[done].with_partial(axis));
     }
   return all;
+}
+
+/// Paths that fork and join, uneven windows, and more places than pieces.
+constexpr tutti::operation_list small_network() {
+  constexpr tutti::window three{.size = 3, .pad_low = 1, .pad_high = 1}, two{.size = 2, .stride = 2};
+  tutti::operation_list n({{"batch", 3}, {"channels", 2}, {"height", 7}, {"width", 6}});
+  n.convolution("conv1", 4, three, three);
+  n.pointwise("relu1");
+  n.pool("pool1", {.size = 3, .stride = 2, .pad_low = 1}, two);
+  const std::size_t skip = n.convolution("conv2", 3, {.size = 2, .pad_high = 1}, three);
+  n.pointwise("relu2");
+  const std::size_t other = n.convolution("conv3", 3, three, three);
+  n.sum("add", skip, other);
+  n.pointwise("relu3");
+  n.flatten("flatten");
+  n.dense("dense1", 5);
+  n.pointwise("relu4");
+  n.dense("dense2", 4);
+  return n;
 }
 
 }  // namespace worlds

@@ -18,24 +18,7 @@ namespace {
 
 using backend = naive_backend<modular>;
 
-constexpr window three{.size = 3, .pad_low = 1, .pad_high = 1}, two{.size = 2, .stride = 2};
-
-operation_list small_network() {
-  operation_list n({{"batch", 3}, {"channels", 2}, {"height", 7}, {"width", 6}});
-  n.convolution("conv1", 4, three, three);
-  n.pointwise("relu1");
-  n.pool("pool1", {.size = 3, .stride = 2, .pad_low = 1}, two);
-  const std::size_t skip = n.convolution("conv2", 3, {.size = 2, .pad_high = 1}, three);
-  n.pointwise("relu2");
-  const std::size_t other = n.convolution("conv3", 3, three, three);
-  n.sum("add", skip, other);
-  n.pointwise("relu3");
-  n.flatten("flatten");
-  n.dense("dense1", 5);
-  n.pointwise("relu4");
-  n.dense("dense2", 4);
-  return n;
-}
+constexpr window three{.size = 3, .pad_low = 1, .pad_high = 1};
 
 /// What a rank has of the output and of each parameter's gradient, added up over
 /// the axes on which it is a sum.
@@ -139,7 +122,7 @@ TEST_CASE("where nothing is bent, gradients say exactly what a change of the wei
 }
 
 TEST_CASE("a network on a mesh, its ranks exchanging what is planned, equals one rank: data, tensor, spatial and mixed") {
-  const operation_list net = small_network();
+  const operation_list net = worlds::small_network();
   const found whole = on_one_rank(net);
   const struct {
     const char* on;
@@ -159,7 +142,7 @@ TEST_CASE("a network on a mesh, its ranks exchanging what is planned, equals one
 }
 
 TEST_CASE("layers cut at random equal one rank") {
-  const operation_list net = small_network();
+  const operation_list net = worlds::small_network();
   const found whole = on_one_rank(net);
   const random_stream random{.seed = 70};
   std::uint64_t next = 0;
