@@ -168,60 +168,29 @@ template <class T, class Op>
 outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options options = {}) {
   const team all{ranks};
   const auto p = static_cast<std::size_t>(ranks);
-  const bool blocks = blocked(c.what);
   c.element = sizeof(T);
-  const bool splits = c.what == collective::reduce_scatter || c.what == collective::scatter;
-  const bool collects = c.what == collective::all_gather || c.what == collective::gather;
-  const bool swaps = c.what == collective::all_to_all;
-  const std::size_t in_count = splits || swaps ? c.count * p : c.count;
-  const std::size_t out_count = collects || swaps ? c.count * p : c.count;
   static const Op op{};
-  T poison;
-  std::memset(static_cast<void*>(&poison), 0x5a, sizeof poison);
 
   simulated_network net(ranks, seed, options);
+  memories<T> kept(c, ranks);
   std::vector<member<T>> members(p);
   outcome result;
   for (std::size_t r = 0; r < p; ++r) {
-    member<T>& m = members[r];
-    for (std::size_t i = 0; i < in_count; ++i) m.input.push_back(operand<T>(static_cast<int>(r), i));
-    m.output.assign(out_count, poison);
-    const bool same = c.what == collective::broadcast || c.in_place;
-    if (same) m.output = m.input;
-    m.start(c, all, static_cast<int>(r), {apply_fold<T, Op>, &op}, poison, same);
-    result.bytes_billed += m.plan->body.sent_bytes;
+    members[r].input.swap(kept.inputs[r]);
+    members[r].output.swap(kept.outputs[r]);
+    members[r].start(c, all, static_cast<int>(r), {apply_fold<T, Op>, &op}, poison<T>(), kept.same);
+    result.bytes_billed += members[r].plan->body.sent_bytes;
   }
   if (!drive(net, members)) {
     result.wrong = "deadlock";
     return result;
   }
   result.bytes_sent = net.bytes_sent();
-
-  for (std::size_t r = 0; r < p && result.wrong.empty(); ++r) {
-    const int me = static_cast<int>(r);
-    for (std::size_t i = 0; i < in_count && c.what != collective::broadcast; ++i)
-      if (!(members[r].input[i] == operand<T>(me, i))) result.wrong = "an input was changed";
-    for (std::size_t i = 0; i < out_count; ++i) {
-      T want = poison;
-      if (c.what == collective::broadcast) {
-        want = operand<T>(c.root, i);
-      } else if (c.what == collective::scatter) {
-        want = operand<T>(c.root, r * c.count + i);
-      } else if (swaps) {
-        want = operand<T>(static_cast<int>(i / c.count), r * c.count + i % c.count);
-      } else if (collects) {
-        if (c.what == collective::all_gather || me == c.root) want = operand<T>(static_cast<int>(i / c.count), i % c.count);
-      } else if (c.what == collective::exclusive_scan && me == 0) {
-        // stays as it was
-      } else if (c.what != collective::reduce || me == c.root) {
-        const std::size_t at = blocks ? r * c.count + i : i;
-        want = operand<T>(0, at);
-        const int last = c.what == collective::scan ? me + 1 : c.what == collective::exclusive_scan ? me : ranks;
-        for (int q = 1; q < last; ++q) want = op(want, operand<T>(q, at));
-      }
-      if (!(members[r].output[i] == want)) result.wrong = "rank " + std::to_string(r) + ", element " + std::to_string(i);
-    }
+  for (std::size_t r = 0; r < p; ++r) {
+    kept.inputs[r].swap(members[r].input);
+    kept.outputs[r].swap(members[r].output);
   }
+  result.wrong = kept.wrong(c, op);
   return result;
 }
 
@@ -236,8 +205,7 @@ outcome run_uneven(call_shape c, const count_table& table, std::uint64_t seed, c
   const auto& blocks = table.front();
   const bool swaps = c.what == collective::all_to_all, splits = c.what == collective::reduce_scatter || c.what == collective::scatter;
   static const Op op{};
-  T poison;
-  std::memset(static_cast<void*>(&poison), 0x5a, sizeof poison);
+  const T poisoned = poison<T>();
   auto sum = [](const std::vector<std::size_t>& counts, std::size_t first) {
     std::size_t total = 0;
     for (std::size_t i = 0; i < first; ++i) total += counts[i];
@@ -264,12 +232,12 @@ outcome run_uneven(call_shape c, const count_table& table, std::uint64_t seed, c
     const std::size_t whole = sum(to[r], to[r].size()), own = to[r].empty() ? mine.count : to[r][r];
     const std::size_t in_count = splits || swaps ? whole : own, out_count = swaps ? sum(from[r], p) : splits ? own : whole;
     for (std::size_t i = 0; i < in_count; ++i) m.input.push_back(operand<T>(static_cast<int>(r), i));
-    m.output.assign(out_count, poison);
+    m.output.assign(out_count, poisoned);
     if (c.in_place) {
-      m.output.resize(std::max(in_count, out_count), poison);
+      m.output.resize(std::max(in_count, out_count), poisoned);
       std::copy(m.input.begin(), m.input.end(), m.output.begin());
     }
-    m.start(mine, {static_cast<int>(p)}, static_cast<int>(r), {apply_fold<T, Op>, &op}, poison, c.in_place);
+    m.start(mine, {static_cast<int>(p)}, static_cast<int>(r), {apply_fold<T, Op>, &op}, poisoned, c.in_place);
     result.bytes_billed += m.plan->body.sent_bytes;
   }
   std::vector<std::vector<T>> before(p);
