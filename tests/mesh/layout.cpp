@@ -11,8 +11,8 @@ static_assert(!matches("conv*", "dense1") && !matches("a*b", "ac") && !matches("
 static_assert(layout("conv*/batch:data,batch:").rule_for("conv1", "batch")->cuts == 0);
 
 namespace {
-std::string axes(const layout& l, const char* layer, const char* dimension, const char* tensor = "") {
-  const layout_rule* rule = l.rule_for(layer, dimension, tensor);
+std::string axes(const layout& l, const char* layer, const char* dimension) {
+  const layout_rule* rule = l.rule_for(layer, dimension);
   if (!rule) return "no rule";
   std::string all;
   for (const name& axis : rule->along()) all += (all.empty() ? "" : "+") + axis.text();
@@ -27,13 +27,6 @@ TEST_CASE("the last rule that names a layer's dimension holds") {
   CHECK(axes(l, "dense1", "units") == "data+model");
   CHECK(axes(l, "dense2", "units") == "");
   CHECK(axes(l, "dense1", "filters") == "no rule");
-}
-
-TEST_CASE("a rule for one tensor is for that one alone") {
-  const layout l("conv1.weights/filters:model");
-  CHECK(axes(l, "conv1", "filters", "weights") == "model");
-  CHECK(axes(l, "conv1", "filters", "bias") == "no rule");
-  CHECK(axes(l, "conv1", "filters") == "no rule");
 }
 
 TEST_CASE("what is no layout is refused in a sentence that quotes it") {

@@ -30,8 +30,8 @@ constexpr bool matches(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-/// One line of a layout: a dimension, in the layers or the one tensor that the
-/// pattern names, is cut along these axes, the first one outermost.
+/// One line of a layout: a dimension, in the layers that the pattern names, is
+/// cut along these axes, the first one outermost.
 struct layout_rule {
   name pattern = "*";
   name dimension = {};
@@ -44,8 +44,7 @@ struct layout_rule {
 /// Which dimension goes to which axes of a mesh: `batch:data`, confined to some
 /// layers as in `conv*/filters:model`, on several axes as in `batch:pod+data`, on
 /// none as in `dense2/units:`. Rules are told apart by commas, and the last one
-/// that names a layer's dimension holds. A rule for one tensor names it after
-/// its layer: `conv1.weights/filters:model`.
+/// that names a layer's dimension holds.
 class layout {
  public:
   constexpr layout() = default;
@@ -62,19 +61,10 @@ class layout {
 
   constexpr const std::vector<layout_rule>& rules() const { return rules_; }
 
-  /// The axes that cut a dimension of a layer; null where no rule names it, and
-  /// where `tensor` is not empty, of that tensor of it.
-  constexpr const layout_rule* rule_for(std::string_view layer, std::string_view dimension, std::string_view tensor = {}) const {
-    for (std::size_t i = rules_.size(); i-- > 0;) {
-      const layout_rule& rule = rules_[i];
-      if (rule.dimension.view() != dimension) continue;
-      const std::string_view pattern = rule.pattern.view();
-      const std::size_t dot = pattern.find('.');
-      const bool fits = dot == std::string_view::npos ? matches(pattern, layer)
-                                                      : !tensor.empty() && matches(pattern.substr(0, dot), layer) &&
-                                                            matches(pattern.substr(dot + 1), tensor);
-      if (fits) return &rule;
-    }
+  /// The axes that cut a dimension of a layer; null where no rule names it.
+  constexpr const layout_rule* rule_for(std::string_view layer, std::string_view dimension) const {
+    for (std::size_t i = rules_.size(); i-- > 0;)
+      if (rules_[i].dimension.view() == dimension && matches(rules_[i].pattern.view(), layer)) return &rules_[i];
     return nullptr;
   }
 
