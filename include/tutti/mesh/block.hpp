@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <vector>
 
 #include <tutti/mesh/placement.hpp>
 
@@ -92,6 +93,25 @@ template <class T>
 void copy_block(const block& part, const block& from_block, const T* from, const block& into_block, T* into) {
   for_each_run(part, from_block, into_block,
                [&](std::size_t a, std::size_t b, std::size_t n) { std::memcpy(into + b, from + a, n * sizeof(T)); });
+}
+
+/// Copies parts of a block, one after the other, into `packed`; returns its end.
+template <class T>
+T* pack_blocks(const std::vector<block>& parts, const block& of, const T* values, T* packed) {
+  for (const block& part : parts) {
+    copy_block(part, of, values, part, packed);
+    packed += part.elements();
+  }
+  return packed;
+}
+
+/// Copies parts that lie one after the other in `packed` to their places in a block.
+template <class T>
+void unpack_blocks(const std::vector<block>& parts, const T* packed, const block& into, T* values) {
+  for (const block& part : parts) {
+    copy_block(part, part, packed, into, values);
+    packed += part.elements();
+  }
 }
 
 }  // namespace tutti

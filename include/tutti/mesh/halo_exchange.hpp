@@ -1,6 +1,6 @@
 #pragma once
 #include <cstddef>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 #include <tutti/comm/uneven.hpp>
@@ -17,17 +17,19 @@ template <class T>
 class halo_exchange {
  public:
   /// `owned` and `read` say, for every rank of `group`, what it owns and what it
-  /// reads; blocks that are owned do not overlap, and cover what is read. `group`
+  /// reads; blocks that are owned do not overlap, and cover what is read; none is of a
+  /// tensor without dimensions. `group`
   /// must outlive it.
   halo_exchange(communicator& group, const std::vector<block>& owned, const std::vector<block>& read)
       : group_(&group), owned_(owned[me()]), read_(read[me()]) {
     std::size_t given = 0, taken = 0;
     for (std::size_t r = 0; r < owned.size(); ++r) {
+      give_.push_back(common(owned_, read[r]));
+      take_.push_back(common(owned[r], read_));
       // What stays with its owner does not travel.
-      give_.push_back(r == me() ? block() : common(owned_, read[r]));
-      take_.push_back(r == me() ? block() : common(owned[r], read_));
-      give_counts_.push_back(r == me() ? 0 : give_.back().elements());
-      take_counts_.push_back(r == me() ? 0 : take_.back().elements());
+      if (r == me()) give_.back()[0].count = take_.back()[0].count = 0;
+      give_counts_.push_back(give_.back().elements());
+      take_counts_.push_back(take_.back().elements());
       given += give_counts_.back();
       taken += take_counts_.back();
     }
@@ -40,30 +42,25 @@ class halo_exchange {
 
   /// Collective over the group: from what this rank owns to what it reads.
   void operator()(span<const T> own, span<T> all) {
-    pack(give_, give_counts_, owned_, own, give_memory_);
+    pack_blocks(give_, owned_, own.data(), give_memory_.data());
     all_to_all_v(*group_, span<const T>(give_memory_), counts(give_counts_), span<T>(take_memory_), counts(take_counts_));
-    const T* from = take_memory_.data();
-    for (std::size_t r = 0; r < take_.size(); ++r) {
-      if (take_counts_[r] > 0) copy_block(take_[r], take_[r], from, read_, all.data());
-      from += take_counts_[r];
-    }
+    unpack_blocks(take_, std::as_const(take_memory_).data(), read_, all.data());
     copy_block(common(owned_, read_), owned_, own.data(), read_, all.data());
   }
 
   /// Collective over the group: the gradient of what this rank owns, summed over
   /// all who have read it, from the gradients of what each has read.
   void give_back(span<const T> all, span<T> own) {
-    pack(take_, take_counts_, read_, all, take_memory_);
+    pack_blocks(take_, read_, all.data(), take_memory_.data());
     all_to_all_v(*group_, span<const T>(take_memory_), counts(take_counts_), span<T>(give_memory_), counts(give_counts_));
     for (T& value : own) value = T{};
     copy_block(common(owned_, read_), read_, all.data(), owned_, own.data());
     const T* from = give_memory_.data();
-    for (std::size_t r = 0; r < give_.size(); ++r) {
-      if (give_counts_[r] == 0) continue;
-      for_each_run(give_[r], give_[r], owned_, [&](std::size_t in, std::size_t out, std::size_t n) {
+    for (const block& part : give_) {
+      for_each_run(part, part, owned_, [&](std::size_t in, std::size_t out, std::size_t n) {
         for (std::size_t i = 0; i < n; ++i) own[out + i] = static_cast<T>(own[out + i] + from[in + i]);
       });
-      from += give_counts_[r];
+      from += part.elements();
     }
   }
 
@@ -74,15 +71,6 @@ class halo_exchange {
  private:
   std::size_t me() const { return static_cast<std::size_t>(group_->rank()); }
   static span<const std::size_t> counts(const std::vector<std::size_t>& c) { return {c.data(), c.size()}; }
-  static void pack(const std::vector<block>& parts, const std::vector<std::size_t>& sizes, const block& of, span<const T> values,
-                   span<T> packed) {
-    T* into = packed.data();
-    for (std::size_t r = 0; r < parts.size(); ++r) {
-      if (sizes[r] > 0) copy_block(parts[r], of, values.data(), parts[r], into);
-      into += sizes[r];
-    }
-  }
-
   communicator* group_;
   block owned_, read_;
   std::vector<block> give_{}, take_{};  // by rank of the group

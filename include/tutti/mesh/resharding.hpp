@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
@@ -48,16 +49,16 @@ class prepared_move {
     switch (move_.what) {
       case move_kind::all_gather:
         all_gather_v(along, in, span<T>(unpack_), counts(got_counts_));
-        unpack(out);
+        unpack_blocks(got_, std::as_const(unpack_).data(), made_, out.data());
         break;
       case move_kind::all_to_all:
-        pack(in);
+        pack_blocks(sent_, mine_, in.data(), pack_.data());
         all_to_all_v(along, span<const T>(pack_), counts(sent_counts_), span<T>(unpack_), counts(got_counts_));
-        unpack(out);
+        unpack_blocks(got_, std::as_const(unpack_).data(), made_, out.data());
         break;
       case move_kind::all_reduce: all_reduce(along, in, out, plus{}); break;
       case move_kind::reduce_scatter:
-        pack(in);
+        pack_blocks(sent_, mine_, in.data(), pack_.data());
         reduce_scatter_v(along, span<const T>(pack_), out, counts(sent_counts_), plus{});
         break;
       case move_kind::slice: copy_block(made_, mine_, in.data(), made_, out.data()); break;
@@ -93,21 +94,6 @@ class prepared_move {
   static span<const std::size_t> counts(const std::vector<std::size_t>& c) { return {c.data(), c.size()}; }
   static void fill(span<T> out) {
     for (T& value : out) value = T{};
-  }
-
-  void pack(span<const T> in) {
-    T* into = pack_.data();
-    for (const block& part : sent_) {
-      copy_block(part, mine_, in.data(), part, into);
-      into += part.elements();
-    }
-  }
-  void unpack(span<T> out) {
-    const T* from = unpack_.data();
-    for (const block& part : got_) {
-      copy_block(part, part, from, made_, out.data());
-      from += part.elements();
-    }
   }
 
   process_mesh* on_;

@@ -98,11 +98,10 @@ class sharded_tensor {
       throw error(errc::invalid_argument, format("%zu elements are no tensor %s", all.size(), whole_.text().c_str()));
     const std::vector<block> to = parts();
     const std::vector<std::size_t> counts = counts_of(to, false);
-    std::vector<T> packed;
-    for (std::size_t r = 0; here && r < to.size(); ++r) {
-      packed.resize(packed.size() + counts[r]);
-      copy_block(to[r], block(whole_), all.data(), to[r], packed.data() + packed.size() - counts[r]);
-    }
+    std::size_t total = 0;
+    for (std::size_t n : counts) total += n;
+    std::vector<T> packed(here ? total : 0);
+    if (here) pack_blocks(to, block(whole_), all.data(), packed.data());
     scatter_v(on_->all(), span<const T>(packed.data(), packed.size()), values(), span<const std::size_t>(counts), root);
     if (!keeps_sums())
       for (T& value : values()) value = T{};

@@ -47,7 +47,7 @@ class mesh_trainer {
       mine.add(step(samples, reader_, true));
       watch(b + 1, loader_.batches(), mine.mean());
     }
-    const evaluation_report all = reduced(mine);
+    const evaluation_report all = detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
     return {.loss = all.loss, .accuracy = all.accuracy, .samples = all.samples, .seconds = now() - started};
   }
   epoch_report train_epoch(std::size_t epoch) {
@@ -67,7 +67,7 @@ class mesh_trainer {
       for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::uint32_t>(first + i);
       mine.add(step(samples, reader, false));
     }
-    return reduced(mine);
+    return detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
   }
 
  private:
@@ -113,13 +113,6 @@ class mesh_trainer {
     whole_.resize(pictures.elements());
     reader.read(which, whole_, discarded_);
     copy_block(needed, pictures, whole_.data(), needed, into.data());
-  }
-
-  evaluation_report reduced(const sums& mine) {
-    double all[] = {mine.loss.sum, static_cast<double>(mine.loss.correct), static_cast<double>(mine.samples)};
-    all_reduce(on_->all(), span<double>(all, 3), plus{});
-    const double n = all[2] > 0 ? all[2] : 1;
-    return {.loss = all[0] / n, .accuracy = all[1] / n, .samples = static_cast<std::size_t>(all[2])};
   }
 
   sharded_model<Backend>* model_;

@@ -30,6 +30,16 @@ struct evaluation_report {
   std::size_t samples = 0;
 };
 
+namespace detail {
+/// The figures of all ranks' samples, each of which one rank counts. Collective.
+inline evaluation_report of_all_ranks(communicator& world, const naive::batch_loss& mine, std::size_t samples) {
+  double sums[] = {mine.sum, static_cast<double>(mine.correct), static_cast<double>(samples)};
+  all_reduce(world, span<double>(sums, 3), plus{});
+  const double n = sums[2] > 0 ? sums[2] : 1;
+  return {.loss = sums[0] / n, .accuracy = sums[1] / n, .samples = static_cast<std::size_t>(sums[2])};
+}
+}  // namespace detail
+
 /// The per-rank batch for which parameters should get their format: the largest share.
 constexpr std::size_t usual_batch(std::size_t batch, int ranks) { return share_of(batch, 0, ranks).count; }
 
@@ -81,7 +91,7 @@ class trainer {
       seen += loader_.local_share(b).count;
       watch(b + 1, loader_.batches(), seen > 0 ? mine.sum / static_cast<double>(seen) : 0.0);
     }
-    const evaluation_report all = reduced(mine, seen);
+    const evaluation_report all = detail::of_all_ranks(*comm_, mine, seen);
     const communication_time after = communication();
     return {.loss = all.loss,
             .accuracy = all.accuracy,
@@ -114,7 +124,7 @@ class trainer {
       mine.sum += loss.sum;
       mine.correct += loss.correct;
     }
-    return reduced(mine, part.count);
+    return detail::of_all_ranks(*comm_, mine, part.count);
   }
 
  private:
@@ -130,13 +140,6 @@ class trainer {
     model_->backward(p, [&](const parameter& q, span<element> gradient) { policy_->push(q, gradient); });
     policy_->finish(*optimiser_);
     return loss;
-  }
-
-  evaluation_report reduced(const naive::batch_loss& mine, std::size_t count) {
-    double sums[] = {mine.sum, static_cast<double>(mine.correct), static_cast<double>(count)};
-    all_reduce(*comm_, span<double>(sums, 3), plus{});
-    const double n = sums[2] > 0 ? sums[2] : 1;
-    return {.loss = sums[0] / n, .accuracy = sums[1] / n, .samples = static_cast<std::size_t>(sums[2])};
   }
 
   communication_time communication() const {
