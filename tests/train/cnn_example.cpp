@@ -1,28 +1,20 @@
 // The example that a layout cuts, as people run it.
-#include <array>
 #include <cstdio>
+#include <sstream>
 #include <string>
-
-#include <sys/wait.h>
+#include <vector>
 
 #include <doctest/doctest.h>
 
+#include "../ranks.hpp"
+
 namespace {
 
-struct ending {
-  int code = -1;
-  std::string output;  // both streams
-};
-
-ending run(const std::string& flags) {
-  std::FILE* pipe = ::popen((std::string(TRAIN_CNN) + " " + flags + " 2>&1").c_str(), "r");
-  REQUIRE(pipe);
-  ending e;
-  std::array<char, 4096> piece;
-  while (std::size_t got = std::fread(piece.data(), 1, piece.size(), pipe)) e.output.append(piece.data(), got);
-  const int status = ::pclose(pipe);
-  e.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return e;
+ranks::ended run(const std::string& flags) {
+  std::vector<std::string> command{TRAIN_CNN};
+  std::istringstream words(flags);
+  for (std::string word; words >> word;) command.push_back(word);
+  return ranks::start(command);
 }
 
 }  // namespace
@@ -30,7 +22,7 @@ ending run(const std::string& flags) {
 TEST_CASE("however it is cut, a network learns the shipped digits") {
   for (const char* flags : {"--ranks 3 --layout spatial",
                             "--ranks 4 --mesh data=2,model=2 --layout batch:data,conv*/filters:model,dense*/units:model"}) {
-    const ending e = run(std::string(flags) + " --epochs 1");
+    const ranks::ended e = run(std::string(flags) + " --epochs 1");
     CAPTURE(std::string(flags));
     INFO(e.output);
     REQUIRE(e.code == 0);
@@ -43,16 +35,16 @@ TEST_CASE("however it is cut, a network learns the shipped digits") {
 }
 
 TEST_CASE("what a layout moves is said without data, and what cannot be is refused in a sentence") {
-  const ending said = run("--ranks 2 --layout hybrid --explain --data nowhere");
+  const ranks::ended said = run("--ranks 2 --layout hybrid --explain --data nowhere");
   CHECK(said.code == 0);
   CHECK(said.output.find("all_gather over ranks: batch, 100.0 KiB: its operand is needed with all batch\n") != std::string::npos);
-  const ending searched = run("--ranks 4 --layout auto --explain");
+  const ranks::ended searched = run("--ranks 4 --layout auto --explain");
   CHECK(searched.code == 0);
   CHECK(searched.output.find("layout conv1/") == 0);
-  const ending refused = run("--ranks 2 --layout conv*/batch:ranks,conv*/filters:ranks");
+  const ranks::ended refused = run("--ranks 2 --layout conv*/batch:ranks,conv*/filters:ranks");
   CHECK(refused.code != 0);
   CHECK(refused.output.find("layer 'conv1': the axis 'ranks' cannot cut both 'batch' and 'filters'") != std::string::npos);
-  const ending wrong = run("--ranks 2 --mesh data=3");
+  const ranks::ended wrong = run("--ranks 2 --mesh data=3");
   CHECK(wrong.code != 0);
   CHECK(wrong.output.find("the mesh 'data=3' has 3 ranks, and there are 2") != std::string::npos);
 }
