@@ -1,4 +1,5 @@
 #pragma once
+#include <bit>
 #include <compare>
 #include <concepts>
 #include <cstdint>
@@ -12,8 +13,8 @@ struct modular {
 
   constexpr modular() = default;
   constexpr explicit modular(std::uint64_t v) : value(v % prime) {}
-  /// What is no whole number is cut off: as good a number as any.
-  constexpr explicit modular(std::floating_point auto v) : modular(static_cast<std::uint64_t>(v)) {}
+  /// A field has no fractions: a number as good as any.
+  constexpr explicit modular(std::same_as<double> auto v) : modular(std::bit_cast<std::uint64_t>(v)) {}
   constexpr explicit operator double() const { return static_cast<double>(value); }
   friend constexpr modular operator+(modular a, modular b) { return modular(a.value + b.value); }
   friend constexpr modular operator-(modular a, modular b) { return modular(a.value + (prime - b.value)); }
