@@ -53,7 +53,7 @@ void train(tutti::communicator& world, const settings& chosen) {
     return;
   }
 
-  const tutti::mnist data = tutti::read_mnist(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
+  const tutti::data_sets data = tutti::read_mnist(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
   tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, tutti::lenet(), rules,
                                                     {.seed = chosen.seed, .usual_batch = chosen.batch});

@@ -45,7 +45,7 @@ std::string shipped_data() {
 }
 
 void train(tutti::communicator& world, const settings& chosen) {
-  const tutti::mnist data = tutti::read_mnist(chosen.data.empty() ? shipped_data() : chosen.data);
+  const tutti::data_sets data = tutti::read_mnist(chosen.data.empty() ? shipped_data() : chosen.data);
   const bool speaks = world.rank() == 0;
 
   const int here = tutti::ranks_on_this_machine(world);

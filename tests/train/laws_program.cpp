@@ -12,7 +12,7 @@
 
 int main(int argc, char** argv) {
   return tutti::run(argc, argv, [&](tutti::communicator& world) {
-    const tutti::mnist data = tutti::read_mnist(argv[1]);
+    const tutti::data_sets data = tutti::read_mnist(argv[1]);
     tutti::onednn::context cpu(1);  // ranks share the cores of whoever runs the tests
     tutti::model<tutti::onednn_backend> model(cpu, tutti::lenet(),
                                               {.usual_batch = tutti::usual_batch(64, world.size())});

@@ -25,11 +25,12 @@ class mesh_trainer {
   mesh_trainer(sharded_model<Backend>& m, Optimiser& o, const dataset& data, const trainer_options& options = {})
       : model_(&m), on_(&m.on()), optimiser_(&o), options_(options),
         // All samples of every batch: which of them are needed is the layout's.
-        loader_(data, {.batch = options.batch, .seed = options.seed, .inner_seed = options.inner_seed}), reader_(data) {
+        loader_(data, {.batch = options.batch, .seed = options.seed, .inner_seed = options.inner_seed, .vary = options.vary}) {
     detail::need_pictures(m.net(), data);
     detail::need_classes(m.net(), data);
     classes_ = data.classes;
     detail::need_labels(data, classes_);
+    detail::need_rate<Optimiser>(options);
     agreement all;
     detail::agree_on_training(all, data, options, o);
     all.check(on_->all());
@@ -43,8 +44,10 @@ class mesh_trainer {
     const double started = now();
     sums mine;
     for (std::size_t b = 0; b < loader_.batches(); ++b) {
+      if constexpr (requires { optimiser_->set_learning_rate(0.0); })
+        if (options_.rate) optimiser_->set_learning_rate(options_.rate->at(epoch * loader_.batches() + b));
       const span<const std::uint32_t> samples = loader_.samples(b);
-      mine.add(step(samples, reader_, true));
+      mine.add(step(samples, loader_.reader(), true));
       watch(b + 1, loader_.batches(), mine.mean());
     }
     const evaluation_report all = detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
@@ -120,7 +123,6 @@ class mesh_trainer {
   Optimiser* optimiser_;
   trainer_options options_;
   loader loader_;
-  sample_reader reader_;
   std::size_t classes_ = 0;
   std::vector<std::uint8_t> labels_, discarded_;
   std::vector<element> whole_;

@@ -1,24 +1,30 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include <tutti/base/error.hpp>
 #include <tutti/nn/network.hpp>
 #include <tutti/train/agreement.hpp>
+#include <tutti/train/augmentation.hpp>
 #include <tutti/train/dataset.hpp>
 #include <tutti/train/gradient_policy.hpp>
+#include <tutti/train/learning_rate.hpp>
 
 // What is looked at before the first step, however the network is cut.
 
 namespace tutti {
 
-/// All but the last must be the same on every rank.
+/// All but `evaluation_batch` must be the same on every rank.
 struct trainer_options {
   std::size_t batch = 64;        ///< samples that a step takes, of all ranks together
   std::uint64_t seed = 1;        ///< of the order of samples, anew in each epoch
   std::uint64_t inner_seed = 0;  ///< of their order inside each batch, as in `loader_options`
   /// Samples of one rank that are evaluated at once: more take more memory, and change no figure but for rounding.
   std::size_t evaluation_batch = 256;
+  augmentation vary = {};  ///< of training pictures, keyed by seed, epoch and sample
+  /// Of each step, where there is one; the optimiser's own stays otherwise.
+  std::optional<learning_rate> rate = {};
 };
 
 namespace detail {
@@ -45,6 +51,15 @@ inline void need_labels(const dataset& data, std::size_t classes) {
                                                  static_cast<unsigned>(data.labels[i]), i, classes));
 }
 
+template <class Optimiser>
+void need_rate(const trainer_options& options) {
+  if (!options.rate) return;
+  if constexpr (!requires(Optimiser& o) { o.set_learning_rate(0.0); })
+    throw error(errc::invalid_argument, "a learning rate is given for each step, and the optimiser has none that can be set");
+  if (options.rate->period == 0)
+    throw error(errc::invalid_argument, "a learning rate that decays in a period of 0 steps: at least 1 is needed");
+}
+
 /// What all ranks' parameters and losses depend on. The figures come before the
 /// contents that follow from them.
 template <class Optimiser>
@@ -53,8 +68,17 @@ void agree_on_training(agreement& all, const dataset& data, const trainer_option
   all.on("batch", std::uint64_t{options.batch});
   all.on("seed", options.seed);
   all.on("inner seed", options.inner_seed);
+  all.on("flips of pictures", std::uint64_t{options.vary.flip});
+  all.on("crop of pictures", std::uint64_t{options.vary.crop});
+  const learning_rate rate = options.rate.value_or(learning_rate{.base = -1});
+  all.on("schedule's learning rate", rate.base);
+  all.on("schedule's kind of decay", static_cast<std::uint64_t>(rate.decay));
+  all.on("schedule's period", std::uint64_t{rate.period});
+  all.on("schedule's factor", rate.factor);
+  all.on("schedule's warm-up", std::uint64_t{rate.warm_up});
   if constexpr (requires { optimiser.settings(); })
     for (const setting& s : optimiser.settings()) all.on(s.name, s.value);
+  all.on_content("normalisation of the data", span<const normalisation>(data.scales.data(), data.scales.size()));
   all.on_content("training labels", span<const std::uint8_t>(data.labels.data(), data.count));
   all.on_content("training pictures", span<const std::uint8_t>(data.pixels.data(), data.count * data.sample_size()));
 }
