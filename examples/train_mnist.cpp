@@ -52,7 +52,8 @@ void train(tutti::communicator& world, const settings& chosen) {
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(here));
   tutti::model<tutti::onednn_backend> model(
       cpu, tutti::lenet(), {.seed = chosen.seed, .usual_batch = tutti::usual_batch(chosen.batch, world.size())});
-  tutti::bucketed_all_reduce<float> policy(world, model.parameters());
+  tutti::process_mesh mesh(world, {{"ranks", world.size()}});
+  tutti::bucketed_all_reduce<float> policy(mesh, model.parameters(), std::vector<unsigned>(model.parameters().parameters().size(), 1));
   tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
   tutti::trainer trainer(world, model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
 

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
     tutti::onednn::context cpu(1);  // ranks share the cores of whoever runs the tests
     tutti::model<tutti::onednn_backend> model(cpu, tutti::lenet(),
                                               {.usual_batch = tutti::usual_batch(64, world.size())});
-    tutti::bucketed_all_reduce<float> policy(world, model.parameters());
+    tutti::process_mesh mesh(world, {{"ranks", world.size()}});
+    tutti::bucketed_all_reduce<float> policy(mesh, model.parameters(), std::vector<unsigned>(model.parameters().parameters().size(), 1));
     tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
     tutti::trainer trainer(world, model, policy, sgd, data.training,
                            {.batch = 64, .inner_seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0});

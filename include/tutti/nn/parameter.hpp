@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -55,7 +56,7 @@ constexpr std::vector<parameter> parameters_of(const network& net) {
 }
 
 /// All parameters and all gradients of a network, one behind the other in the
-/// order of the network, so that any run of neighbours is one span: optimisers
+/// order of the network or of its groups, so that any run of neighbours is one span: optimisers
 /// and all-reduces are elementwise and need not know where one ends. What lies
 /// between them, and what a backend pads, is 0 and stays 0.
 template <class T>
@@ -65,10 +66,15 @@ class parameter_store {
   static constexpr std::size_t alignment = 64 / sizeof(T) > 0 ? 64 / sizeof(T) : 1;
 
   parameter_store() = default;
-  /// `all` with `stored` filled in.
-  explicit parameter_store(std::vector<parameter> all) : parameters_(std::move(all)) {
+  /// `all` with `stored` filled in. Where each has a group, those of a group are
+  /// neighbours, the groups in the order of their numbers.
+  explicit parameter_store(std::vector<parameter> all, const std::vector<unsigned>& groups = {}) : parameters_(std::move(all)) {
+    std::vector<std::size_t> order(parameters_.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    if (!groups.empty()) std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return groups[a] < groups[b]; });
     std::size_t next = 0;
-    for (parameter& p : parameters_) {
+    for (std::size_t i : order) {
+      parameter& p = parameters_[i];
       p.offset = next;
       next += (p.stored + alignment - 1) / alignment * alignment;
     }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <tutti/base/error.hpp>
+#include <tutti/mesh/planner.hpp>
 #include <tutti/nn/network.hpp>
 #include <tutti/train/agreement.hpp>
 #include <tutti/train/augmentation.hpp>
@@ -42,6 +43,22 @@ inline void need_classes(const network& net, const dataset& data) {
   const shape made = shapes_of(net, 1).back();
   if (made.elements() != data.classes)
     throw error(errc::invalid_argument, format("the network gives %s, and the data have %zu classes", made.text().c_str(), data.classes));
+}
+
+/// Where an axis cuts the batch, each of its ranks is to have some of it.
+inline void need_batches(const network& net, const network_plan& plan, const mesh& on, std::size_t batch) {
+  for (std::size_t i = 0; i < plan.operations.size(); ++i) {
+    std::string axes;
+    std::size_t parts = 1;
+    for (int axis : plan.operations[i].cut.axes_of(0)) {
+      axes += (axes.empty() ? "" : "+") + on[axis].what.text();
+      parts *= static_cast<std::size_t>(on[axis].size);
+    }
+    if (batch < parts)
+      throw error(errc::invalid_argument,
+                  format("layer '%s' cuts the dimension 'batch', which is %zu, over the axis '%s' of %zu ranks: a batch of %zu or more is needed, or a shorter axis",
+                         net.layers[i].label.text().c_str(), batch, axes.c_str(), parts, parts));
+  }
 }
 
 inline void need_labels(const dataset& data, std::size_t classes) {
