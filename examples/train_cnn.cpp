@@ -14,6 +14,7 @@
 #include <tutti/launch/arguments.hpp>
 #include <tutti/mesh/explain.hpp>
 #include <tutti/mesh/search.hpp>
+#include <tutti/nn/networks.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/mesh_trainer.hpp>
 #include <tutti/train/sgd.hpp>

@@ -11,6 +11,7 @@
 
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/comm/neighbours.hpp>
 #include <tutti/train/progress.hpp>

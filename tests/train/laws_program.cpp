@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include <tutti/kernel/onednn.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/train/trainer.hpp>

@@ -4,6 +4,7 @@
 
 #include <tutti/kernel/naive_backend.hpp>
 #include <tutti/launch/threads.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/transport/loopback.hpp>
