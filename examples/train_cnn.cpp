@@ -16,7 +16,7 @@
 #include <tutti/mesh/search.hpp>
 #include <tutti/nn/networks.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
-#include <tutti/train/mesh_trainer.hpp>
+#include <tutti/train/trainer.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/tutti.hpp>
 
@@ -60,7 +60,7 @@ void train(tutti::communicator& world, const settings& chosen) {
                                                     {.seed = chosen.seed, .usual_batch = chosen.batch});
   tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
   tutti::bucketed_all_reduce policy(model);
-  tutti::mesh_trainer trainer(model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
+  tutti::trainer trainer(model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
   for (int epoch = 0; epoch < chosen.epochs; ++epoch) {
     const tutti::epoch_report did = trainer.train_epoch(static_cast<std::size_t>(epoch));
     const tutti::evaluation_report test = trainer.evaluate(data.test);

@@ -36,29 +36,17 @@ TEST_CASE("A permutation holds everything once, and is the same for the same str
   CHECK(permutation(8, {.seed = 1, .purpose = 0}) == std::vector<std::uint32_t>{6, 4, 5, 2, 1, 0, 3, 7});
 }
 
-TEST_CASE("One to nine ranks see every sample once an epoch, in the same batches") {
+TEST_CASE("Batches hold every sample once an epoch, and all but the last are full") {
   const dataset data = numbered(103);
   for (std::size_t batch : {std::size_t{1}, std::size_t{7}, std::size_t{64}, std::size_t{103}, std::size_t{500}}) {
-    loader alone(data, {.batch = batch, .seed = 9});
-    alone.begin_epoch(2);
-    for (int ranks = 1; ranks <= 9; ++ranks) {
-      std::vector<loader> all;
-      for (int r = 0; r < ranks; ++r) {
-        all.emplace_back(data, loader_options{.batch = batch, .rank = r, .ranks = ranks, .seed = 9});
-        all.back().begin_epoch(2);
-      }
-      std::vector<int> seen(data.count, 0);
-      for (std::size_t b = 0; b < alone.batches(); ++b) {
-        std::vector<std::uint32_t> together;
-        for (const loader& l : all) {
-          REQUIRE(l.batch_size(b) == alone.batch_size(b));
-          for (std::uint32_t s : l.samples(b)) together.push_back(s), ++seen[s];
-        }
-        REQUIRE(together == batch_of(alone, b));
-        REQUIRE(together.size() == (b + 1 < alone.batches() ? batch : data.count - b * batch));
-      }
-      REQUIRE(std::all_of(seen.begin(), seen.end(), [](int times) { return times == 1; }));
+    loader l(data, {.batch = batch, .seed = 9});
+    l.begin_epoch(2);
+    std::vector<int> seen(data.count, 0);
+    for (std::size_t b = 0; b < l.batches(); ++b) {
+      REQUIRE(l.batch_size(b) == (b + 1 < l.batches() ? batch : data.count - b * batch));
+      for (std::uint32_t s : l.samples(b)) ++seen[s];
     }
+    REQUIRE(std::all_of(seen.begin(), seen.end(), [](int times) { return times == 1; }));
   }
 }
 
@@ -88,18 +76,16 @@ TEST_CASE("Epochs and seeds differ, and an inner seed moves samples inside their
 TEST_CASE("Samples arrive normalised, with their labels") {
   dataset data = numbered(5);
   data.scales = {{.mean = 0.5f, .deviation = 0.25f}};
-  loader l(data, {.batch = 3, .rank = 1, .ranks = 2, .shuffle = false});
-  CHECK(l.local_share(0) == share{.first = 2, .count = 1});
+  const loader l(data, {.batch = 3, .shuffle = false});
   std::vector<float> x(2);
   std::vector<std::uint8_t> labels(1);
-  l.load(0, x, labels);
+  auto third = [&](std::size_t) { return l.samples(0)[2]; };
+  l.reader().read(third, x, labels);
   CHECK(labels[0] == 2);
   CHECK(x[0] == (2.0f / 255.0f - 0.5f) / 0.25f);
   CHECK(x[1] == (253.0f / 255.0f - 0.5f) / 0.25f);
-  std::vector<std::uint8_t> two(2);
-  CHECK_THROWS_WITH_AS(l.load(0, x, two), "a share of 1 samples does not fit in 2 labels", error);
   std::vector<float> three(3);
-  CHECK_THROWS_WITH_AS(l.load(0, three, labels), "1 samples of 2 values do not fit in 3 values", error);
+  CHECK_THROWS_WITH_AS(l.reader().read(third, three, labels), "1 samples of 2 values do not fit in 3 values", error);
   CHECK_THROWS_WITH_AS(loader(data, {.batch = 0}), "a batch of 0 samples: at least 1 is needed", error);
   const dataset nothing = numbered(0);
   CHECK(loader(nothing, {}).batches() == 0);
@@ -133,21 +119,18 @@ TEST_CASE("A varied picture shows what it is said to show, channel by channel, a
   }
 }
 
-TEST_CASE("A sample is varied the same on whichever rank and in whichever batch") {
+TEST_CASE("A sample is varied the same in whichever batch") {
   dataset data = numbered(30);
-  auto all = [&](std::size_t batch, int ranks) {
+  auto all = [&](std::size_t batch) {
     std::vector<std::array<float, 2>> seen(data.count);
-    for (int r = 0; r < ranks; ++r) {
-      loader l(data, {.batch = batch, .rank = r, .ranks = ranks, .seed = 4, .vary = {.flip = true, .crop = 1}});
-      l.begin_epoch(2);
-      for (std::size_t b = 0; b < l.batches(); ++b) {
-        std::vector<float> x(l.samples(b).size() * 2);
-        std::vector<std::uint8_t> labels(l.samples(b).size());
-        l.load(b, x, labels);
-        for (std::size_t i = 0; i < labels.size(); ++i) seen[l.samples(b)[i]] = {x[2 * i], x[2 * i + 1]};
+    loader l(data, {.batch = batch, .seed = 4, .vary = {.flip = true, .crop = 1}});
+    l.begin_epoch(2);
+    for (std::size_t b = 0; b < l.batches(); ++b)
+      for (std::uint32_t s : l.samples(b)) {
+        std::uint8_t label;
+        l.reader().read([&](std::size_t) { return s; }, span<float>(seen[s].data(), 2), span<std::uint8_t>(&label, 1));
       }
-    }
     return seen;
   };
-  CHECK(all(7, 1) == all(10, 3));
+  CHECK(all(7) == all(30));
 }

@@ -63,7 +63,7 @@ class sharded_model {
   /// a summand; the store is grouped by them.
   const std::vector<unsigned>& sums() const { return sums_; }
 
-  const network_plan& plan_for(std::size_t batch) { return made_for(batch, purpose::training).plan; }
+  const network_plan& plan_for(std::size_t batch, purpose why = purpose::training) { return made_for(batch, why).plan; }
   /// What runs a batch of this size, of all ranks together; made at the first
   /// call, which is collective, and kept from then on.
   sharded_pass<Backend>& pass_for(std::size_t batch, purpose why = purpose::training) { return *made_for(batch, why).pass; }

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <tutti/base/error.hpp>
-#include <tutti/base/share.hpp>
 #include <tutti/base/span.hpp>
 #include <tutti/kernel/random.hpp>
 #include <tutti/train/augmentation.hpp>
@@ -88,8 +87,7 @@ class sample_reader {
 };
 
 struct loader_options {
-  std::size_t batch = 64;  ///< of all ranks together
-  int rank = 0, ranks = 1;
+  std::size_t batch = 64;
   bool shuffle = true;
   std::uint64_t seed = 1;
   /// Not 0: the samples of each batch change places among themselves. All
@@ -98,9 +96,8 @@ struct loader_options {
   augmentation vary = {};
 };
 
-/// Cuts a data set into batches, and batches into the ranks' shares. The batches
-/// depend on seed and epoch only, not on the number of ranks. The last one may
-/// be short, and a rank's share of it empty.
+/// Cuts a data set into batches, which depend on seed and epoch only. The last one
+/// may be short.
 class loader {
  public:
   /// `data` must outlive the loader.
@@ -123,30 +120,16 @@ class loader {
     }
   }
 
+  /// Of this epoch: normalised and varied.
   const sample_reader& reader() const { return reader_; }
 
   std::size_t batches() const { return (count_ + options_.batch - 1) / options_.batch; }
-  /// The samples of batch b on all ranks together.
   std::size_t batch_size(std::size_t b) const {
     std::size_t left = count_ - b * options_.batch;
     return left < options_.batch ? left : options_.batch;
   }
-  /// This rank's part of batch b.
-  share local_share(std::size_t b) const { return share_of(batch_size(b), options_.rank, options_.ranks); }
-  /// The number in the data set of each sample of it.
-  span<const std::uint32_t> samples(std::size_t b) const {
-    share mine = local_share(b);
-    return {order_.data() + b * options_.batch + mine.first, mine.count};
-  }
-
-  /// This rank's part of batch b, normalised and varied.
-  void load(std::size_t b, span<float> x, span<std::uint8_t> labels) const {
-    span<const std::uint32_t> mine = samples(b);
-    if (labels.size() != mine.size())
-      throw error(errc::invalid_argument,
-                  format("a share of %zu samples does not fit in %zu labels", mine.size(), labels.size()));
-    reader_.read([&](std::size_t i) { return mine[i]; }, x, labels);
-  }
+  /// The number in the data set of each sample of batch b.
+  span<const std::uint32_t> samples(std::size_t b) const { return {order_.data() + b * options_.batch, batch_size(b)}; }
 
  private:
   std::size_t count_;

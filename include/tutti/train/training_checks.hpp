@@ -16,12 +16,12 @@
 
 namespace tutti {
 
-/// All but `evaluation_batch` must be the same on every rank.
+/// Must be the same on every rank.
 struct trainer_options {
   std::size_t batch = 64;        ///< samples that a step takes, of all ranks together
   std::uint64_t seed = 1;        ///< of the order of samples, anew in each epoch
   std::uint64_t inner_seed = 0;  ///< of their order inside each batch, as in `loader_options`
-  /// Samples of one rank that are evaluated at once: more take more memory, and change no figure but for rounding.
+  /// Samples that all ranks together evaluate at once: more take more memory, and change no figure but for rounding.
   std::size_t evaluation_batch = 256;
   augmentation vary = {};  ///< of training pictures, keyed by seed, epoch and sample
   /// Of each step, where there is one; the optimiser's own stays otherwise.
@@ -85,6 +85,7 @@ void agree_on_training(agreement& all, const dataset& data, const trainer_option
   all.on("batch", std::uint64_t{options.batch});
   all.on("seed", options.seed);
   all.on("inner seed", options.inner_seed);
+  all.on("evaluation batch", std::uint64_t{options.evaluation_batch});
   all.on("flips of pictures", std::uint64_t{options.vary.flip});
   all.on("crop of pictures", std::uint64_t{options.vary.crop});
   const learning_rate rate = options.rate.value_or(learning_rate{.base = -1});
