@@ -11,6 +11,7 @@
 
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/comm/neighbours.hpp>
 #include <tutti/train/progress.hpp>
@@ -45,16 +46,19 @@ std::string shipped_data() {
 }
 
 void train(tutti::communicator& world, const settings& chosen) {
-  const tutti::mnist data = tutti::read_mnist(chosen.data.empty() ? shipped_data() : chosen.data);
+  const tutti::data_sets data = tutti::read_mnist(chosen.data.empty() ? shipped_data() : chosen.data);
   const bool speaks = world.rank() == 0;
 
   const int here = tutti::ranks_on_this_machine(world);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(here));
-  tutti::model<tutti::onednn_backend> model(
-      cpu, tutti::lenet(), {.seed = chosen.seed, .usual_batch = tutti::usual_batch(chosen.batch, world.size())});
-  tutti::bucketed_all_reduce<float> policy(world, model.parameters());
-  tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
-  tutti::trainer trainer(world, model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
+  tutti::process_mesh mesh(world, {{"ranks", world.size()}});
+  tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, tutti::lenet(), "batch:ranks",
+                                                    {.seed = chosen.seed, .usual_batch = chosen.batch});
+  tutti::bucketed_all_reduce policy(model);
+  tutti::sgd<float> sgd(model.parameters(), {.momentum = 0.9, .weight_decay = 1e-3});
+  const std::size_t steps = (data.training.count + chosen.batch - 1) / chosen.batch;  // of an epoch
+  const tutti::learning_rate rate{.base = 0.01, .decay = tutti::rate_decay::steps, .period = steps > 0 ? steps : 1, .factor = 0.8};
+  tutti::trainer trainer(model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed, .rate = rate});
 
   if (speaks)
     std::printf("%zu + %zu digits, %d ranks, %d threads each, batches of %zu\n", data.training.count, data.test.count,
@@ -71,7 +75,6 @@ void train(tutti::communicator& world, const settings& chosen) {
           epoch + 1, chosen.epochs, did.loss, 100 * test.accuracy, did.samples_per_second(), did.communication.hidden,
           did.communication.exposed);
     std::fflush(stdout);
-    sgd.options().learning_rate *= 0.8;
   }
 }
 

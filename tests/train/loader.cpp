@@ -36,29 +36,17 @@ TEST_CASE("A permutation holds everything once, and is the same for the same str
   CHECK(permutation(8, {.seed = 1, .purpose = 0}) == std::vector<std::uint32_t>{6, 4, 5, 2, 1, 0, 3, 7});
 }
 
-TEST_CASE("One to nine ranks see every sample once an epoch, in the same batches") {
+TEST_CASE("Batches hold every sample once an epoch, and all but the last are full") {
   const dataset data = numbered(103);
   for (std::size_t batch : {std::size_t{1}, std::size_t{7}, std::size_t{64}, std::size_t{103}, std::size_t{500}}) {
-    loader alone(data, {.batch = batch, .seed = 9});
-    alone.begin_epoch(2);
-    for (int ranks = 1; ranks <= 9; ++ranks) {
-      std::vector<loader> all;
-      for (int r = 0; r < ranks; ++r) {
-        all.emplace_back(data, loader_options{.batch = batch, .rank = r, .ranks = ranks, .seed = 9});
-        all.back().begin_epoch(2);
-      }
-      std::vector<int> seen(data.count, 0);
-      for (std::size_t b = 0; b < alone.batches(); ++b) {
-        std::vector<std::uint32_t> together;
-        for (const loader& l : all) {
-          REQUIRE(l.batch_size(b) == alone.batch_size(b));
-          for (std::uint32_t s : l.samples(b)) together.push_back(s), ++seen[s];
-        }
-        REQUIRE(together == batch_of(alone, b));
-        REQUIRE(together.size() == (b + 1 < alone.batches() ? batch : data.count - b * batch));
-      }
-      REQUIRE(std::all_of(seen.begin(), seen.end(), [](int times) { return times == 1; }));
+    loader l(data, {.batch = batch, .seed = 9});
+    l.begin_epoch(2);
+    std::vector<int> seen(data.count, 0);
+    for (std::size_t b = 0; b < l.batches(); ++b) {
+      REQUIRE(l.batch_size(b) == (b + 1 < l.batches() ? batch : data.count - b * batch));
+      for (std::uint32_t s : l.samples(b)) ++seen[s];
     }
+    REQUIRE(std::all_of(seen.begin(), seen.end(), [](int times) { return times == 1; }));
   }
 }
 
@@ -86,20 +74,63 @@ TEST_CASE("Epochs and seeds differ, and an inner seed moves samples inside their
 }
 
 TEST_CASE("Samples arrive normalised, with their labels") {
-  const dataset data = numbered(5);
-  loader l(data, {.batch = 3, .rank = 1, .ranks = 2, .shuffle = false, .pixels = {.mean = 0.5f, .deviation = 0.25f}});
-  CHECK(l.local_share(0) == share{.first = 2, .count = 1});
+  dataset data = numbered(5);
+  data.scales = {{.mean = 0.5f, .deviation = 0.25f}};
+  const loader l(data, {.batch = 3, .shuffle = false});
   std::vector<float> x(2);
   std::vector<std::uint8_t> labels(1);
-  l.load(0, x, labels);
+  auto third = [&](std::size_t) { return l.samples(0)[2]; };
+  l.reader().read(third, x, labels);
   CHECK(labels[0] == 2);
   CHECK(x[0] == (2.0f / 255.0f - 0.5f) / 0.25f);
   CHECK(x[1] == (253.0f / 255.0f - 0.5f) / 0.25f);
-  std::vector<std::uint8_t> two(2);
-  CHECK_THROWS_WITH_AS(l.load(0, x, two), "a share of 1 samples does not fit in 2 labels", error);
   std::vector<float> three(3);
-  CHECK_THROWS_WITH_AS(l.load(0, three, labels), "1 samples of 2 values do not fit in 3 values", error);
+  CHECK_THROWS_WITH_AS(l.reader().read(third, three, labels), "1 samples of 2 values do not fit in 3 values", error);
   CHECK_THROWS_WITH_AS(loader(data, {.batch = 0}), "a batch of 0 samples: at least 1 is needed", error);
   const dataset nothing = numbered(0);
   CHECK(loader(nothing, {}).batches() == 0);
+}
+
+TEST_CASE("A varied picture shows what it is said to show, channel by channel, and black beyond its edges") {
+  dataset data{.count = 40, .channels = 2, .height = 5, .width = 4, .scales = {{.mean = 0.25f}, {.mean = 0.5f, .deviation = 2}}};
+  for (std::size_t k = 0; k < data.count * data.sample_size(); ++k) data.pixels.push_back(static_cast<std::uint8_t>(k * 7 % 256));
+  data.labels.assign(data.count, 0);
+  const augmentation how{.flip = true, .crop = 6};  // some pictures go out of sight
+  sample_reader reader(data, how, 9);
+  for (std::size_t epoch : {std::size_t{0}, std::size_t{3}}) {
+    reader.begin_epoch(epoch);
+    std::vector<float> x(data.count * data.sample_size());
+    std::vector<std::uint8_t> labels(data.count);
+    reader.read([&](std::size_t i) { return data.count - 1 - i; }, x, labels);
+    for (std::size_t i = 0; i < data.count; ++i) {
+      const variation v = variation_of(how, 9, epoch, data.count - 1 - i);
+      for (std::size_t c = 0; c < 2; ++c)
+        for (int row = 0; row < 5; ++row)
+          for (int column = 0; column < 4; ++column) {
+            const int down = row + static_cast<int>(v.down), across = column + static_cast<int>(v.across);
+            float pixel = 0;
+            if (down >= 0 && down < 5 && across >= 0 && across < 4)
+              pixel = data.pixels[(((data.count - 1 - i) * 2 + c) * 5 + static_cast<std::size_t>(down)) * 4 +
+                                  static_cast<std::size_t>(v.mirrored ? 3 - across : across)];
+            REQUIRE(x[((i * 2 + c) * 5 + static_cast<std::size_t>(row)) * 4 + static_cast<std::size_t>(column)] ==
+                    (pixel / 255.0f - data.scales[c].mean) / data.scales[c].deviation);
+          }
+    }
+  }
+}
+
+TEST_CASE("A sample is varied the same in whichever batch") {
+  dataset data = numbered(30);
+  auto all = [&](std::size_t batch) {
+    std::vector<std::array<float, 2>> seen(data.count);
+    loader l(data, {.batch = batch, .seed = 4, .vary = {.flip = true, .crop = 1}});
+    l.begin_epoch(2);
+    for (std::size_t b = 0; b < l.batches(); ++b)
+      for (std::uint32_t s : l.samples(b)) {
+        std::uint8_t label;
+        l.reader().read([&](std::size_t) { return s; }, span<float>(seen[s].data(), 2), span<std::uint8_t>(&label, 1));
+      }
+    return seen;
+  };
+  CHECK(all(7) == all(30));
 }

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <dlfcn.h>
@@ -226,9 +227,18 @@ inline dnnl::memory::desc vector_of(std::size_t size) {
   return {dims_of(size), dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
 }
 
+/// A convolution by way of a matrix that repeats its input, for formats that no better one takes.
+template <class Description>
+bool unrolls(const Description& d) {
+  const bool convolves = std::is_same_v<Description, dnnl::convolution_forward::primitive_desc> ||
+                         std::is_same_v<Description, dnnl::convolution_backward_data::primitive_desc> ||
+                         std::is_same_v<Description, dnnl::convolution_backward_weights::primitive_desc>;
+  return convolves && std::strncmp(d.impl_info_str(), "gemm", 4) == 0;
+}
+
 /// Asks for a primitive in the formats that its neighbours have already, and,
-/// where that would be oneDNN's slow reference or nothing at all, for one in
-/// the formats that it likes best, at the price of reorders.
+/// where that would be oneDNN's slow reference, a convolution's matrix product or
+/// nothing at all, for one in the formats that it likes best, at the price of reorders.
 /// `make(free)` describes it, with all formats left open where `free` is true.
 template <class Make, class Agrees>
 auto prefer(const Make& make, const Agrees& agrees) {
@@ -236,7 +246,7 @@ auto prefer(const Make& make, const Agrees& agrees) {
   if (agrees(favourite)) return favourite;
   try {
     auto fitting = make(false);
-    if (std::strncmp(fitting.impl_info_str(), "ref", 3) != 0) return fitting;
+    if (std::strncmp(fitting.impl_info_str(), "ref", 3) != 0 && !unrolls(fitting)) return fitting;
   } catch (const dnnl::error&) {
     // Not made for these formats: the favourite is.
   }

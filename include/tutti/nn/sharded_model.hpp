@@ -37,12 +37,17 @@ class sharded_model {
         p.dims = local_shape(w.dims, w.at, on.shape(), on.rank());
         placed_.push_back({.operation = i, .number = n, .plan = w});
       }
+    for (const placed& each : placed_) {
+      sums_.push_back(0);
+      for (int axis = 0; axis < on.shape().axes(); ++axis)
+        if (each.plan.gradient.partial_on(axis)) sums_.back() |= 1u << axis;
+    }
     if (agree_on_formats()) {
       passes_.clear();
       made_for(usual, purpose::training);
     }
     for (parameter& p : mine) p.stored = formats_[placed_[p.index].operation][placed_[p.index].number]->stored();
-    store_ = parameter_store<element>(std::move(mine));
+    store_ = parameter_store<element>(std::move(mine), sums_);
     values_.resize(plan.operations.size()), gradients_.resize(plan.operations.size());
     for (const parameter& p : store_.parameters()) {
       const placed& at = placed_[p.index];
@@ -61,26 +66,29 @@ class sharded_model {
   const std::vector<parameter>& whole() const { return whole_; }
   /// What this rank holds of a parameter.
   block held_of(std::size_t index) const { return block_of(whole_[index].dims, placed_[index].plan.at, on_->shape(), on_->rank()); }
-  /// The axes over which this rank's gradient of a parameter is a summand, a bit each.
-  unsigned sums_of(std::size_t index) const {
-    unsigned axes = 0;
-    for (int axis = 0; axis < on_->shape().axes(); ++axis)
-      if (placed_[index].plan.gradient.partial_on(axis)) axes |= 1u << axis;
-    return axes;
-  }
+  /// For each parameter the axes, bit a for axis a, over which this rank's gradient is
+  /// a summand; the store is grouped by them.
+  const std::vector<unsigned>& sums() const { return sums_; }
 
   /// What else there is of it: this rank's part of running statistics, and how many steps were done.
   pass_state<element>& state() { return state_; }
 
-  const network_plan& plan_for(std::size_t batch) { return made_for(batch, purpose::training).plan; }
+  const network_plan& plan_for(std::size_t batch, purpose why = purpose::training) { return made_for(batch, why).plan; }
   /// What runs a batch of this size, of all ranks together; made at the first
   /// call, which is collective, and kept from then on.
   sharded_pass<Backend>& pass_for(std::size_t batch, purpose why = purpose::training) { return *made_for(batch, why).pass; }
 
-  /// Collective.
-  void forward(sharded_pass<Backend>& p) { p.forward(values_); }
+  /// Collective. `use(parameter)` is called before a parameter's first use.
+  template <class Use>
+  void forward(sharded_pass<Backend>& p, Use use) {
+    for (const parameter& w : store_.parameters()) use(w);
+    p.forward(values_);
+  }
+  void forward(sharded_pass<Backend>& p) {
+    forward(p, [](const parameter&) {});
+  }
 
-  /// Collective: this rank's gradients, each still a sum over the axes `sums_of` it.
+  /// Collective: this rank's gradients, summands where `sums` says so.
   /// `ready(parameter, gradient)` is called as soon as one is there, from the last
   /// parameter to the first.
   template <class Ready>
@@ -92,18 +100,6 @@ class sharded_model {
         ready(done, store_.gradient(done));
       }
     });
-  }
-
-  /// Collective: all gradients, added up over all ranks that have summands.
-  void backward(sharded_pass<Backend>& p) {
-    backward(p, [](const parameter&, span<element>) {});
-    // Neighbours in memory that are sums over the same axes are added up in one call.
-    for (std::size_t first = 0, last; first < placed_.size(); first = last) {
-      for (last = first + 1; last < placed_.size() && sums_of(last) == sums_of(first);) ++last;
-      if (sums_of(first) == 0) continue;
-      const parameter &from = store_.parameters()[first], &to = store_.parameters()[last - 1];
-      all_reduce(on_->over(sums_of(first)), store_.gradients().subspan(from.offset, to.offset + to.stored - from.offset), plus{});
-    }
   }
 
   /// A whole parameter, on every rank, row-major. Collective.
@@ -161,10 +157,10 @@ class sharded_model {
   bool agree_on_formats() {
     std::vector<std::uint64_t> differs(placed_.size() + 1);
     for (std::size_t index = 0; index < placed_.size(); ++index) {
-      if (sums_of(index) == 0) continue;
+      if (sums_[index] == 0) continue;
       const std::uint64_t mine = formats_[placed_[index].operation][placed_[index].number]->fingerprint();
       std::uint64_t bounds[] = {mine, ~mine};
-      all_reduce(on_->over(sums_of(index)), span<std::uint64_t>(bounds, 2), maximum{});
+      all_reduce(on_->over(sums_[index]), span<std::uint64_t>(bounds, 2), maximum{});
       differs[index] = bounds[0] != ~bounds[1];
       differs.back() |= differs[index];
     }
@@ -190,6 +186,7 @@ class sharded_model {
   layout layout_;
   std::vector<parameter> whole_;
   std::vector<placed> placed_{};
+  std::vector<unsigned> sums_{};
   typename sharded_pass<Backend>::formats formats_{};
   pass_state<element> state_;
   parameter_store<element> store_;

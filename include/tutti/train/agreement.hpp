@@ -23,7 +23,11 @@ class agreement {
   /// Of `elements` (n), by their bytes: differences go unseen once in 2³².
   template <class T>
   void on_content(const char* what, span<const T> elements) {
-    on_hash(what, ::crc32_z(0, reinterpret_cast<const unsigned char*>(elements.data()), elements.size() * sizeof(T)));
+    on_hash(what, hash_of(elements));
+  }
+  template <class T>
+  static std::uint64_t hash_of(span<const T> elements) {
+    return ::crc32_z(0, reinterpret_cast<const unsigned char*>(elements.data()), elements.size() * sizeof(T));
   }
 
   /// Collective: one all_gather of 8 bytes a term. Throws `errc::mismatch`, the

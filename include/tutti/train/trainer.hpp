@@ -1,13 +1,14 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
-#include <type_traits>
 #include <vector>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/kernel/naive_loss.hpp>
-#include <tutti/nn/model.hpp>
+#include <tutti/nn/sharded_loss.hpp>
+#include <tutti/nn/sharded_model.hpp>
 #include <tutti/train/gradient_policy.hpp>
 #include <tutti/train/loader.hpp>
 #include <tutti/train/training_checks.hpp>
@@ -40,58 +41,53 @@ inline evaluation_report of_all_ranks(communicator& world, const naive::batch_lo
 }
 }  // namespace detail
 
-/// The per-rank batch for which parameters should get their format: the largest share.
-constexpr std::size_t usual_batch(std::size_t batch, int ranks) { return share_of(batch, 0, ranks).count; }
-
-/// Trains a model by data parallelism: every rank has all parameters and a share
-/// of every batch. What happens to gradients is the policy's.
+/// Trains a model that a layout has cut over a mesh: batch, filters, channels,
+/// units, height and width, each where the layout says. Every rank reads what its
+/// part of the input needs of every batch. What happens to gradients is the policy's.
 template <class Backend, class Policy, class Optimiser>
   requires gradient_policy<Policy, typename Backend::element, Optimiser>
 class trainer {
   using element = typename Backend::element;
 
  public:
-  /// Collective. Throws `errc::invalid_argument` where network and data do not
-  /// fit, and `errc::mismatch`, naming what it is, where ranks disagree on the
-  /// data, the options, the optimiser's settings or the parameters to begin
-  /// with. All arguments must outlive the trainer. Cost: a look at all the data.
-  trainer(communicator& comm, model<Backend>& m, Policy& policy, Optimiser& o, const dataset& data,
-          const trainer_options& options = {})
-      : comm_(&comm),
-        model_(&m),
-        policy_(&policy),
-        optimiser_(&o),
-        options_(options),
-        loader_(data, {.batch = options.batch,
-                       .rank = comm.rank(),
-                       .ranks = comm.size(),
-                       .seed = options.seed,
-                       .inner_seed = options.inner_seed}) {
+  /// Collective. Throws `errc::invalid_argument` where network and data do not fit, or
+  /// the batch is smaller than an axis that cuts it, and `errc::mismatch`, naming what
+  /// it is, where ranks disagree on the data, the options, the optimiser's settings or
+  /// the seed of the parameters to begin with. All arguments must outlive the trainer.
+  /// Cost: a look at all the data.
+  trainer(sharded_model<Backend>& m, Policy& policy, Optimiser& o, const dataset& data, const trainer_options& options = {})
+      : model_(&m), on_(&m.on()), policy_(&policy), optimiser_(&o), options_(options),
+        // All samples of every batch: which of them are needed is the layout's.
+        loader_(data, {.batch = options.batch, .seed = options.seed, .inner_seed = options.inner_seed, .vary = options.vary}) {
     detail::need_pictures(m.net(), data);
     detail::need_classes(m.net(), data);
     classes_ = data.classes;
     detail::need_labels(data, classes_);
-    agree(data);
+    detail::need_rate<Optimiser>(options);
+    detail::need_batches(m.net(), m.plan_for(options.batch), on_->shape(), options.batch);
+    agreement all;
+    detail::agree_on_training(all, data, options, o);
+    all.check(on_->all());
+    agree_on_parameters();
   }
 
   /// One pass over the training data. `watch(done, batches, loss)` is called
-  /// after each batch, with the mean loss so far of this rank's samples.
+  /// after each batch, with the mean loss so far of the samples that this rank counts.
   template <class Watch>
   epoch_report train_epoch(std::size_t epoch, Watch watch) {
     loader_.begin_epoch(epoch);
-    barrier(*comm_);
+    barrier(on_->all());
     const communication_time before = communication();
     const double started = now();
-    naive::batch_loss mine;
-    std::size_t seen = 0;
+    sums mine;
     for (std::size_t b = 0; b < loader_.batches(); ++b) {
-      const naive::batch_loss of_batch = step(b);
-      mine.sum += of_batch.sum;
-      mine.correct += of_batch.correct;
-      seen += loader_.local_share(b).count;
-      watch(b + 1, loader_.batches(), seen > 0 ? mine.sum / static_cast<double>(seen) : 0.0);
+      if constexpr (requires { optimiser_->set_learning_rate(0.0); })
+        if (options_.rate) optimiser_->set_learning_rate(options_.rate->at(epoch * loader_.batches() + b));
+      const span<const std::uint32_t> samples = loader_.samples(b);
+      mine.add(step(samples, loader_.reader(), true));
+      watch(b + 1, loader_.batches(), mine.mean());
     }
-    const evaluation_report all = detail::of_all_ranks(*comm_, mine, seen);
+    const evaluation_report all = detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
     const communication_time after = communication();
     return {.loss = all.loss,
             .accuracy = all.accuracy,
@@ -103,43 +99,80 @@ class trainer {
     return train_epoch(epoch, [](std::size_t, std::size_t, double) {});
   }
 
-  /// Loss and accuracy on other data, each rank on its share of them.
-  /// Collective: every rank brings all of the same data. Throws
+  /// Loss and accuracy on other data, which every rank brings. Collective. Throws
   /// `errc::invalid_argument` where they do not fit the network.
   evaluation_report evaluate(const dataset& data) {
     detail::need_pictures(model_->net(), data);
     detail::need_labels(data, classes_);
-    const share part = share_of(data.count, comm_->rank(), comm_->size());
     const sample_reader reader(data);
-    naive::batch_loss mine;
-    std::vector<std::uint8_t> labels;
-    for (std::size_t first = part.first; first < part.first + part.count; first += options_.evaluation_batch) {
-      const std::size_t left = part.first + part.count - first;
-      const std::size_t count = left < options_.evaluation_batch ? left : options_.evaluation_batch;
-      auto& p = model_->pass_for(count, purpose::evaluation);
-      labels.resize(count);
-      reader.read([&](std::size_t i) { return first + i; }, p.input(), labels);
-      model_->forward(p, [&](const parameter& q) { policy_->fetch(q); });
-      const naive::batch_loss loss = naive::softmax_cross_entropy<element>(classes_, p.output(), labels, element{}, {});
-      mine.sum += loss.sum;
-      mine.correct += loss.correct;
+    sums mine;
+    std::vector<std::uint32_t> samples;
+    for (std::size_t first = 0; first < data.count; first += samples.size()) {
+      const std::size_t left = data.count - first;
+      samples.resize(left < options_.evaluation_batch ? left : options_.evaluation_batch);
+      for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::uint32_t>(first + i);
+      mine.add(step(samples, reader, false));
     }
-    return detail::of_all_ranks(*comm_, mine, part.count);
+    return detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
   }
 
  private:
-  naive::batch_loss step(std::size_t b) {
-    const std::size_t count = loader_.local_share(b).count;
-    auto& p = model_->pass_for(count, purpose::training);
-    labels_.resize(count);
-    loader_.load(b, p.input(), labels_);                                 // (n, C, H, W)
-    model_->forward(p, [&](const parameter& q) { policy_->fetch(q); });  // (n, classes)
-    const element scale = element{1} / static_cast<element>(loader_.batch_size(b));
-    const naive::batch_loss loss =
-        naive::softmax_cross_entropy<element>(classes_, p.output(), labels_, scale, p.output_gradient());
-    model_->backward(p, [&](const parameter& q, span<element> gradient) { policy_->push(q, gradient); });
-    policy_->finish(*optimiser_);
-    return loss;
+  // Of samples that no other rank counts.
+  struct sums {
+    naive::batch_loss loss{};
+    std::size_t samples = 0;
+    void add(const sums& other) {
+      loss.sum += other.loss.sum;
+      loss.correct += other.loss.correct;
+      samples += other.samples;
+    }
+    double mean() const { return samples > 0 ? loss.sum / static_cast<double>(samples) : 0; }
+  };
+
+  // Ranks that hold the same part of a parameter begin with the same values.
+  void agree_on_parameters() {
+    struct part {
+      std::uint64_t which, values;
+    };
+    std::vector<part> mine;
+    for (const parameter& p : model_->parameters().parameters()) {
+      const block held = model_->held_of(p.index);
+      std::vector<std::size_t> bounds;
+      for (std::size_t d = 0; d < held.rank(); ++d) bounds.insert(bounds.end(), {held[d].first, held[d].count});
+      const span<element> values = model_->parameters().value(p);
+      mine.push_back({agreement::hash_of(span<const std::size_t>(bounds.data(), bounds.size())),
+                      agreement::hash_of(span<const element>(values.data(), values.size()))});
+    }
+    std::vector<part> all(mine.size() * static_cast<std::size_t>(on_->all().size()));
+    all_gather(on_->all(), mine, all);  // (ranks, parameters)
+    for (std::size_t i = 0; i < mine.size(); ++i)
+      for (std::size_t r = 0; r * mine.size() < all.size(); ++r)
+        for (std::size_t q = 0; q < r; ++q)
+          if (const part &one = all[q * mine.size() + i], &other = all[r * mine.size() + i];
+              one.which == other.which && one.values != other.values)
+            throw error(errc::mismatch, format("the ranks disagree on the initial parameters: rank %zu has other '%s' than rank %zu", r,
+                                               model_->whole()[i].label.text().c_str(), q));
+  }
+
+  sums step(span<const std::uint32_t> samples, const sample_reader& reader, bool train) {
+    const purpose why = train ? purpose::training : purpose::evaluation;
+    auto& pass = model_->pass_for(samples.size(), why);
+    read(pass.input_block(), samples, reader, pass.input());
+    model_->forward(pass, [&](const parameter& w) { policy_->fetch(w); });
+    const block& held = pass.output_block();  // (batch, classes)
+    const placement& lies = model_->plan_for(samples.size(), why).tensors.back().lies;
+    labels_.resize(held[0].count);
+    for (std::size_t i = 0; i < labels_.size(); ++i) labels_[i] = reader.label(samples[held[0].first + i]);
+    const element scale = element{1} / static_cast<element>(samples.size());
+    const naive::batch_loss loss = sharded_cross_entropy<element>(*on_, lies, held, pass.output(), labels_, scale,
+                                                                  train ? pass.output_gradient() : span<element>());
+    if (train) {
+      model_->backward(pass, [&](const parameter& w, span<element> gradient) { policy_->push(w, gradient); });
+      policy_->finish(*optimiser_);
+    }
+    for (int axis = 0; axis < on_->shape().axes(); ++axis)
+      if (!lies.axes_of(0).has(axis) && on_->shape().coordinate(on_->rank(), axis) != 0) return {};
+    return {.loss = loss, .samples = labels_.size()};
   }
 
   communication_time communication() const {
@@ -147,23 +180,27 @@ class trainer {
     else return {};
   }
 
-  void agree(const dataset& data) {
-    agreement all;
-    detail::agree_on_training(all, data, options_, *optimiser_);
-    all.on_hash("order of parameters in memory (processors differ, or usual_batch)", model_->format_fingerprint());
-    const span<element> values = model_->parameters().values();
-    all.on_content("initial parameters", span<const element>(values.data(), values.size()));
-    all.check(*comm_);
+  // The block of a batch that this rank needs: some samples, and of each some places.
+  void read(const block& needed, span<const std::uint32_t> samples, const sample_reader& reader, span<element> into) {
+    block pictures = needed;
+    for (std::size_t d = 1; d < pictures.rank(); ++d) pictures[d] = {.first = 0, .count = model_->net().sample[d - 1].size};
+    auto which = [&](std::size_t i) { return samples[needed[0].first + i]; };
+    discarded_.resize(needed[0].count);
+    if (pictures == needed) return reader.read(which, into, discarded_);
+    whole_.resize(pictures.elements());
+    reader.read(which, whole_, discarded_);
+    copy_block(needed, pictures, whole_.data(), needed, into.data());
   }
 
-  communicator* comm_;
-  model<Backend>* model_;
+  sharded_model<Backend>* model_;
+  process_mesh* on_;
   Policy* policy_;
   Optimiser* optimiser_;
   trainer_options options_;
   loader loader_;
   std::size_t classes_ = 0;
-  std::vector<std::uint8_t> labels_;
+  std::vector<std::uint8_t> labels_, discarded_;
+  std::vector<element> whole_;
 };
 
 }  // namespace tutti
