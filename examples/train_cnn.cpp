@@ -4,6 +4,7 @@
 //
 // or by a layout's name: data, tensor, spatial, hybrid; auto searches one. --explain
 // says what is moved, and why, and trains nothing.
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -17,17 +18,19 @@
 #include <tutti/nn/networks.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/trainer.hpp>
+#include <tutti/train/data_folder.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/tutti.hpp>
 
 namespace {
 
 struct settings {
-  std::string data, mesh, layout = "data";
+  std::string data, mesh, layout = "data", schedule = "steps";
   int epochs = 4;
   std::size_t batch = 64;
   std::uint64_t seed = 1;
-  bool explain = false;
+  std::size_t crop = 0;
+  bool explain = false, flip = false;
 };
 
 /// The layouts that have names, on the one axis `ranks`; any other text is a layout.
@@ -39,6 +42,15 @@ std::string layout_called(const std::string& name, const tutti::operation_list& 
   // Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014.
   if (name == "hybrid") return "conv*/batch:ranks,dense*/units:ranks";
   return name;
+}
+
+/// What --schedule says, for epochs of so many steps.
+tutti::learning_rate rate_called(const std::string& name, std::size_t steps, int epochs) {
+  if (name == "constant") return {.base = 0.01};
+  if (name == "steps") return {.base = 0.01, .decay = tutti::rate_decay::steps, .period = std::max<std::size_t>(steps, 1), .factor = 0.8};
+  if (name == "cosine")
+    return {.base = 0.01, .decay = tutti::rate_decay::cosine, .period = std::max<std::size_t>(steps * static_cast<std::size_t>(epochs), 1)};
+  throw tutti::error(tutti::errc::invalid_argument, "--schedule is constant, steps or cosine, and not '" + name + "'");
 }
 
 void train(tutti::communicator& world, const settings& chosen) {
@@ -54,13 +66,14 @@ void train(tutti::communicator& world, const settings& chosen) {
     return;
   }
 
-  const tutti::data_sets data = tutti::read_mnist(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
+  const tutti::data_sets data = tutti::read_data(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
+  const tutti::learning_rate rate = rate_called(chosen.schedule, (data.training.count + chosen.batch - 1) / chosen.batch, chosen.epochs);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
   tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, tutti::lenet(), rules,
                                                     {.seed = chosen.seed, .usual_batch = chosen.batch});
-  tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
+  tutti::sgd<float> sgd(model.parameters(), {.momentum = 0.9, .weight_decay = 1e-3});
   tutti::bucketed_all_reduce policy(model);
-  tutti::trainer trainer(model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
+  tutti::trainer trainer(model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate});
   for (int epoch = 0; epoch < chosen.epochs; ++epoch) {
     const tutti::epoch_report did = trainer.train_epoch(static_cast<std::size_t>(epoch));
     const tutti::evaluation_report test = trainer.evaluate(data.test);
@@ -68,7 +81,6 @@ void train(tutti::communicator& world, const settings& chosen) {
       std::printf("epoch %d/%d on %s: loss %.6f, test accuracy %.2f %%, %.0f images/s\n", epoch + 1, chosen.epochs,
                   shape.text().c_str(), did.loss, 100 * test.accuracy, did.samples_per_second());
     std::fflush(stdout);
-    sgd.options().learning_rate *= 0.8;
   }
 }
 
@@ -77,10 +89,13 @@ void train(tutti::communicator& world, const settings& chosen) {
 int main(int argc, char** argv) {
   settings chosen;
   tutti::arguments line("train_cnn", "Trains a LeNet on handwritten digits, cut over a mesh by a layout.");
-  line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not; otherwise the subset that is shipped");
+  line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not, or CIFAR-10's binary ones; otherwise the digits that are shipped");
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
   line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");
   line.flag("--explain", chosen.explain, "say what is moved and why, and train nothing");
+  line.value("--schedule", chosen.schedule, "HOW", "the learning rate falls: constant, steps (by a fifth after each epoch) or cosine");
+  line.flag("--flip", chosen.flip, "mirror about half of the training pictures, anew in each epoch");
+  line.value("--crop", chosen.crop, "PLACES", "move them by up to so many places each way", std::size_t{0}, std::size_t{32});
   line.value("--epochs", chosen.epochs, "E", "passes over the training digits", 1, 10000);
   line.value("--batch", chosen.batch, "B", "digits in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
   line.value("--seed", chosen.seed, "S", "of the first weights and of the digits' order", std::uint64_t{0}, std::uint64_t{1} << 62);

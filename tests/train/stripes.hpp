@@ -31,4 +31,14 @@ inline network small_network() {
   return net.dense("b", {.units = 8}).relu().dense("c", {.units = 3});
 }
 
+/// Norms, a skip that is projected and an average at the end.
+inline network residual_network() {
+  network net({{"channels", 1}, {"height", 6}, {"width", 6}});
+  net.convolution("a", {.filters = 4, .kernel = 3, .padding = 1, .bias = false}).batch_norm("na").relu("ra");
+  net.convolution("s", {.filters = 6, .stride = 2, .bias = false}).batch_norm("ns");
+  net.from("ra").convolution("b", {.filters = 6, .kernel = 3, .stride = 2, .padding = 1, .bias = false}).batch_norm("nb");
+  net.sum("sum", "ns").relu().global_average_pool("pool").flatten();
+  return net.dense("c", {.units = 3});
+}
+
 }  // namespace stripes

@@ -29,13 +29,14 @@ struct outcome {
 
 /// Trains on threads; what each rank has in the end.
 template <bool Local = false>
-std::vector<outcome> train(const mesh& m, std::string_view rules, const trainer_options& options, std::size_t samples = 103, int epochs = 2) {
+std::vector<outcome> train(const mesh& m, std::string_view rules, const trainer_options& options, std::size_t samples = 103, int epochs = 2,
+                           const network& net = stripes::small_network()) {
   const dataset data = stripes::pictures(samples, 1), test = stripes::pictures(50, 2);
   std::vector<outcome> all(static_cast<std::size_t>(m.size()));
   thread_ranks::run(m.size(), [&](communicator& world) {
     backend::context c;
     process_mesh on(world, m);
-    sharded_model<backend> model(c, on, stripes::small_network(), rules, {.seed = 7, .usual_batch = options.batch});
+    sharded_model<backend> model(c, on, net, rules, {.seed = 7, .usual_batch = options.batch});
     sgd<float> o(model.parameters(), {.learning_rate = 0.05});
     auto policy = [&] {
       if constexpr (Local) return local_gradients<float>(model.parameters());
@@ -104,33 +105,41 @@ TEST_CASE("A last batch smaller than its axis, and no data at all, are only smal
 
 TEST_CASE("in every layout training gives what one rank's gives, within four times what another order of samples does there") {
   // Varied pictures, and a rate that changes from step to step, are the same everywhere too.
-  auto in = [](const char* on, const char* rules, std::uint64_t inner_seed = 0) {
-    return train(mesh::parse(on), rules,
-                 {.batch = 8, .inner_seed = inner_seed, .evaluation_batch = 20, .vary = {.flip = true, .crop = 1},
-                  .rate = learning_rate{.base = 0.05, .decay = rate_decay::cosine, .period = 18, .warm_up = 3}}, 45, 3);
-  };
-  const outcome one = in("", "")[0];
-  CHECK(one.epochs.back().samples == 45);
-  CHECK(one.epochs.back().loss < one.epochs.front().loss);
-  double spread = 0;
-  for (std::uint64_t inner = 1; inner <= 4; ++inner) spread = std::max(spread, distance(one, in("", "", inner)[0]));
-  CHECK(spread > 0);
   const struct {
     const char* on;
     const char* rules;
-  } layouts[] = {{"data=3", "batch:data"},
-                 {"model=2", "a/filters:model,b/units:model,c/units:model"},
-                 {"rows=2,columns=2", "a/height:rows,a/width:columns,b/units:rows+columns"},
-                 {"data=2,model=2", "batch:data,a/filters:model,b/units:model"},
-                 {"p=4", "a/batch:p,b/units:p,c/units:p"}};
-  for (const auto& layout : layouts) {
-    CAPTURE(std::string(layout.rules));
-    const outcome cut = in(layout.on, layout.rules).back();
-    CHECK(cut.epochs.back().samples == 45);
-    CHECK(cut.test.samples == 50);
-    CHECK(distance(one, cut) <= 4 * spread);
-  }
-  MESSAGE("spread on one rank: " << spread);
+  } plain[] = {{"data=3", "batch:data"},
+               {"model=2", "a/filters:model,b/units:model,c/units:model"},
+               {"rows=2,columns=2", "a/height:rows,a/width:columns,b/units:rows+columns"},
+               {"data=2,model=2", "batch:data,a/filters:model,b/units:model"},
+               {"p=4", "a/batch:p,b/units:p,c/units:p"}},
+    residual[] = {{"data=3", "batch:data"},
+                  {"model=2", "a/filters:model,b/filters:model,s/filters:model,c/units:model"},
+                  {"p=2", "a/height:p,b/height:p,s/height:p"},
+                  {"data=2,model=2", "batch:data,a/filters:model,c/units:model"}};
+  auto check = [](const network& net, const auto& layouts) {
+    auto in = [&](const char* on, const char* rules, std::uint64_t inner_seed = 0) {
+      return train(mesh::parse(on), rules,
+                   {.batch = 8, .inner_seed = inner_seed, .evaluation_batch = 20, .vary = {.flip = true, .crop = 1},
+                    .rate = learning_rate{.base = 0.05, .decay = rate_decay::cosine, .period = 18, .warm_up = 3}}, 45, 3, net);
+    };
+    const outcome one = in("", "")[0];
+    CHECK(one.epochs.back().samples == 45);
+    CHECK(one.epochs.back().loss < one.epochs.front().loss);
+    double spread = 0;
+    for (std::uint64_t inner = 1; inner <= 4; ++inner) spread = std::max(spread, distance(one, in("", "", inner)[0]));
+    CHECK(spread > 0);
+    for (const auto& layout : layouts) {
+      CAPTURE(std::string(layout.rules));
+      const outcome cut = in(layout.on, layout.rules).back();
+      CHECK(cut.epochs.back().samples == 45);
+      CHECK(cut.test.samples == 50);
+      CHECK(distance(one, cut) <= 4 * spread);
+    }
+    MESSAGE("spread on one rank: " << spread);
+  };
+  check(stripes::small_network(), plain);
+  check(stripes::residual_network(), residual);
 }
 
 TEST_CASE("Evaluation says the same for any number of ranks and any batch") {
