@@ -248,7 +248,7 @@ const broken_rule broken_rules[] = {
              if (o.parameters.size() == 2 && o.parameters[0].dims == o.parameters[1].dims && w.at.dimension_on(axis) < 0) w.gradient = w.gradient.with_partial(axis);
      }},
     {"what is dropped goes by a rank's own numbers", nullptr, {.dropped_by_own_number = true}},
-    {"what is linear adds up its bias, or a sum, twice",
+    {"what every rank has is everybody's summand",
      [](network_plan& p) {
        for_each_operand(p, [](operand_plan& x) { std::erase_if(x.forward, [](const move& m) { return m.what == move_kind::keep_on_first; }); });
      }},

@@ -2,10 +2,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
+#include <iterator>
 #include <type_traits>
 #include <vector>
 
+#include <tutti/base/config.hpp>
 #include <tutti/base/span.hpp>
+#include <tutti/device/fold.hpp>
 
 namespace tutti {
 
@@ -33,9 +37,10 @@ inline double inverse_root(double x) { return 1 / std::sqrt(x); }
 /// hold others of the same channels, the 2C + 1 sums between `sum` and `normalise`
 /// and the 2C between `sum_gradients` and `backward`.
 ///
-/// Sums of x and x² lose as many digits as (μ/σ)² has. For floats they are in double,
-/// in which products of floats are exact: while |μ| < 2¹² σ the variance keeps a
-/// float's digits, and beyond that the rounding of the inputs weighs more. So one
+/// Sums of x and x² lose as many digits as (μ/σ)² has. They are of differences to one
+/// of the rank's own values, in the element's type for a few places and then in double,
+/// in which only they become sums of x and x²: while |μ| < 2¹² σ a float's variance keeps
+/// a float's digits, and beyond that the rounding of the inputs weighs more. So one
 /// pass over the data and one all-reduce will do, instead of means first and squares
 /// around them (Chan, Golub and LeVeque, Algorithms for computing the sample
 /// variance, 1983). In a field sums are exact.
@@ -51,16 +56,21 @@ class batch_normalisation {
       : l_(l), relu_(relu), epsilon_(static_cast<statistic>(epsilon)), sums_(2 * l.channels + 1), gradients_(2 * l.channels),
         inverse_(l.channels), rest_(l.channels) {
     for (std::vector<T>* each : {&mean_, &factor_, &shift_, &of_x_, &of_one_}) each->resize(l.blocks() * l.block);
-    for (std::vector<statistic>* each : {&one_, &other_}) each->resize(l.block);
+    for (std::vector<statistic>* each : {&one_, &other_}) each->resize(l.blocks() * l.block);
   }
 
   /// Σ x of each channel, Σ x² of each, and of how many places.
   span<statistic> sum(span<const T> x) {
-    add_up(sums_, [&](std::size_t i, std::size_t) {
-      const statistic value = static_cast<statistic>(x[i]);
-      return two{value, value * value};
-    });
-    sums_.back() = static_cast<statistic>(l_.batch * l_.places);
+    const std::size_t channels = l_.channels;
+    const statistic n = static_cast<statistic>(l_.batch * l_.places);
+    for (std::size_t c = 0; c < channels && !x.empty(); ++c) mean_[c] = x[c / l_.block * l_.block * l_.places + c % l_.block];
+    add_up(sums{x.data(), mean_.data(), one_.data(), other_.data()});
+    for (std::size_t c = 0; c < channels; ++c) {
+      const statistic from = static_cast<statistic>(mean_[c]);
+      sums_[c] = one_[c] + n * from;
+      sums_[channels + c] = other_[c] + from * (one_[c] + one_[c] + n * from);
+    }
+    sums_.back() = n;
     return sums_;
   }
 
@@ -92,14 +102,11 @@ class batch_normalisation {
   /// Σ dy of each channel, and Σ dy · x̂, after `normalise`.
   span<statistic> sum_gradients(span<const T> x, span<const T> dy) {
     with_relu([&](auto relu) {
-      add_up(gradients_, [&](std::size_t i, std::size_t c) {
-        const statistic value = static_cast<statistic>(passed<relu.value>(x[i], dy[i], c));
-        return two{value, value * static_cast<statistic>(x[i] - mean_[c])};
-      });
+      add_up(gradient_sums<relu.value>{x.data(), dy.data(), mean_.data(), factor_.data(), shift_.data(), one_.data(), other_.data()});
     });
     for (std::size_t c = 0; c < l_.channels; ++c) {
-      statistic& of_x = gradients_[l_.channels + c];
-      of_x = (of_x - rest_[c] * gradients_[c]) * inverse_[c];
+      gradients_[c] = one_[c];
+      gradients_[l_.channels + c] = (other_[c] - rest_[c] * one_[c]) * inverse_[c];
     }
     return gradients_;
   }
@@ -115,17 +122,11 @@ class batch_normalisation {
       of_one_[c] = static_cast<T>(statistic{} - factor * sum / n - of_x * rest_[c]);
     }
     with_relu([&](auto relu) {
-      for_each([&](std::size_t i, std::size_t c) {
-        dx[i] = static_cast<T>(factor_[c] * passed<relu.value>(x[i], dy[i], c) + (of_x_[c] * (x[i] - mean_[c]) + of_one_[c]));
-      });
+      run(gradients<relu.value>{x.data(), dy.data(), dx.data(), mean_.data(), factor_.data(), shift_.data(), of_x_.data(), of_one_.data()});
     });
   }
 
  private:
-  struct two {
-    statistic one, other;
-  };
-
   statistic mean(std::size_t c) const { return sums_[c] / sums_.back(); }
   statistic variance(std::size_t c) const {
     const statistic found = sums_[l_.channels + c] / sums_.back() - mean(c) * mean(c);
@@ -143,20 +144,8 @@ class batch_normalisation {
     shift_[c] = static_cast<T>(static_cast<statistic>(shift) - rest_[c] * factor);
   }
 
-  T value(T x, std::size_t c) const { return static_cast<T>((x - mean_[c]) * factor_[c] + shift_[c]); }
-  // The gradient behind the relu.
-  template <bool Relu>
-  T passed(T x, T dy, std::size_t c) const {
-    return !Relu || T{} < value(x, c) ? dy : T{};
-  }
-
   void apply(span<const T> x, span<T> y) {
-    with_relu([&](auto relu) {
-      for_each([&](std::size_t i, std::size_t c) {
-        const T made = value(x[i], c);
-        y[i] = !relu.value || T{} < made ? made : T{};
-      });
-    });
+    with_relu([&](auto relu) { run(values<relu.value>{x.data(), y.data(), mean_.data(), factor_.data(), shift_.data()}); });
   }
 
   template <class Do>
@@ -165,76 +154,170 @@ class batch_normalisation {
     else act(std::false_type{});
   }
 
-  // Blocks of usual sizes get loops of their own, which compilers turn into vectors.
-  template <class Do>
-  void with_block(Do act) {
-    if (l_.block == 16) act(std::integral_constant<std::size_t, 16>{});
-    else if (l_.block == 8) act(std::integral_constant<std::size_t, 8>{});
-    else act(l_.block);
-  }
+  // Elements side by side that are computed at once: two vectors in a row hide how long
+  // an addition takes. Elements that are no floating-point numbers go one by one.
+  static constexpr std::size_t at_once = std::is_floating_point_v<T> ? 32 / sizeof(T) : 1;
+  template <bool Floating, class Element>
+  struct vector_of {
+    using type = Element;
+  };
+  template <class Element>
+  struct vector_of<true, Element> {
+    typedef Element type [[gnu::vector_size(32)]];
+  };
+  using vector = typename vector_of<std::is_floating_point_v<T>, T>::type;
 
-  /// act(element, channel) for all in memory.
-  template <class Do>
-  void for_each(Do act) {
-    with_block([&](auto block) {
-      for (std::size_t n = 0, i = 0; n < l_.batch; ++n)
-        for (std::size_t first = 0; first < l_.channels; first += block) {
-          if (block == 1)
-            for (std::size_t p = 0; p < l_.places; ++p) act(i + p, first);
-          else
-            for (std::size_t p = 0; p < l_.places; ++p)
-              for (std::size_t k = 0; k < block; ++k) act(i + p * block + k, first + k);
-          i += l_.places * block;
-        }
-    });
-  }
+  // Each `stride` behind the one before: of channel c where `same`, else of c and those after it.
+  struct rows {
+    std::size_t first, count, stride, c;
+    bool same;
+  };
 
-  /// Of each channel the sums of both terms(element, channel).
-  template <class Terms>
-  void add_up(std::vector<statistic>& sums, Terms terms) {
-    std::fill(sums.begin(), sums.end(), statistic{});
-    with_block([&](auto block) {
-      for (std::size_t n = 0, i = 0; n < l_.batch; ++n)
-        for (std::size_t first = 0; first < l_.channels; first += block, i += l_.places * block) {
-          if (block == 1) add_plane(i, first, sums, terms);
-          else if constexpr (std::is_same_v<decltype(block), std::size_t>) add_block(block, one_.data(), other_.data(), i, first, sums, terms);
-          else {
-            statistic one[block.value], other[block.value];
-            add_block(block, one, other, i, first, sums, terms);
+  template <class Pack>
+  [[gnu::always_inline]] static void load(Pack& into, const T* from) {
+    std::memcpy(static_cast<void*>(&into), from, sizeof into);
+  }
+  // Coefficients are copied, so that whatever is written is none of them.
+  template <class Pack, std::size_t N>
+  [[gnu::always_inline]] static void load(Pack (&into)[N], const T* from, const rows& r) {
+    T all[N * sizeof(Pack) / sizeof(T)];
+    for (std::size_t k = 0; k < std::size(all); ++k) all[k] = from[r.same ? r.c : r.c + k];
+    std::memcpy(static_cast<void*>(&into), all, sizeof into);
+  }
+  // Sums of a few rows go to those of the channels.
+  template <class Pack, std::size_t N>
+  [[gnu::always_inline]] static void give(const Pack (&sum)[N], const rows& r, statistic* into) {
+    T all[N * sizeof(Pack) / sizeof(T)];
+    std::memcpy(static_cast<void*>(all), &sum, sizeof sum);
+    for (std::size_t k = 0; k < std::size(all); ++k) {
+      statistic& total = into[r.same ? r.c : r.c + k];
+      total = total + static_cast<statistic>(all[k]);
+    }
+  }
+  static constexpr std::size_t summed_at_once = 32;
+
+  struct sums {
+    const T *x, *from;
+    statistic *one, *other;
+    template <class Pack, std::size_t N>
+    [[gnu::always_inline]] void on(const rows& r) const {
+      Pack origin[N];
+      load(origin, from, r);
+      for (std::size_t row = 0; row < r.count;) {
+        Pack a[N] = {}, b[N] = {};
+        for (const std::size_t end = std::min(r.count, row + summed_at_once); row < end; ++row)
+          for (std::size_t k = 0; k < N; ++k) {
+            Pack value;
+            load(value, x + r.first + row * r.stride + k * (sizeof(Pack) / sizeof(T)));
+            value = value - origin[k];
+            a[k] = a[k] + value, b[k] = b[k] + value * value;
           }
+        give(a, r, one), give(b, r, other);
+      }
+    }
+  };
+
+  template <bool Relu>
+  struct values {
+    const T* x;
+    T* y;
+    const T *mean, *factor, *shift;
+    template <class Pack, std::size_t N>
+    [[gnu::always_inline]] void on(const rows& r) const {
+      Pack m[N], f[N], s[N];
+      load(m, mean, r), load(f, factor, r), load(s, shift, r);
+      for (std::size_t row = 0; row < r.count; ++row)
+        for (std::size_t k = 0; k < N; ++k) {
+          const std::size_t i = r.first + row * r.stride + k * (sizeof(Pack) / sizeof(T));
+          Pack made;
+          load(made, x + i);
+          made = (made - m[k]) * f[k] + s[k];
+          if constexpr (Relu) made = Pack{} < made ? made : Pack{};
+          std::memcpy(static_cast<void*>(y + i), &made, sizeof made);
         }
-    });
-  }
-
-  // One channel, in as many sums as a vector has lanes.
-  template <class Terms>
-  void add_plane(std::size_t i, std::size_t c, std::vector<statistic>& sums, Terms terms) {
-    constexpr std::size_t lanes = 16;
-    statistic one[lanes] = {}, other[lanes] = {};
-    for (std::size_t p = 0; p < l_.places; p += lanes)
-      for (std::size_t k = 0; k < std::min(lanes, l_.places - p); ++k) {
-        const two next = terms(i + p + k, c);
-        one[k] = one[k] + next.one, other[k] = other[k] + next.other;
-      }
-    for (std::size_t k = 0; k < lanes; ++k) {
-      sums[c] = sums[c] + one[k];
-      sums[l_.channels + c] = sums[l_.channels + c] + other[k];
     }
-  }
+  };
 
-  template <class Block, class Terms>
-  void add_block(Block block, statistic* one, statistic* other, std::size_t i, std::size_t first, std::vector<statistic>& sums,
-                 Terms terms) {
-    for (std::size_t k = 0; k < block; ++k) one[k] = other[k] = statistic{};
-    for (std::size_t p = 0; p < l_.places; ++p)
-      for (std::size_t k = 0; k < block; ++k) {
-        const two next = terms(i + p * block + k, first + k);
-        one[k] = one[k] + next.one, other[k] = other[k] + next.other;
+  // A gradient goes through the relu where what stands before it is above 0.
+  template <bool Relu>
+  struct gradient_sums {
+    const T *x, *dy, *mean, *factor, *shift;
+    statistic *one, *other;
+    template <class Pack, std::size_t N>
+    [[gnu::always_inline]] void on(const rows& r) const {
+      Pack m[N], f[N], s[N];
+      load(m, mean, r), load(f, factor, r), load(s, shift, r);
+      for (std::size_t row = 0; row < r.count;) {
+        Pack a[N] = {}, b[N] = {};
+        for (const std::size_t end = std::min(r.count, row + summed_at_once); row < end; ++row)
+          for (std::size_t k = 0; k < N; ++k) {
+            const std::size_t i = r.first + row * r.stride + k * (sizeof(Pack) / sizeof(T));
+            Pack far, given;
+            load(far, x + i), load(given, dy + i);
+            far = far - m[k];
+            if constexpr (Relu) given = Pack{} < far * f[k] + s[k] ? given : Pack{};
+            a[k] = a[k] + given, b[k] = b[k] + given * far;
+          }
+        give(a, r, one), give(b, r, other);
       }
-    for (std::size_t k = 0; k < block && first + k < l_.channels; ++k) {
-      sums[first + k] = sums[first + k] + one[k];
-      sums[l_.channels + first + k] = sums[l_.channels + first + k] + other[k];
     }
+  };
+
+  template <bool Relu>
+  struct gradients {
+    const T *x, *dy;
+    T* dx;
+    const T *mean, *factor, *shift, *of_x, *of_one;
+    template <class Pack, std::size_t N>
+    [[gnu::always_inline]] void on(const rows& r) const {
+      Pack m[N], f[N], s[N], p[N], q[N];
+      load(m, mean, r), load(f, factor, r), load(s, shift, r), load(p, of_x, r), load(q, of_one, r);
+      for (std::size_t row = 0; row < r.count; ++row)
+        for (std::size_t k = 0; k < N; ++k) {
+          const std::size_t i = r.first + row * r.stride + k * (sizeof(Pack) / sizeof(T));
+          Pack far, given;
+          load(far, x + i), load(given, dy + i);
+          far = far - m[k];
+          if constexpr (Relu) given = Pack{} < far * f[k] + s[k] ? given : Pack{};
+          given = f[k] * given + (p[k] * far + q[k]);
+          std::memcpy(static_cast<void*>(dx + i), &given, sizeof given);
+        }
+    }
+  };
+
+  template <class Act>
+  void add_up(const Act& act) {
+    std::fill(one_.begin(), one_.end(), statistic{});
+    std::fill(other_.begin(), other_.end(), statistic{});
+    run(act);
+  }
+  template <class Act>
+  void run(const Act& act) const {
+    if (detail::has_wide_vectors()) run_wide(act);
+    else run_through(act);
+  }
+  template <class Act>
+  TUTTI_TARGET_AVX2 void run_wide(const Act& act) const {
+    run_through(act);
+  }
+  template <class Act>
+  [[gnu::always_inline]] void run_through(const Act& act) const {
+    const std::size_t block = l_.block, places = l_.places;
+    std::size_t i = 0;
+    for (std::size_t n = 0; n < l_.batch; ++n)
+      for (std::size_t c = 0; c < l_.channels; c += block, i += places * block) {
+        auto rows_at = [&](std::size_t k) { return rows{.first = i + k, .count = places, .stride = block, .c = c + k, .same = false}; };
+        if (block == 1) {
+          const std::size_t count = places / (2 * at_once), done = count * 2 * at_once;
+          act.template on<vector, 2>({.first = i, .count = count, .stride = 2 * at_once, .c = c, .same = true});
+          act.template on<T, 1>({.first = i + done, .count = places - done, .stride = 1, .c = c, .same = true});
+          continue;
+        }
+        std::size_t k = 0;
+        for (; k + 2 * at_once <= block; k += 2 * at_once) act.template on<vector, 2>(rows_at(k));
+        for (; k + at_once <= block; k += at_once) act.template on<vector, 1>(rows_at(k));
+        for (; k < block; ++k) act.template on<T, 1>(rows_at(k));
+      }
   }
 
   channel_layout l_;
