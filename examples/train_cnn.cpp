@@ -1,9 +1,10 @@
-// Trains a LeNet that a layout cuts over a mesh of ranks:
+// Trains a network that a layout cuts over a mesh of ranks:
 //
-//     train_cnn --ranks 4 --mesh data=2,model=2 --layout "batch:data,conv*/filters:model,dense*/units:model"
+//     train_cnn --model resnet18 --ranks 4 --mesh data=2,model=2 --layout "batch:data,conv*/filters:model,dense*/units:model"
 //
 // or by a layout's name: data, tensor, spatial, hybrid; auto searches one. --explain
-// says what is moved, and why, and trains nothing.
+// says how layers are cut, what is moved, and why, on a mesh of any size, and trains
+// nothing.
 #include <cstdio>
 #include <string>
 
@@ -13,7 +14,7 @@
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
 #include <tutti/mesh/explain.hpp>
-#include <tutti/mesh/search.hpp>
+#include <tutti/mesh/named_layout.hpp>
 #include <tutti/nn/networks.hpp>
 #include <tutti/train/idx.hpp>
 #include <tutti/train/mesh_trainer.hpp>
@@ -23,41 +24,34 @@
 namespace {
 
 struct settings {
-  std::string data, mesh, layout = "data";
+  std::string model = "lenet", data, mesh, layout = "data";
   int epochs = 4;
   std::size_t batch = 64;
   std::uint64_t seed = 1;
   bool explain = false;
 };
 
-/// The layouts that have names, on the one axis `ranks`; any other text is a layout.
-std::string layout_called(const std::string& name, const tutti::operation_list& net, const tutti::mesh& shape) {
-  if (name == "auto") return search_layout(net.all(), shape).rules;
-  if (name == "data") return "batch:ranks";
-  if (name == "tensor") return "conv*/filters:ranks,dense*/units:ranks";
-  if (name == "spatial") return "conv*/height:ranks";
-  // Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014.
-  if (name == "hybrid") return "conv*/batch:ranks,dense*/units:ranks";
-  return name;
-}
-
 void train(tutti::communicator& world, const settings& chosen) {
   const bool speaks = world.rank() == 0;
   const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
-  const tutti::operation_list net = operations_of(tutti::lenet(), chosen.batch);
-  const std::string text = layout_called(chosen.layout, net, shape);
-  const tutti::layout rules{std::string_view(text)};
-  tutti::process_mesh mesh(world, shape);
-  if (chosen.explain) {
-    if (speaks) std::printf("layout %s\n", text.c_str());
-    if (speaks) std::fputs(explain(net, plan_network(net, rules, shape), shape, sizeof(float)).c_str(), stdout);
+  const tutti::known_network& known = tutti::network_called(chosen.model);
+  if (chosen.explain) {  // on a mesh of any size
+    const tutti::operation_list net = operations_of(known.make(known.usual), chosen.batch);
+    const tutti::layout rules = layout_called(chosen.layout, net, shape);
+    const tutti::network_plan plan = plan_network(net, rules, shape);
+    if (!speaks) return;
+    std::printf("layout %s\n%.3f s a step by the model\n", rules.text().c_str(), step_seconds(net.all(), plan, shape));
+    std::fputs((cuts_text(net, plan, shape) + explain(net, plan, shape, sizeof(float))).c_str(), stdout);
     return;
   }
 
+  tutti::process_mesh mesh(world, shape);
   const tutti::mnist data = tutti::read_mnist(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
-  tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, tutti::lenet(), rules,
-                                                    {.seed = chosen.seed, .usual_batch = chosen.batch});
+  const tutti::dataset& of = data.training;
+  const tutti::network net = known.make({.channels = of.channels, .height = of.height, .width = of.width, .classes = of.classes});
+  const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
+  tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
   tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
   tutti::mesh_trainer trainer(model, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
   for (int epoch = 0; epoch < chosen.epochs; ++epoch) {
@@ -75,7 +69,8 @@ void train(tutti::communicator& world, const settings& chosen) {
 
 int main(int argc, char** argv) {
   settings chosen;
-  tutti::arguments line("train_cnn", "Trains a LeNet on handwritten digits, cut over a mesh by a layout.");
+  tutti::arguments line("train_cnn", "Trains a network on handwritten digits, cut over a mesh by a layout.");
+  line.value("--model", chosen.model, "NAME", "lenet, alexnet, vgg16, resnet18, -34, -50, -101 or -152");
   line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not; otherwise the subset that is shipped");
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
   line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");
