@@ -38,5 +38,5 @@ TEST_CASE("the planner takes every network under every layout that has a name, a
     const operation_list net = operations_of(lenet(), 4);
     return plan_network(net, layout_called(layout, net, grid), grid).operations.size();
   };
-  static_assert(operations("data") == 12 && operations("tensor") == 12 && operations("spatial") == 12 && operations("hybrid") == 12);
+  static_assert(operations("data") == 10 && operations("tensor") == 10 && operations("spatial") == 10 && operations("hybrid") == 10);
 }
