@@ -24,28 +24,26 @@ class sharded_model {
   /// be. Both `c` and `on` must outlive the model. Initial parameters depend on the
   /// seed alone, not on mesh or layout.
   sharded_model(context& c, process_mesh& on, const network& net, const layout& rules, const model_options& o = {})
-      : context_(&c), on_(&on), network_(net), layout_(rules), whole_(parameters_of(net)) {
-    sharded_pass<Backend>& usual = pass_for(o.usual_batch > 0 ? o.usual_batch : 1);
-    const network_plan& plan = passes_.front()->plan;
+      : context_(&c), on_(&on), network_(net), layout_(rules), whole_(parameters_of(net)), state_{.seed = o.seed} {
+    const network_plan& plan = made_for(o.usual_batch > 0 ? o.usual_batch : 1, purpose::training).plan;
     std::vector<parameter> mine = whole_;
-    for (std::size_t i = 0, index = 0; i < plan.operations.size(); ++i)
-      for (const parameter_plan& w : plan.operations[i].parameters) {
-        parameter& p = mine[index++];
+    for (std::size_t i = 0; i < plan.operations.size(); ++i)
+      for (std::size_t n = 0; n < plan.operations[i].parameters.size(); ++n) {
+        const parameter_plan& w = plan.operations[i].parameters[n];
+        parameter& p = mine[placed_.size()];
         p.dims = local_shape(w.dims, w.at, on.shape(), on.rank());
-        p.stored = p.dims.elements();
-        placed_.push_back(w);
+        p.stored = formats_[i][n]->stored();
+        placed_.push_back({.operation = i, .number = n, .plan = w});
       }
     store_ = parameter_store<element>(std::move(mine));
     values_.resize(plan.operations.size()), gradients_.resize(plan.operations.size());
-    for (std::size_t i = 0, index = 0; i < plan.operations.size(); ++i)
-      for (std::size_t n = 0; n < plan.operations[i].parameters.size(); ++n, ++index) {
-        const parameter& p = store_.parameters()[index];
-        values_[i].emplace_back(c, usual.stored(i, n), store_.value(p).data());
-        gradients_[i].emplace_back(c, usual.stored(i, n), store_.gradient(p).data());
-        const std::vector<element> all = initial_values<element>(whole_[index], o.seed);
-        const block held = held_of(index);
-        copy_block(held, block(whole_[index].dims), all.data(), held, store_.value(p).data());
-      }
+    for (const parameter& p : store_.parameters()) {
+      const placed& at = placed_[p.index];
+      const format& f = *formats_[at.operation][at.number];
+      values_[at.operation].emplace_back(c, f, store_.value(p).data());
+      gradients_[at.operation].emplace_back(c, f, store_.gradient(p).data());
+      write(p.index, initial_values<element>(whole_[p.index], o.seed));
+    }
   }
 
   const network& net() const { return network_; }
@@ -55,18 +53,43 @@ class sharded_model {
   /// The parameters as one rank would have them.
   const std::vector<parameter>& whole() const { return whole_; }
   /// What this rank holds of a parameter.
-  block held_of(std::size_t index) const { return block_of(whole_[index].dims, placed_[index].at, on_->shape(), on_->rank()); }
+  block held_of(std::size_t index) const { return block_of(whole_[index].dims, placed_[index].plan.at, on_->shape(), on_->rank()); }
+  /// The axes over which this rank's gradient of a parameter is a summand, a bit each.
+  unsigned sums_of(std::size_t index) const {
+    unsigned axes = 0;
+    for (int axis = 0; axis < on_->shape().axes(); ++axis)
+      if (placed_[index].plan.gradient.partial_on(axis)) axes |= 1u << axis;
+    return axes;
+  }
 
-  const network_plan& plan_for(std::size_t batch) { return made_for(batch).plan; }
+  /// What else there is of it: this rank's part of running statistics, and how many steps were done.
+  pass_state<element>& state() { return state_; }
+
+  const network_plan& plan_for(std::size_t batch) { return made_for(batch, purpose::training).plan; }
   /// What runs a batch of this size, of all ranks together; made at the first
   /// call, which is collective, and kept from then on.
-  sharded_pass<Backend>& pass_for(std::size_t batch) { return *made_for(batch).pass; }
+  sharded_pass<Backend>& pass_for(std::size_t batch, purpose why = purpose::training) { return *made_for(batch, why).pass; }
 
   /// Collective.
   void forward(sharded_pass<Backend>& p) { p.forward(values_); }
+
+  /// Collective: this rank's gradients, each still a sum over the axes `sums_of` it.
+  /// `ready(parameter, gradient)` is called as soon as one is there, from the last
+  /// parameter to the first.
+  template <class Ready>
+  void backward(sharded_pass<Backend>& p, Ready ready) {
+    std::size_t next = store_.parameters().size();
+    p.backward(values_, gradients_, [&](std::size_t operation) {
+      while (next > 0 && placed_[next - 1].operation == operation) {
+        const parameter& done = store_.parameters()[--next];
+        ready(done, store_.gradient(done));
+      }
+    });
+  }
+
   /// Collective: all gradients, added up over all ranks that have summands.
   void backward(sharded_pass<Backend>& p) {
-    p.backward(values_, gradients_, [](std::size_t) {});
+    backward(p, [](const parameter&, span<element>) {});
     // Neighbours in memory that are sums over the same axes are added up in one call.
     for (std::size_t first = 0, last; first < placed_.size(); first = last) {
       for (last = first + 1; last < placed_.size() && sums_of(last) == sums_of(first);) ++last;
@@ -76,39 +99,61 @@ class sharded_model {
     }
   }
 
-  /// A whole parameter, on every rank. Collective.
+  /// A whole parameter, on every rank, row-major. Collective.
   std::vector<element> read(std::size_t index) {
+    const std::vector<element> mine = part_of(index, values_);
     const shape& whole = whole_[index].dims;
-    const block held = held_of(index);
     std::vector<element> all(whole.elements());
-    resharding<element> together(*on_, whole, placed_[index].at, placement{});
-    const parameter& mine = store_.parameters()[index];
-    together(span<const element>(store_.value(mine).data(), held.elements()), all);
+    resharding<element> together(*on_, whole, placed_[index].plan.at, placement{});
+    together(span<const element>(mine), all);
     return all;
+  }
+  /// This rank's block of a parameter's gradient, row-major.
+  std::vector<element> read_gradient(std::size_t index) { return part_of(index, gradients_); }
+
+  /// Sets a parameter, of which every rank has the whole, row-major.
+  void write(std::size_t index, const std::vector<element>& whole) {
+    const block held = held_of(index);
+    std::vector<element> mine(held.elements());
+    copy_block(held, block(whole_[index].dims), whole.data(), held, mine.data());
+    const placed& at = placed_[index];
+    tensor from(*context_, formats_[at.operation][at.number]->row_major(), mine.data());
+    if (!mine.empty()) Backend::copy(*context_, from, values_[at.operation][at.number]);
   }
 
  private:
+  using format = typename Backend::format;
+  using tensor = typename Backend::tensor;
+
+  // Which parameter of which operation, and where it lies.
+  struct placed {
+    std::size_t operation, number;
+    parameter_plan plan;
+  };
   struct planned {
     std::size_t batch;
+    purpose why;
     network_plan plan;
     std::unique_ptr<sharded_pass<Backend>> pass;
   };
 
-  planned& made_for(std::size_t batch) {
+  planned& made_for(std::size_t batch, purpose why) {
     for (auto& each : passes_)
-      if (each->batch == batch) return *each;
+      if (each->batch == batch && each->why == why) return *each;
     const operation_list operations = operations_of(network_, batch);
-    auto made = std::make_unique<planned>(planned{batch, plan_network(operations, layout_, on_->shape(), {.element = sizeof(element)}), nullptr});
-    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan);
+    auto made = std::make_unique<planned>(
+        planned{batch, why, plan_network(operations, layout_, on_->shape(), {.element = sizeof(element)}), nullptr});
+    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_, state_);
     passes_.push_back(std::move(made));
     return *passes_.back();
   }
 
-  unsigned sums_of(std::size_t index) const {
-    unsigned axes = 0;
-    for (int axis = 0; axis < on_->shape().axes(); ++axis)
-      if (placed_[index].gradient.partial_on(axis)) axes |= 1u << axis;
-    return axes;
+  std::vector<element> part_of(std::size_t index, const std::vector<std::vector<tensor>>& from) {
+    const placed& at = placed_[index];
+    std::vector<element> mine(held_of(index).elements());
+    tensor into(*context_, formats_[at.operation][at.number]->row_major(), mine.data());
+    if (!mine.empty()) Backend::copy(*context_, from[at.operation][at.number], into);
+    return mine;
   }
 
   context* context_;
@@ -116,9 +161,11 @@ class sharded_model {
   network network_;
   layout layout_;
   std::vector<parameter> whole_;
-  std::vector<parameter_plan> placed_;
+  std::vector<placed> placed_{};
+  typename sharded_pass<Backend>::formats formats_{};
+  pass_state<element> state_;
   parameter_store<element> store_;
-  std::vector<std::vector<typename Backend::tensor>> values_, gradients_;
+  std::vector<std::vector<tensor>> values_, gradients_;
   std::vector<std::unique_ptr<planned>> passes_;
 };
 
