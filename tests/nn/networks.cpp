@@ -21,7 +21,7 @@ TEST_CASE("networks have names") {
 }
 
 TEST_CASE("the planner takes every network under every layout that has a name, and the compiler knows it of small ones") {
-  static constexpr mesh grid{{"data", 2}, {"model", 3}};
+  const mesh grid{{"data", 2}, {"model", 3}};
   for (const char* layout : {"data", "tensor", "spatial", "hybrid", "auto"})
     for (const known_network& each : known_networks) {
       CAPTURE(layout);
@@ -34,9 +34,14 @@ TEST_CASE("the planner takes every network under every layout that has a name, a
         CHECK(cut);
       }
     }
+  // Compilers give up after so many steps, each assertion on its own.
   constexpr auto operations = [](const char* layout) {
+    constexpr mesh line{{"ranks", 2}};
     const operation_list net = operations_of(lenet(), 4);
-    return plan_network(net, layout_called(layout, net, grid), grid).operations.size();
+    return plan_network(net, layout_called(layout, net, line), line).operations.size();
   };
-  static_assert(operations("data") == 10 && operations("tensor") == 10 && operations("spatial") == 10 && operations("hybrid") == 10);
+  static_assert(operations("data") == 10);
+  static_assert(operations("tensor") == 10);
+  static_assert(operations("spatial") == 10);
+  static_assert(operations("hybrid") == 10);
 }
