@@ -37,3 +37,8 @@ TEST_CASE("what is no layout is refused in a sentence that quotes it") {
   CHECK_THROWS_WITH_AS(layout("batch:data+"), "the layout 'batch:data+' has a '+' with no axis beside it", error);
   CHECK_THROWS_WITH_AS(layout("batch:data+data"), "the layout 'batch:data+data' names an axis twice", error);
 }
+
+TEST_CASE("A layout's text is what it is read from") {
+  for (const char* text : {"", "batch:data", "conv*/filters:model,batch:pod+data,dense2/units:"}) CHECK(layout(text).text() == text);
+  CHECK(layout("*/batch:data").text() == "batch:data");
+}

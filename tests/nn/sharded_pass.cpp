@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <tutti/kernel/naive_backend.hpp>
+#include <tutti/mesh/named_layout.hpp>
+#include <tutti/nn/operations.hpp>
 
 #include "../comm/thread_ranks.hpp"
 #include "../kernel/data.hpp"
@@ -176,4 +178,19 @@ TEST_CASE("layers cut at random equal one rank") {
       }
   }
   MESSAGE("layouts, seed 70: " << cases);
+}
+
+TEST_CASE("residual blocks under every layout that has a name equal one rank, with more ranks than rows too") {
+  network net({{"channels", 2}, {"height", 7}, {"width", 5}});
+  net.convolution("conv1", {.filters = 4, .kernel = 3, .padding = 1, .bias = false}).batch_norm("norm1").relu();
+  net.convolution("conv2", {.filters = 4, .kernel = 3, .padding = 1, .groups = 2, .bias = false}).batch_norm("norm2");
+  net.sum("sum1", "relu1").relu();
+  net.convolution("conv3s", {.filters = 6, .stride = 2, .bias = false}).batch_norm("norm3s");
+  net.from("relu2").convolution("conv3", {.filters = 6, .kernel = 3, .stride = 2, .padding = 1}).batch_norm("norm3");
+  net.sum("sum2", "norm3s").relu().dropout(0.5).global_average_pool("pool").flatten().dense("dense", {.units = 3});
+  const operation_list operations = operations_of(net, 3);
+  const found whole = on_one_rank(operations);
+  for (const mesh& m : {mesh{{"ranks", 2}}, mesh{{"ranks", 5}}, mesh{{"data", 2}, {"model", 2}}, mesh{{"rows", 2}, {"columns", 2}}})
+    for (const char* each : {"data", "tensor", "spatial", "hybrid", "auto"})
+      check(operations, m, layout_called(each, operations, m).text(), whole);
 }

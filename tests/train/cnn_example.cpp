@@ -38,9 +38,13 @@ TEST_CASE("what a layout moves is said without data, and what cannot be is refus
   const ranks::ended said = run("--ranks 2 --layout hybrid --explain --data nowhere");
   CHECK(said.code == 0);
   CHECK(said.output.find("all_gather over ranks: batch, 100.0 KiB: its operand is needed with all batch\n") != std::string::npos);
-  const ranks::ended searched = run("--ranks 4 --layout auto --explain");
+  const ranks::ended searched = run("--model resnet50 --mesh data=4,model=8 --layout auto --explain");
   CHECK(searched.code == 0);
-  CHECK(searched.output.find("layout conv1/") == 0);
+  CHECK(searched.output.find("layout conv") == 0);
+  CHECK(searched.output.find("s a step by the model\nconv1") != std::string::npos);
+  const ranks::ended unknown = run("--model resnet --explain");
+  CHECK(unknown.code != 0);
+  CHECK(unknown.output.find("no network is called 'resnet'; there are lenet, ") != std::string::npos);
   const ranks::ended refused = run("--ranks 2 --layout conv*/batch:ranks,conv*/filters:ranks");
   CHECK(refused.code != 0);
   CHECK(refused.output.find("layer 'conv1': the axis 'ranks' cannot cut both 'batch' and 'filters'") != std::string::npos);

@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -60,6 +61,21 @@ class layout {
   constexpr layout(const char* text) : layout(std::string_view(text)) {}  // NOLINT: a literal is a layout
 
   constexpr const std::vector<layout_rule>& rules() const { return rules_; }
+
+  /// As it is read: `batch:data,conv*/filters:model`.
+  std::string text() const {
+    std::string all;
+    for (const layout_rule& rule : rules_) {
+      all += all.empty() ? "" : ",";
+      if (!(rule.pattern == name("*"))) all += rule.pattern.text() + "/";
+      all += rule.dimension.text() + ":";
+      for (std::size_t i = 0; i < rule.cuts; ++i) all += (i > 0 ? "+" : "") + rule.axes[i].text();
+    }
+    return all;
+  }
+
+  /// One rule more, which holds where it and others name the same.
+  constexpr void add(const layout_rule& rule) { rules_.push_back(rule); }
 
   /// The axes that cut a dimension of a layer; null where no rule names it.
   constexpr const layout_rule* rule_for(std::string_view layer, std::string_view dimension) const {

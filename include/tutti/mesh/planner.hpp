@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <tutti/mesh/einsum.hpp>
+#include <tutti/mesh/cutting.hpp>
 #include <tutti/mesh/layout.hpp>
 #include <tutti/mesh/tensor_operation.hpp>
 
@@ -106,39 +106,14 @@ class planning {
     }
     need_whole_pieces(o, cut);
     if (contracts(o.what)) return cut;
-    // What no rule names stays as it lies.
-    const placement& lies = plan_.tensors[o.inputs[0]].lies;
-    for (std::size_t d = 0; d < over.rank(); ++d) {
-      if (rules_.rule_for(o.label.view(), over[d].what.view())) continue;
-      placement next = cut;
-      for (int axis : lies.axes_of(d)) {
-        if (next.dimension_on(axis) >= 0) break;
-        next = next.sharded(d, axis);
-      }
-      if (whole_pieces(o, next)) cut = next;
-    }
-    return cut;
+    unsigned ruled = 0;
+    for (std::size_t d = 0; d < over.rank(); ++d)
+      if (rules_.rule_for(o.label.view(), over[d].what.view())) ruled |= 1u << d;
+    return staying(o, cut, plan_.tensors[o.inputs[0]].lies, ruled, on_);
   }
 
-  // Pieces of channels are pieces of features only where they are all as long, and
-  // pieces of filters read pieces of channels only where they are whole groups.
-  constexpr bool whole_pieces(const tensor_operation& o, const placement& cut) const {
-    if (o.what == operation_kind::flatten) {
-      std::size_t parts = 1;
-      for (int axis : cut.axes_of(1)) parts *= static_cast<std::size_t>(on_[axis].size);
-      return o.x[1].size % parts == 0;
-    }
-    const std::size_t filters = o.groups > 1 ? o.y[1].size / o.groups : 1, channels = o.groups > 1 ? o.x[1].size / o.groups : 1;
-    for (int r = 0; o.groups > 1 && r < on_.size(); ++r) {
-      const share made = local_share(cut, on_, {r}, 1, o.y[1].size), read = local_share(cut, on_, {r}, 1, o.x[1].size);
-      if (made.first % filters != 0 || made.count % filters != 0 || made.first / filters * channels != read.first ||
-          made.count / filters * channels != read.count)
-        return false;
-    }
-    return true;
-  }
   constexpr void need_whole_pieces(const tensor_operation& o, const placement& cut) const {
-    if (whole_pieces(o, cut)) return;
+    if (whole_pieces(o, cut, on_)) return;
     if (o.what == operation_kind::flatten)
       throw error(errc::invalid_argument, format("layer '%s' can cut %zu channels only into pieces of equal size",
                                                  o.label.text().c_str(), o.x[1].size));
@@ -146,29 +121,13 @@ class planning {
                                                o.label.text().c_str(), o.y[1].size, o.groups));
   }
 
-  // Where an operand is needed. A sum stays one in what is linear.
+  // A sum stays one in what is linear.
   constexpr placement of_operand(const tensor_operation& o, const placement& cut) const {
-    placement at = project(cut, o.over(), o.x);
-    if (o.groups > 1)
-      for (int axis : cut.axes_of(1)) at = at.sharded(1, axis);
-    for (int axis = 0; axis < on_.axes(); ++axis)
-      for (std::size_t input : o.inputs)
-        if (is_linear(o.what) && at.replicated_on(axis) && plan_.tensors[input].lies.partial_on(axis)) at = at.with_partial(axis);
+    placement at = operand_of(o, cut);
+    for (std::size_t input : o.inputs) at = with_sums(at, sums_of(plan_.tensors[input].lies, sums_taken(o, cut, on_)));
     return at;
   }
 
-  constexpr placement of_result(const tensor_operation& o, const placement& cut, const placement& at) const {
-    placement made;
-    if (o.what == operation_kind::flatten) {
-      for (std::size_t d = 0; d < 2; ++d)
-        for (int axis : cut.axes_of(d)) made = made.sharded(d, axis);
-    } else {
-      made = project(cut, o.over(), o.y);
-    }
-    for (int axis = 0; axis < on_.axes(); ++axis)
-      if (at.partial_on(axis) || (cut.dimension_on(axis) >= 0 && made.dimension_on(axis) < 0)) made = made.with_partial(axis);
-    return made;
-  }
   constexpr std::size_t uses(std::size_t tensor) const {
     std::size_t n = 0;
     for (const tensor_operation& o : net_)
@@ -185,11 +144,10 @@ class planning {
     for (std::size_t input : o.inputs)
       p.operands.push_back({.at = at, .forward = plan_moves(o.x, plan_.tensors[input].lies, at, on_, costs_)});
     for (const shape& dims : o.parameters) p.parameters.push_back({.dims = dims, .at = project(p.cut, o.over(), dims)});
-    p.made = of_result(o, p.cut, at);
+    p.made = result_of(o, p.cut, at, on_);
     placement lies = p.made;
     // A sum that several use, or nobody, is added up here.
-    if (uses(i + 1) != 1)
-      for (int axis = 0; axis < on_.axes(); ++axis) lies = lies.with_partial(axis, false);
+    if (uses(i + 1) != 1) lies = without_sums(lies, on_);
     p.settle = plan_moves(o.y, p.made, lies, on_, costs_);
     plan_.tensors[i + 1].lies = lies;
     plan_.operations.push_back(p);
@@ -200,30 +158,10 @@ class planning {
     const tensor_operation& o = net_[i];
     operation_plan& p = plan_.operations[i];
     const placement given = collect_gradient(i + 1);
-    // A sum's gradient is the same for every summand.
-    p.dy = p.made;
-    for (int axis = 0; axis < on_.axes(); ++axis)
-      p.dy = p.dy.with_partial(axis, p.made.replicated_on(axis) && given.partial_on(axis));
+    p.dy = gradient_needed(p.made, given, on_);
     p.unsettle = plan_moves(o.y, given, p.dy, on_, costs_);
-    for (parameter_plan& w : p.parameters) w.gradient = gradient_of(w.at, p);
-    for (operand_plan& x : p.operands) x.gradient = gradient_of(x.at, p);
-    // A batch norm has added up the gradients of scale and shift before its operand's could be.
-    for (parameter_plan& w : p.parameters)
-      for (int axis = 0; axis < on_.axes(); ++axis)
-        if (o.what == operation_kind::batch_norm && p.cut.dimension_on(axis) >= 0) w.gradient = w.gradient.with_partial(axis, false);
-  }
-
-  // Where an axis cuts an operation but not this operand, every rank has a
-  // summand of its gradient; where it cuts what the operation sums, and not the
-  // operand either, all have the whole.
-  constexpr placement gradient_of(const placement& at, const operation_plan& p) const {
-    placement g = at;
-    for (int axis = 0; axis < on_.axes(); ++axis) {
-      if (at.dimension_on(axis) >= 0) continue;
-      const bool cuts = p.cut.dimension_on(axis) >= 0;
-      g = g.with_partial(axis, cuts ? !p.made.partial_on(axis) : p.dy.partial_on(axis));
-    }
-    return g;
+    for (parameter_plan& w : p.parameters) w.gradient = parameter_gradient_of(o, w.at, p.cut, p.made, p.dy, on_);
+    for (operand_plan& x : p.operands) x.gradient = gradient_of(x.at, p.cut, p.made, p.dy, on_);
   }
 
   template <class Use>
@@ -238,25 +176,13 @@ class planning {
   // costs less. Nobody's gradient is given as the tensor lies.
   constexpr placement collect_gradient(std::size_t tensor) {
     tensor_plan& t = plan_.tensors[tensor];
-    double least = -1;
-    placement best = t.lies;
-    for (unsigned sums = 0; uses(tensor) > 0 && sums < 1u << on_.axes(); ++sums) {
-      placement to = t.lies;
-      bool possible = true;
-      for (int axis = 0; axis < on_.axes(); ++axis) {
-        if ((sums >> axis & 1u) == 0) to = to.with_partial(axis, false);
-        else if (t.lies.replicated_on(axis)) to = to.with_partial(axis);
-        else possible = false;
-      }
-      if (!possible) continue;
+    const placement best = uses(tensor) == 0 ? t.lies : cheapest_gradient(t.lies, on_, [&](const placement& to) {
       double cost = 0;
       for_each_use(tensor, [&](const tensor_operation& o, operand_plan& x) {
         cost += seconds_of(plan_moves(o.x, x.gradient, to, on_, costs_), o.x, x.gradient, on_, costs_);
       });
-      if (least >= 0 && cost >= least) continue;
-      least = cost;
-      best = to;
-    }
+      return cost;
+    });
     for_each_use(tensor, [&](const tensor_operation& o, operand_plan& x) { x.backward = plan_moves(o.x, x.gradient, best, on_, costs_); });
     return t.gradient = best;
   }

@@ -1,152 +1,303 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
-#include <tutti/mesh/halo.hpp>
-#include <tutti/mesh/planner.hpp>
+#include <tutti/mesh/cut_rules.hpp>
+#include <tutti/mesh/step_cost.hpp>
 
 namespace tutti {
 
-/// What a step costs: moves, and multiplications.
-struct search_costs {
-  move_costs moves = {};
-  double products_per_s = 10e9;  ///< multiplications and additions of one rank
-};
-
-/// Seconds that a training step takes by the model, nothing overlapping: what the
-/// busiest rank multiplies in forward and backward, every move, every halo, and
-/// adding up the parameters' gradients.
-inline double step_seconds(const std::vector<tensor_operation>& net, const network_plan& plan, const mesh& on,
-                           const search_costs& costs = {}) {
-  double all = 0;
-  for (std::size_t i = 0; i < net.size(); ++i) {
-    const tensor_operation& o = net[i];
-    const operation_plan& p = plan.operations[i];
-    // Rank 0 has the longest of all uneven shares.
-    double products = contracts(o.what) ? 3 : 2;
-    const shape over = o.over();
-    for (std::size_t d = 0; d < over.rank(); ++d) products *= static_cast<double>(local_share(p.cut, on, {0}, d, over[d].size).count);
-    if (slides(o.what)) products *= static_cast<double>(o.down.size * o.across.size);
-    all += products / costs.products_per_s;
-    auto add = [&](const std::vector<move>& moves, const shape& whole, const placement& from) {
-      all += detail::seconds_of(moves, whole, from, on, costs.moves);
-    };
-    for (std::size_t k = 0; k < o.inputs.size(); ++k) {
-      add(p.operands[k].forward, o.x, plan.tensors[o.inputs[k]].lies);
-      add(p.operands[k].backward, o.x, p.operands[k].gradient);
-    }
-    add(p.settle, o.y, p.made);
-    add(p.unsettle, o.y, plan.tensors[i + 1].gradient);
-    for (const parameter_plan& w : p.parameters)
-      for (int axis = 0; axis < on.axes(); ++axis)
-        if (w.gradient.partial_on(axis)) add({{.what = move_kind::all_reduce, .axis = axis}}, w.dims, w.gradient);
-    for (std::size_t d : {2u, 3u}) {
-      if (!slides(o.what) || p.operands[0].at.axes_of(d).empty()) continue;
-      const window& w = d == 2 ? o.down : o.across;
-      // There and back, from either side.
-      const double places = static_cast<double>(w.reach() > w.stride ? w.reach() - w.stride : 0);
-      double words = places;
-      for (std::size_t k = 0; k < o.x.rank(); ++k)
-        if (k != d) words *= static_cast<double>(local_share(p.operands[0].at, on, {0}, k, o.x[k].size).count);
-      const link_model& link = costs.moves.link;
-      if (places > 0) all += 4 * (link.latency_s + link.step_s) + 2 * words * costs.moves.element / link.far_bytes_per_s;
-    }
-  }
-  return all;
-}
-
-namespace detail {
-
-inline std::string rules_of(const tensor_operation& o, const placement& cut, const mesh& on) {
-  std::string text;
-  const shape over = o.over();
-  for (std::size_t d = 0; d < over.rank(); ++d) {
-    bool first = true;
-    for (int axis : cut.axes_of(d)) {
-      text += first ? (text.empty() ? "" : ",") + o.label.text() + "/" + over[d].what.text() + ":" : "+";
-      text += on[axis].what.text();
-      first = false;
-    }
-  }
-  return text;
-}
-
-/// Every way to cut an operation in which no axis is idle.
-inline std::vector<placement> busy_cuts(const tensor_operation& o, const mesh& on) {
-  std::vector<placement> all{{}};
-  for (int axis = 0; axis < on.axes(); ++axis) {
-    std::vector<placement> next;
-    for (const placement& p : all)
-      for (std::size_t d = 0; d < o.over().rank(); ++d) next.push_back(p.sharded(d, axis));
-    all = next;
-  }
-  return all;
-}
-
-inline std::string joined(const std::string& a, const std::string& b) { return a + (a.empty() || b.empty() ? "" : ",") + b; }
-
-}  // namespace detail
-
 /// A layout, and what its step costs by the model.
 struct found_layout {
-  std::string rules = {};
+  layout rules = {};
   double seconds = 0;
 };
 
-/// The layout of least cost of a network whose operations follow each other, among
-/// all that cut each operation with parameters along every axis and leave the
-/// others where their operand lies: dynamic programming from one such operation to
-/// the next, since what is moved between two depends on their cuts alone. Throws
-/// `not_supported` where a tensor is used twice or not by the next operation. Cost:
-/// for n cuts of an operation, n² plans of a few operations each.
-inline found_layout search_layout(const std::vector<tensor_operation>& net, const mesh& on, const search_costs& costs = {}) {
-  std::vector<std::size_t> layers;
-  for (std::size_t i = 0; i < net.size(); ++i) {
-    if (net[i].inputs.size() != 1 || net[i].inputs[0] != i)
-      throw error(errc::not_supported, format("layer '%s' takes other than what the layer before makes: layouts are searched in chains",
-                                              net[i].label.text().c_str()));
-    if (contracts(net[i].what)) layers.push_back(i);
-  }
-  // Seconds of operations first … last, cut as `rules` say.
-  auto seconds_of_part = [&](std::size_t first, std::size_t last, const std::string& rules) {
-    std::vector<tensor_operation> part(net.begin() + static_cast<std::ptrdiff_t>(first), net.begin() + static_cast<std::ptrdiff_t>(last) + 1);
-    for (std::size_t i = 0; i < part.size(); ++i) part[i].inputs = {i};
-    const layout cut{std::string_view(rules)};
-    return step_seconds(part, detail::planning(part, cut, on, costs.moves).result(), on, costs);
-  };
-  if (layers.empty()) return {.seconds = net.empty() ? 0 : seconds_of_part(0, net.size() - 1, "")};
+namespace detail {
 
-  std::vector<found_layout> best;  // for each cut of the layer at hand: the cheapest way there, that layer included
-  std::vector<placement> cuts;
-  for (std::size_t l = 0; l < layers.size(); ++l) {
-    const std::size_t here = layers[l];
-    std::vector<found_layout> next;
-    const std::vector<placement> next_cuts = detail::busy_cuts(net[here], on);
-    for (const placement& cut : next_cuts) {
-      const std::string rules = detail::rules_of(net[here], cut, on);
-      found_layout cheapest{.rules = rules, .seconds = l == 0 ? seconds_of_part(0, here, rules) : -1};
-      for (std::size_t b = 0; l > 0 && b < best.size(); ++b) {
-        const std::string before = detail::rules_of(net[layers[l - 1]], cuts[b], on);
-        // The part begins with the layer before, which `best` has counted.
-        const double seconds = best[b].seconds + seconds_of_part(layers[l - 1], here, detail::joined(before, rules)) -
-                               seconds_of_part(layers[l - 1], layers[l - 1], before);
-        if (cheapest.seconds >= 0 && seconds >= cheapest.seconds) continue;
-        cheapest = {.rules = detail::joined(best[b].rules, rules), .seconds = seconds};
-      }
-      next.push_back(cheapest);
+/// One way to do an operation: its cut, and over which axes (a bit each) each operand
+/// comes as a sum.
+struct cut_choice {
+  placement cut{};
+  std::vector<unsigned> sums{};
+};
+
+/// All ways to do an operation: a convolution or dense layer is cut along every axis.
+inline std::vector<cut_choice> choices_of(const tensor_operation& o, const mesh& on) {
+  std::vector<placement> cuts{{}};
+  for (int axis = 0; axis < on.axes(); ++axis) {
+    std::vector<placement> next;
+    for (const placement& p : cuts) {
+      if (!contracts(o.what)) next.push_back(p);
+      for (std::size_t d = 0; d < o.over().rank(); ++d) next.push_back(p.sharded(d, axis));
     }
-    best = next;
-    cuts = next_cuts;
+    cuts = next;
   }
-  found_layout found{.seconds = -1};
-  for (std::size_t b = 0; b < best.size(); ++b) {
-    const std::size_t last = layers.back();
-    const std::string rules = detail::rules_of(net[last], cuts[b], on);
-    const double seconds = best[b].seconds + seconds_of_part(last, net.size() - 1, rules) - seconds_of_part(last, last, rules);
-    if (found.seconds < 0 || seconds < found.seconds) found = {.rules = best[b].rules, .seconds = seconds};
+  std::vector<cut_choice> all;
+  for (const placement& cut : cuts) {
+    if (!whole_pieces(o, cut, on)) continue;
+    const unsigned may = sums_taken(o, cut, on);
+    std::vector<cut_choice> here{{.cut = cut}};
+    for (std::size_t k = 0; k < o.inputs.size(); ++k) {
+      std::vector<cut_choice> next;
+      for (const cut_choice& c : here)
+        for (unsigned sums = 0; sums < 1u << on.axes(); ++sums)
+          if ((sums & ~may) == 0) {
+            next.push_back(c);
+            next.back().sums.push_back(sums);
+          }
+      here = next;
+    }
+    all.insert(all.end(), here.begin(), here.end());
   }
-  return found;
+  return all;
+}
+
+/// Dynamic programming over a network's operations from the last to the first. What
+/// those behind a point need to know of those before it is how they want the tensors
+/// that pass there, and how they give back their gradients: in a chain of blocks that
+/// is one tensor between blocks, and inside a block one more for its skip.
+class layout_search {
+ public:
+  layout_search(const std::vector<tensor_operation>& net, const mesh& on, const step_costs& costs, std::size_t most)
+      : net_(net), on_(on), costs_(costs), most_(most), uses_of_(net.size() + 1) {
+    if (on.axes() > 3)
+      throw error(errc::not_supported, format("layouts are searched on meshes of at most three axes, and not on %s", on.text().c_str()));
+    for (const tensor_operation& o : net)
+      for (std::size_t input : o.inputs) ++uses_of_[input];
+    reached_.push_back({state{}});
+    for (std::size_t i = net.size(); i-- > 0;) choose(i);
+  }
+
+  found_layout result() {
+    std::vector<state>& last = reached_.back();
+    std::size_t best = last.size();
+    for (std::size_t s = 0; s < last.size(); ++s) {
+      if (!net_.empty() && !add_input(last[s])) continue;
+      if (best == last.size() || last[s].seconds < last[best].seconds) best = s;
+    }
+    found_layout found{.seconds = last[best].seconds};
+    std::vector<placement> lies(net_.size() + 1);
+    std::vector<ruled_cut> cuts;
+    for (std::size_t i = 0; i < net_.size(); ++i) {
+      const state& s = reached_[net_.size() - i][best];
+      const cut_choice& c = choices_[i][s.choice];
+      const operation_plan p = done(net_[i], c);
+      cuts.push_back({.cut = c.cut, .ruled = ruled(net_[i], c.cut, lies[net_[i].inputs[0]])});
+      if (i == 0) lies[0] = p.operands[0].at;
+      lies[i + 1] = lies_of(i, p.made);
+      best = s.before;
+    }
+    found.rules = layout_of(net_, cuts, on_);
+    return found;
+  }
+
+ private:
+  // How one operation wants a tensor, and gives back its gradient.
+  struct use {
+    std::size_t at, gradient;  // numbers of placements
+    unsigned sums, heeded;     // as what sum it is to come, of those axes for which that matters
+    friend bool operator==(const use&, const use&) = default;
+  };
+  // What operations from some one on cost at least, by how they use what passes there.
+  struct state {
+    std::u16string pending{};  // numbers of uses, of the tensors in passing_
+    double seconds = 0;
+    std::size_t before = 0;  // among the states reached one operation behind
+    std::size_t choice = 0;
+  };
+  // A choice, by where the gradient of the result is given.
+  struct outcome {
+    std::size_t lies, given;
+    placement made_lies{};
+    double seconds;
+    std::u16string uses{};
+  };
+  struct step {
+    double seconds;
+    std::u16string uses;
+    std::size_t choice;
+  };
+
+  template <class T>
+  static std::size_t number_of(std::vector<T>& known, const T& what) {
+    const auto at = std::find(known.begin(), known.end(), what);
+    if (at != known.end()) return static_cast<std::size_t>(at - known.begin());
+    known.push_back(what);
+    return known.size() - 1;
+  }
+
+  // Seconds of the cheapest way from one placement of a tensor to another.
+  double seconds(const shape& whole, std::size_t from, std::size_t to) {
+    if (from == to) return 0;
+    auto table = std::find_if(tables_.begin(), tables_.end(), [&](const table_of& t) { return same_sizes(t.whole, whole); });
+    if (table == tables_.end()) table = tables_.insert(tables_.end(), {.whole = whole});
+    const std::size_t index = from << 16 | to;
+    const auto [known, added] = table->seconds.try_emplace(index);
+    if (added)
+      known->second = seconds_of(plan_moves(whole, placements_[from], placements_[to], on_, costs_.moves), whole, placements_[from], on_,
+                                 costs_.moves);
+    return known->second;
+  }
+  static bool same_sizes(const shape& a, const shape& b) {
+    if (a.rank() != b.rank()) return false;
+    for (std::size_t d = 0; d < a.rank(); ++d)
+      if (a[d].size != b[d].size) return false;
+    return true;
+  }
+
+  placement lies_of(std::size_t i, const placement& made) const { return uses_of_[i + 1] == 1 ? made : without_sums(made, on_); }
+
+  operation_plan done(const tensor_operation& o, const cut_choice& c) const {
+    operation_plan p{.cut = c.cut};
+    unsigned sums = 0;
+    for (unsigned each : c.sums) sums |= each;
+    const placement at = with_sums(operand_of(o, c.cut), sums);
+    for (std::size_t k = 0; k < o.inputs.size(); ++k) p.operands.push_back({.at = at});
+    p.made = result_of(o, c.cut, at, on_);
+    return p;
+  }
+
+  std::vector<outcome> outcomes(std::size_t i, const cut_choice& c) {
+    const tensor_operation& o = net_[i];
+    operation_plan p = done(o, c);
+    const placement lies = lies_of(i, p.made);
+    std::vector<outcome> all;
+    cheapest_gradient(lies, on_, [&](const placement& given) {
+      if (uses_of_[i + 1] == 0 && !(given == lies)) return 0.0;
+      p.dy = gradient_needed(p.made, given, on_);
+      p.parameters.clear();
+      for (const shape& dims : o.parameters) {
+        const placement at = project(p.cut, o.over(), dims);
+        p.parameters.push_back({.dims = dims, .at = at, .gradient = parameter_gradient_of(o, at, p.cut, p.made, p.dy, on_)});
+      }
+      outcome next{.lies = number_of(placements_, lies), .given = number_of(placements_, given), .made_lies = lies, .seconds = 0};
+      next.seconds = operation_seconds(o, p, on_, costs_) + seconds(o.y, number_of(placements_, p.made), next.lies) +
+                     seconds(o.y, next.given, number_of(placements_, p.dy));
+      for (std::size_t k = 0; k < o.inputs.size(); ++k) {
+        const placement& at = p.operands[k].at;
+        const use u{.at = number_of(placements_, at),
+                    .gradient = number_of(placements_, gradient_of(at, p.cut, p.made, p.dy, on_)),
+                    .sums = c.sums[k],
+                    .heeded = sums_taken(o, p.cut, on_)};
+        next.uses += static_cast<char16_t>(number_of(uses_, u));
+      }
+      all.push_back(next);
+      return 0.0;
+    });
+    return all;
+  }
+
+  // What operation i adds, for each way to do it that goes with these uses of its result.
+  std::vector<step> steps(std::size_t i, const std::vector<std::vector<outcome>>& ways, const std::u16string& used) {
+    const shape& whole = net_[i].y;
+    std::vector<step> all;
+    for (std::size_t c = 0; c < ways.size(); ++c) {
+      const outcome* least = nullptr;
+      double there = 0, back = -1;
+      bool possible = true;
+      for (char16_t number : used) {
+        const use& u = uses_[number];
+        possible &= sums_of(ways[c][0].made_lies, u.heeded) == u.sums;
+        if (possible) there += seconds(whole, ways[c][0].lies, u.at);
+      }
+      if (!possible) continue;
+      for (const outcome& each : ways[c]) {
+        double cost = 0;
+        for (char16_t number : used) cost += seconds(whole, uses_[number].gradient, each.given);
+        if (least && cost >= back) continue;
+        least = &each;
+        back = cost;
+      }
+      all.push_back({.seconds = there + back + least->seconds, .uses = least->uses, .choice = c});
+    }
+    return all;
+  }
+
+  void choose(std::size_t i) {
+    const tensor_operation& o = net_[i];
+    choices_.insert(choices_.begin(), choices_of(o, on_));
+    std::vector<std::vector<outcome>> ways;
+    for (const cut_choice& c : choices_.front()) ways.push_back(outcomes(i, c));
+    const std::vector<state>& behind = reached_.back();
+    if (behind.size() * ways.size() > most_)
+      throw error(errc::not_supported, format("layer '%s' may be cut in %zu ways, with %zu of what comes behind it: too many to search",
+                                              o.label.text().c_str(), ways.size(), behind.size()));
+    std::vector<state> next;
+    std::unordered_map<std::u16string, std::size_t> known;
+    std::unordered_map<std::u16string, std::vector<step>> by_uses;
+    for (std::size_t s = 0; s < behind.size(); ++s) {
+      std::u16string used, rest;
+      for (std::size_t n = 0; n < passing_.size(); ++n) (passing_[n] == i + 1 ? used : rest) += behind[s].pending[n];
+      const auto [at, added] = by_uses.try_emplace(used);
+      if (added) at->second = steps(i, ways, used);
+      for (const step& each : at->second) {
+        const double all = behind[s].seconds + each.seconds;
+        const auto [place, fresh] = known.try_emplace(rest + each.uses, next.size());
+        if (fresh) next.push_back({.pending = place->first, .seconds = all, .before = s, .choice = each.choice});
+        else if (all < next[place->second].seconds)
+          next[place->second] = {.pending = place->first, .seconds = all, .before = s, .choice = each.choice};
+      }
+    }
+    std::erase(passing_, i + 1);
+    passing_.insert(passing_.end(), o.inputs.begin(), o.inputs.end());
+    reached_.push_back(std::move(next));
+  }
+
+  // The network's input lies where the first operation wants it, and is no sum.
+  bool add_input(state& s) {
+    const std::size_t first = passing_.size() - net_[0].inputs.size();
+    for (char16_t number : s.pending) {
+      if (uses_[number].sums != 0) return false;
+      s.seconds += seconds(net_[0].x, uses_[s.pending[first]].at, uses_[number].at);
+    }
+    return true;
+  }
+
+  // The dimensions that need a rule, since without they would be cut otherwise.
+  unsigned ruled(const tensor_operation& o, const placement& cut, const placement& lies) const {
+    unsigned dimensions = 0;
+    if (contracts(o.what) || !(staying(o, {}, lies, 0, on_) == cut))
+      for (std::size_t d = 0; d < o.over().rank(); ++d)
+        if (!cut.axes_of(d).empty() || (!contracts(o.what) && !lies.axes_of(d).empty())) dimensions |= 1u << d;
+    return dimensions;
+  }
+
+  struct table_of {
+    shape whole{};
+    std::unordered_map<std::size_t, double> seconds{};
+  };
+
+  const std::vector<tensor_operation>& net_;
+  const mesh& on_;
+  step_costs costs_;
+  std::size_t most_;
+  std::vector<std::size_t> uses_of_;
+  std::vector<placement> placements_;
+  std::vector<use> uses_;
+  std::vector<table_of> tables_;
+  std::vector<std::vector<cut_choice>> choices_;  // of the operations from the one at hand on
+  std::vector<std::size_t> passing_;              // tensors that operations behind the one at hand use
+  std::vector<std::vector<state>> reached_;       // behind the last operation, behind the one before it, …
+};
+
+}  // namespace detail
+
+/// The layout of least cost of all that cut each convolution and dense layer along every
+/// axis, and everything else in any way: dynamic programming over a chain whose links are
+/// blocks, a residual block with its skip being one; what is moved between two and
+/// inside of one is counted. The same for the same network, mesh and costs. Throws
+/// `not_supported` on more than three axes, and where an operation and what comes behind
+/// it have more than `most` combinations. Cost: with c ways to cut an operation,
+/// c² steps an operation in a chain and c³ in a residual block; c is about 5 to the power
+/// of the axes.
+inline found_layout search_layout(const std::vector<tensor_operation>& net, const mesh& on, const step_costs& costs = {},
+                                  std::size_t most = std::size_t{1} << 26) {
+  return detail::layout_search(net, on, costs, most).result();
 }
 
 }  // namespace tutti
