@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tutti/base/error.hpp>
 #include <tutti/kernel/shape.hpp>
@@ -60,6 +61,24 @@ class mesh {
   /// The rank that stands elsewhere along one axis and with r along all others.
   constexpr rank beside(rank r, int axis, int at) const {
     return {r.value + (at - coordinate(r, axis)) * stride(axis)};
+  }
+  /// The ranks that differ from r along a set of axes only (bit a for axis a), in order.
+  constexpr std::vector<rank> beside(rank r, unsigned axes) const {
+    std::vector<rank> found;
+    for (rank other{0}; other.value < size(); ++other.value) {
+      bool among = true;
+      for (int axis = 0; axis < this->axes(); ++axis)
+        among &= (axes >> axis & 1u) != 0 || coordinate(other, axis) == coordinate(r, axis);
+      if (among) found.push_back(other);
+    }
+    return found;
+  }
+  /// Of a set of axes, as in `data and model`.
+  std::string text_of(unsigned axes) const {
+    std::string all;
+    for (int a = 0; a < this->axes(); ++a)
+      if ((axes >> a & 1u) != 0) all += (all.empty() ? "" : " and ") + (*this)[a].what.text();
+    return all;
   }
 
   /// As in `data=2,model=2`.

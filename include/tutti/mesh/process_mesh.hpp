@@ -41,16 +41,7 @@ class process_mesh {
   }
 
   /// The mesh's ranks behind `over(axes)`, in order.
-  std::vector<tutti::rank> members(unsigned axes) const {
-    std::vector<tutti::rank> found;
-    for (tutti::rank r{0}; r.value < mesh_.size(); ++r.value) {
-      bool beside = true;
-      for (int axis = 0; axis < mesh_.axes(); ++axis)
-        beside &= (axes >> axis & 1u) != 0 || mesh_.coordinate(r, axis) == mesh_.coordinate(me_, axis);
-      if (beside) found.push_back(r);
-    }
-    return found;
-  }
+  std::vector<tutti::rank> members(unsigned axes) const { return mesh_.beside(me_, axes); }
 
  private:
   struct group {
