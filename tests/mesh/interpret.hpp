@@ -59,13 +59,11 @@ class network {
 
   tutti::block held(const tutti::shape& whole, const tutti::placement& at, int r) const { return tutti::block_of(whole, at, on_, {r}); }
 
-  static bool slides(const tutti::tensor_operation& o) { return o.what == tutti::operation_kind::convolution || o.what == tutti::operation_kind::pool; }
-
   // What a rank reads of an operand: more than its own where windows reach out.
   tutti::block read(std::size_t i, int r) const {
     const tutti::tensor_operation& o = net_[i];
     tutti::block b = held(o.x, plan_.operations[i].operands[0].at, r);
-    if (!slides(o)) return b;
+    if (!tutti::slides(o.what)) return b;
     const tutti::block made = held(o.y, plan_.operations[i].made, r);
     b[2] = tutti::read_by(o.down, made[2], o.x[2].size);
     b[3] = tutti::read_by(o.across, made[3], o.x[3].size);
@@ -151,6 +149,7 @@ class network {
           break;
         case tutti::operation_kind::flatten:
         case tutti::operation_kind::loss: made = x; break;
+        default: break;
       }
       k.x.push_back(x);
       y.ranks.push_back(made);
@@ -232,6 +231,7 @@ class network {
         case tutti::operation_kind::add:
         case tutti::operation_kind::flatten: dx = dy.ranks[rank]; break;
         case tutti::operation_kind::loss: dx = loss_gradient(i, r); break;
+        default: break;
       }
       wide.push_back(dx);
       for (std::size_t n = 0; n < dw.size(); ++n) all.parameter_gradients[i][n].ranks.push_back(dw[n]);

@@ -142,7 +142,7 @@ TEST_CASE("a network whose layers are cut at random equals one rank's") {
     for (const mesh& on : worlds::meshes()) {
       std::string rules;
       for (const tensor_operation& o : e.net.all()) {
-        if (!has_parameters(o.what) && random.below(next++, 3) != 0) continue;  // stays where its operand is
+        if (!contracts(o.what) && random.below(next++, 3) != 0) continue;  // stays where its operand is
         const std::vector<placement> cuts = all_cuts(o, on);
         const placement cut = cuts[random.below(next++, cuts.size())];
         if (!can_cut(o, cut, on)) continue;

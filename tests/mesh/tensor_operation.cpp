@@ -38,3 +38,27 @@ TEST_CASE("an operation can take a tensor made before") {
   CHECK_THROWS_WITH_AS(n.sum("wrong", one, small),
                        "layer 'wrong' adds (batch 2, channels 3, height 8, width 6) and (batch 2, channels 3, height 4, width 3)", error);
 }
+
+TEST_CASE("filters in groups read the channels of their group only, and what cannot be is refused in a sentence") {
+  operation_list n({{"batch", 2}, {"channels", 4}, {"height", 8}, {"width", 6}});
+  n.convolution("grouped", 6, {.size = 3}, {.size = 3}, operation_list::last, {.groups = 2, .bias = false});
+  const tensor_operation& o = n.all()[0];
+  CHECK(o.parameters == std::vector<shape>{{{"filters", 6}, {"channels", 2}, {"down", 3}, {"across", 3}}});
+  CHECK(!o.has_bias());
+  CHECK(o.over() == o.y);
+  CHECK_THROWS_WITH_AS(n.convolution("wrong", 6, {}, {}, operation_list::last, {.groups = 4}),
+                       "layer 'wrong' has 4 groups, which must divide its 6 channels and its 6 filters", error);
+  CHECK_THROWS_WITH_AS(n.dropout("drop", 1), "layer 'drop' drops 1 of its elements; a part is at least 0 and below 1", error);
+}
+
+TEST_CASE("a batch norm has a scale and a shift for each channel, or for each feature") {
+  operation_list n({{"batch", 2}, {"channels", 3}, {"height", 8}, {"width", 6}});
+  n.batch_norm("norm");
+  n.average_pool("all", {.size = 8}, {.size = 6});
+  CHECK(n.all()[0].parameters == std::vector<shape>(2, {{"channels", 3}}));
+  CHECK(n.shape_of(2) == shape{{"batch", 2}, {"channels", 3}, {"height", 1}, {"width", 1}});
+  n.flatten("flatten");
+  n.dropout("drop", 0.5);
+  n.batch_norm("norm2");
+  CHECK(n.all().back().parameters == std::vector<shape>(2, {{"features", 3}}));
+}

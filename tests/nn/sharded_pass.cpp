@@ -113,7 +113,7 @@ TEST_CASE("where nothing is bent, gradients say exactly what a change of the wei
   const std::vector<modular> dy = some<modular>(last.elements(), 99);
   std::size_t parameter = 1;
   for (std::size_t i = 0; i < net.all().size(); ++i) {
-    if (!has_parameters(net.all()[i].what)) continue;
+    if (!contracts(net.all()[i].what)) continue;
     const found after = on_one_rank(net, i);
     const std::vector<modular> change = some<modular>(net.all()[i].parameters[0].elements(), 500);
     CHECK(inner_product(after.values[0], dy) == inner_product(before.values[0], dy) + inner_product(before.values[parameter], change));
@@ -151,7 +151,7 @@ TEST_CASE("layers cut at random equal one rank") {
     for (int round = 0; round < 3; ++round) {
       std::string rules;
       for (const tensor_operation& o : net.all()) {
-        if (o.what == operation_kind::flatten || (!has_parameters(o.what) && random.below(next++, 3) != 0)) continue;
+        if (o.what == operation_kind::flatten || (!contracts(o.what) && random.below(next++, 3) != 0)) continue;
         const shape over = o.over();
         std::vector<std::string> cuts(over.rank());
         for (int axis = 0; axis < m.axes(); ++axis)

@@ -56,9 +56,8 @@ inline std::string explain(const operation_list& net, const network_plan& plan, 
     for (std::size_t k = 0; k < o.inputs.size(); ++k)
       say(p.operands[k].forward, o.x, plan.tensors[o.inputs[k]].lies, "its operand");
     for (std::size_t d : {2u, 3u}) {
-      const bool slides = o.what == operation_kind::convolution || o.what == operation_kind::pool;
       const window& w = d == 2 ? o.down : o.across;
-      if (slides && !p.operands[0].at.axes_of(d).empty() && (w.reach() > 1 || w.stride > 1))
+      if (slides(o.what) && !p.operands[0].at.axes_of(d).empty() && (w.reach() > 1 || w.stride > 1))
         text += format("  halo along %s: a window reads %zu places\n", o.x[d].what.text().c_str(), w.reach());
     }
     say(p.settle, o.y, p.made, "its result");

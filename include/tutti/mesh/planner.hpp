@@ -23,6 +23,14 @@ struct parameter_plan {
   placement at{}, gradient{};
 };
 
+/// What the ranks along some axes add up while an operation is done: each of them
+/// brings as many values, which all have the same number of bytes.
+struct inner_reduction {
+  unsigned axes = 0;  ///< of the mesh, a bit each
+  std::size_t forward = 0, backward = 0, bytes_each = 0;
+  friend constexpr bool operator==(const inner_reduction&, const inner_reduction&) = default;
+};
+
 /// How one operation is done on a mesh.
 struct operation_plan {
   placement cut{};   ///< of `operation::over()`
@@ -95,9 +103,9 @@ class planning {
                              over[d].what.text().c_str()));
         cut = cut.sharded(d, axis);
       }
-      if (o.what == operation_kind::flatten && d == 1) need_even(o, cut);
     }
-    if (has_parameters(o.what)) return cut;
+    need_whole_pieces(o, cut);
+    if (contracts(o.what)) return cut;
     // What no rule names stays as it lies.
     const placement& lies = plan_.tensors[o.inputs[0]].lies;
     for (std::size_t d = 0; d < over.rank(); ++d) {
@@ -107,33 +115,58 @@ class planning {
         if (next.dimension_on(axis) >= 0) break;
         next = next.sharded(d, axis);
       }
-      if (o.what != operation_kind::flatten || d != 1 || even(o, next)) cut = next;
+      if (whole_pieces(o, next)) cut = next;
     }
     return cut;
   }
 
-  // Pieces of channels are pieces of features only where they are all as long.
-  constexpr bool even(const tensor_operation& o, const placement& cut) const {
-    std::size_t parts = 1;
-    for (int axis : cut.axes_of(1)) parts *= static_cast<std::size_t>(on_[axis].size);
-    return o.x[1].size % parts == 0;
+  // Pieces of channels are pieces of features only where they are all as long, and
+  // pieces of filters read pieces of channels only where they are whole groups.
+  constexpr bool whole_pieces(const tensor_operation& o, const placement& cut) const {
+    if (o.what == operation_kind::flatten) {
+      std::size_t parts = 1;
+      for (int axis : cut.axes_of(1)) parts *= static_cast<std::size_t>(on_[axis].size);
+      return o.x[1].size % parts == 0;
+    }
+    const std::size_t filters = o.groups > 1 ? o.y[1].size / o.groups : 1, channels = o.groups > 1 ? o.x[1].size / o.groups : 1;
+    for (int r = 0; o.groups > 1 && r < on_.size(); ++r) {
+      const share made = local_share(cut, on_, {r}, 1, o.y[1].size), read = local_share(cut, on_, {r}, 1, o.x[1].size);
+      if (made.first % filters != 0 || made.count % filters != 0 || made.first / filters * channels != read.first ||
+          made.count / filters * channels != read.count)
+        return false;
+    }
+    return true;
   }
-  constexpr void need_even(const tensor_operation& o, const placement& cut) const {
-    if (!even(o, cut))
+  constexpr void need_whole_pieces(const tensor_operation& o, const placement& cut) const {
+    if (whole_pieces(o, cut)) return;
+    if (o.what == operation_kind::flatten)
       throw error(errc::invalid_argument, format("layer '%s' can cut %zu channels only into pieces of equal size",
                                                  o.label.text().c_str(), o.x[1].size));
+    throw error(errc::invalid_argument, format("layer '%s' can cut %zu filters only into pieces of whole groups, of which it has %zu",
+                                               o.label.text().c_str(), o.y[1].size, o.groups));
   }
 
-  constexpr placement of_result(const tensor_operation& o, const placement& cut) const {
+  // Where an operand is needed. A sum stays one in what is linear.
+  constexpr placement of_operand(const tensor_operation& o, const placement& cut) const {
+    placement at = project(cut, o.over(), o.x);
+    if (o.groups > 1)
+      for (int axis : cut.axes_of(1)) at = at.sharded(1, axis);
+    for (int axis = 0; axis < on_.axes(); ++axis)
+      for (std::size_t input : o.inputs)
+        if (is_linear(o.what) && at.replicated_on(axis) && plan_.tensors[input].lies.partial_on(axis)) at = at.with_partial(axis);
+    return at;
+  }
+
+  constexpr placement of_result(const tensor_operation& o, const placement& cut, const placement& at) const {
     placement made;
     if (o.what == operation_kind::flatten) {
       for (std::size_t d = 0; d < 2; ++d)
         for (int axis : cut.axes_of(d)) made = made.sharded(d, axis);
-      return made;
+    } else {
+      made = project(cut, o.over(), o.y);
     }
-    made = project(cut, o.over(), o.y);
     for (int axis = 0; axis < on_.axes(); ++axis)
-      if (cut.dimension_on(axis) >= 0 && made.dimension_on(axis) < 0) made = made.with_partial(axis);
+      if (at.partial_on(axis) || (cut.dimension_on(axis) >= 0 && made.dimension_on(axis) < 0)) made = made.with_partial(axis);
     return made;
   }
   constexpr std::size_t uses(std::size_t tensor) const {
@@ -146,13 +179,13 @@ class planning {
   constexpr void forward(std::size_t i) {
     const tensor_operation& o = net_[i];
     operation_plan p{.cut = cut_of(o)};
-    const placement at = project(p.cut, o.over(), o.x);
+    const placement at = of_operand(o, p.cut);
     // The network's input is brought to where it is first needed.
     if (i == 0) plan_.tensors[0].lies = at;
     for (std::size_t input : o.inputs)
       p.operands.push_back({.at = at, .forward = plan_moves(o.x, plan_.tensors[input].lies, at, on_, costs_)});
     for (const shape& dims : o.parameters) p.parameters.push_back({.dims = dims, .at = project(p.cut, o.over(), dims)});
-    p.made = of_result(o, p.cut);
+    p.made = of_result(o, p.cut, at);
     placement lies = p.made;
     // A sum that several use, or nobody, is added up here.
     if (uses(i + 1) != 1)
@@ -174,6 +207,10 @@ class planning {
     p.unsettle = plan_moves(o.y, given, p.dy, on_, costs_);
     for (parameter_plan& w : p.parameters) w.gradient = gradient_of(w.at, p);
     for (operand_plan& x : p.operands) x.gradient = gradient_of(x.at, p);
+    // A batch norm has added up the gradients of scale and shift before its operand's could be.
+    for (parameter_plan& w : p.parameters)
+      for (int axis = 0; axis < on_.axes(); ++axis)
+        if (o.what == operation_kind::batch_norm && p.cut.dimension_on(axis) >= 0) w.gradient = w.gradient.with_partial(axis, false);
   }
 
   // Where an axis cuts an operation but not this operand, every rank has a
@@ -233,15 +270,44 @@ class planning {
 
 }  // namespace detail
 
+/// The axes along which a batch norm adds up its statistics, or a loss its samples': a bit each.
+constexpr unsigned inner_axes(const tensor_operation& o, const operation_plan& p) {
+  const bool normalises = o.what == operation_kind::batch_norm;
+  unsigned axes = 0;
+  for (std::size_t d = 0; d < o.x.rank() && (normalises || o.what == operation_kind::loss); ++d)
+    if (normalises != (d == 1))
+      for (int axis : p.cut.axes_of(d)) axes |= 1u << axis;
+  return axes;
+}
+
+/// What an operation adds up between ranks inside of itself, as rank r sees it, for
+/// elements of so many bytes: of a batch norm sum and sum of squares of each of its
+/// channels and their count, backward two sums of each (in double, or in the element
+/// where that is as wide); of a loss whose classes are cut, for each of its samples the
+/// greatest logit with its class, and two sums.
+constexpr std::vector<inner_reduction> inner_reductions(const tensor_operation& o, const operation_plan& p, const mesh& on, rank r,
+                                                        std::size_t element) {
+  const unsigned axes = inner_axes(o, p);
+  if (axes == 0) return {};
+  const std::size_t wide = element > 8 ? element : 8;
+  if (o.what == operation_kind::batch_norm) {
+    const std::size_t channels = local_share(p.cut, on, r, 1, o.x[1].size).count;
+    return {{.axes = axes, .forward = 2 * channels + 1, .backward = 2 * channels, .bytes_each = wide}};
+  }
+  const std::size_t samples = local_share(p.cut, on, r, 0, o.x[0].size).count;
+  return {{.axes = axes, .forward = samples, .backward = 0, .bytes_each = 2 * wide},
+          {.axes = axes, .forward = 2 * samples, .backward = 0, .bytes_each = element}};
+}
+
 /// How a network is trained on a mesh by a layout: where every tensor, every
 /// parameter and every gradient lies, and what is moved in between. The same for
 /// compile time and run time. Throws `invalid_argument` with a sentence that names
 /// layer, dimension and axis where the layout cannot be.
 ///
-/// The layout cuts the loops of each operation; an operation without parameters
+/// The layout cuts the loops of each operation; what is neither convolution nor dense
 /// stays where its operand lies, in as far as no rule names it. What an axis cuts
-/// that is summed leaves a sum over that axis, which the next operation's needs
-/// add up, scattered where that will do.
+/// that is summed leaves a sum over that axis, which linear operations pass on and
+/// the next other one's needs add up, scattered where that will do.
 constexpr network_plan plan_network(const operation_list& net, const layout& rules, const mesh& on,
                                     const move_costs& costs = {}) {
   return detail::planning(net.all(), rules, on, costs).result();

@@ -24,11 +24,10 @@ inline double step_seconds(const std::vector<tensor_operation>& net, const netwo
     const tensor_operation& o = net[i];
     const operation_plan& p = plan.operations[i];
     // Rank 0 has the longest of all uneven shares.
-    double products = has_parameters(o.what) ? 3 : 2;
+    double products = contracts(o.what) ? 3 : 2;
     const shape over = o.over();
     for (std::size_t d = 0; d < over.rank(); ++d) products *= static_cast<double>(local_share(p.cut, on, {0}, d, over[d].size).count);
-    const bool slides = o.what == operation_kind::convolution || o.what == operation_kind::pool;
-    if (slides) products *= static_cast<double>(o.down.size * o.across.size);
+    if (slides(o.what)) products *= static_cast<double>(o.down.size * o.across.size);
     all += products / costs.products_per_s;
     auto add = [&](const std::vector<move>& moves, const shape& whole, const placement& from) {
       all += detail::seconds_of(moves, whole, from, on, costs.moves);
@@ -43,7 +42,7 @@ inline double step_seconds(const std::vector<tensor_operation>& net, const netwo
       for (int axis = 0; axis < on.axes(); ++axis)
         if (w.gradient.partial_on(axis)) add({{.what = move_kind::all_reduce, .axis = axis}}, w.dims, w.gradient);
     for (std::size_t d : {2u, 3u}) {
-      if (!slides || p.operands[0].at.axes_of(d).empty()) continue;
+      if (!slides(o.what) || p.operands[0].at.axes_of(d).empty()) continue;
       const window& w = d == 2 ? o.down : o.across;
       // There and back, from either side.
       const double places = static_cast<double>(w.reach() > w.stride ? w.reach() - w.stride : 0);
@@ -107,7 +106,7 @@ inline found_layout search_layout(const std::vector<tensor_operation>& net, cons
     if (net[i].inputs.size() != 1 || net[i].inputs[0] != i)
       throw error(errc::not_supported, format("layer '%s' takes other than what the layer before makes: layouts are searched in chains",
                                               net[i].label.text().c_str()));
-    if (has_parameters(net[i].what)) layers.push_back(i);
+    if (contracts(net[i].what)) layers.push_back(i);
   }
   // Seconds of operations first … last, cut as `rules` say.
   auto seconds_of_part = [&](std::size_t first, std::size_t last, const std::string& rules) {

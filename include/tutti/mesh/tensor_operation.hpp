@@ -11,18 +11,40 @@ namespace tutti {
 enum class operation_kind : std::uint8_t {
   convolution,  ///< (batch, channels, height, width) → (batch, filters, height, width)
   dense,        ///< (batch, features) → (batch, units)
-  pool,         ///< (batch, channels, height, width), the last two slid over
+  pool,         ///< (batch, channels, height, width), the last two slid over; the greatest wins, which is not linear
+  average_pool, ///< the same, and linear
+  batch_norm,   ///< (batch, channels, …), each channel with the mean and variance of all its places; not linear
   pointwise,    ///< element by element, not linear: a sum must be added up first
+  dropout,      ///< element by element, times 0 or a constant, by the element's number
   add,          ///< two tensors of one shape
   flatten,      ///< (batch, channels, height, width) → (batch, features)
   loss,         ///< (batch, classes), and labels from elsewhere; makes the first gradient
 };
 
-/// Whether the layout says how it is cut; the others stay where their operand
-/// is, in as far as no rule names them.
-constexpr bool has_parameters(operation_kind what) {
+/// Whether it sums over a dimension with weights: the layout says how it is cut.
+/// The others stay where their operand is, in as far as no rule names them.
+constexpr bool contracts(operation_kind what) {
   return what == operation_kind::convolution || what == operation_kind::dense;
 }
+
+/// Whether windows slide over height and width.
+constexpr bool slides(operation_kind what) {
+  return what == operation_kind::convolution || what == operation_kind::pool || what == operation_kind::average_pool;
+}
+
+/// Whether what it makes of a sum is the sum of what it makes of the summands, and it
+/// has no parameters.
+constexpr bool is_linear(operation_kind what) {
+  return what == operation_kind::average_pool || what == operation_kind::dropout || what == operation_kind::add ||
+         what == operation_kind::flatten;
+}
+
+/// How a convolution is other than most. In `groups` of equal size, filters read
+/// the channels of their group only; as many groups as channels: depth-wise.
+struct filter_options {
+  std::size_t groups = 1;
+  bool bias = true;
+};
 
 /// One operation of a network, over named dimensions: an operand's dimension and
 /// the result's of the same name are cut alike, whatever their sizes. Tensor 0 is
@@ -33,14 +55,20 @@ struct tensor_operation {
   std::vector<std::size_t> inputs = {};  ///< numbers of tensors
   shape x = {};                          ///< of each operand, in this operation's words
   shape y = {};
-  std::vector<shape> parameters = {};    ///< weights, then bias
+  std::vector<shape> parameters = {};    ///< weights, then bias if there is one; of a batch norm scale and shift
   window down = {}, across = {};         ///< of what slides over height and width
+  std::size_t groups = 1;                ///< of a convolution
+  double rate = 0;                       ///< which part of all elements dropout makes 0
+
+  constexpr bool has_bias() const { return contracts(what) && parameters.size() == 2; }
 
   /// The dimensions that may be cut, with their sizes in the result, or in the
-  /// operand where they are summed.
+  /// operand where they are summed. The channels of a convolution in groups are cut
+  /// as its filters are.
   constexpr shape over() const {
     shape all;
     for (const dimension& d : y) all.append(d);
+    if (groups > 1) return all;
     for (const dimension& d : x)
       if (!all.has(d.what)) all.append(d);
     if (what != operation_kind::flatten) return all;
@@ -60,17 +88,25 @@ class operation_list {
   constexpr const std::vector<tensor_operation>& all() const { return all_; }
   constexpr const shape& shape_of(std::size_t tensor) const { return shapes_[tensor]; }
 
+  /// Throws `invalid_argument` where groups do not divide channels and filters.
   constexpr std::size_t convolution(name label, std::size_t filters, const window& down, const window& across,
-                                    std::size_t from = last) {
+                                    std::size_t from = last, filter_options options = {}) {
     const shape in = pictures(label, from);
-    return add({.what = operation_kind::convolution,
-                .label = label,
-                .inputs = {number(from)},
-                .x = in,
-                .y = {in[0], {"filters", filters}, {"height", down.outputs(in[2].size)}, {"width", across.outputs(in[3].size)}},
-                .parameters = {{{"filters", filters}, in[1], {"down", down.size}, {"across", across.size}}, {{"filters", filters}}},
-                .down = down,
-                .across = across});
+    const std::size_t groups = options.groups;
+    if (groups == 0 || in[1].size % groups != 0 || filters % groups != 0)
+      throw error(errc::invalid_argument, format("layer '%s' has %zu groups, which must divide its %zu channels and its %zu filters",
+                                                 label.text().c_str(), groups, in[1].size, filters));
+    tensor_operation o{.what = operation_kind::convolution,
+                       .label = label,
+                       .inputs = {number(from)},
+                       .x = in,
+                       .y = {in[0], {"filters", filters}, {"height", down.outputs(in[2].size)}, {"width", across.outputs(in[3].size)}},
+                       .parameters = {{{"filters", filters}, {"channels", in[1].size / groups}, {"down", down.size}, {"across", across.size}}},
+                       .down = down,
+                       .across = across,
+                       .groups = groups};
+    if (options.bias) o.parameters.push_back({{"filters", filters}});
+    return add(o);
   }
   constexpr std::size_t dense(name label, std::size_t units, std::size_t from = last) {
     const shape& before = shapes_[number(from)];
@@ -85,15 +121,29 @@ class operation_list {
                 .y = {in[0], {"units", units}},
                 .parameters = {{{"units", units}, in[1]}, {{"units", units}}}});
   }
+  /// The greatest of each window.
   constexpr std::size_t pool(name label, const window& down, const window& across, std::size_t from = last) {
-    const shape in = pictures(label, from);
-    return add({.what = operation_kind::pool,
-                .label = label,
-                .inputs = {number(from)},
-                .x = in,
-                .y = {in[0], in[1], {"height", down.outputs(in[2].size)}, {"width", across.outputs(in[3].size)}},
-                .down = down,
-                .across = across});
+    return slide(operation_kind::pool, label, down, across, from);
+  }
+  /// The sum of each window, divided by how many places a window has: padding counts
+  /// as zeros. Over the whole picture with a window as large.
+  constexpr std::size_t average_pool(name label, const window& down, const window& across, std::size_t from = last) {
+    return slide(operation_kind::average_pool, label, down, across, from);
+  }
+  /// Each channel of pictures, or each feature, with mean 0 and variance 1 over all
+  /// else, then scaled and shifted as learned.
+  constexpr std::size_t batch_norm(name label, std::size_t from = last) {
+    const shape in = general(from);
+    return add({.what = operation_kind::batch_norm, .label = label, .inputs = {number(from)}, .x = in, .y = in,
+                .parameters = {{in[1]}, {in[1]}}});
+  }
+  /// `rate` of all elements become 0, the others are divided by 1 − rate. Throws
+  /// `invalid_argument` where that is not in [0, 1).
+  constexpr std::size_t dropout(name label, double rate, std::size_t from = last) {
+    if (!(rate >= 0 && rate < 1))
+      throw error(errc::invalid_argument, format("layer '%s' drops %g of its elements; a part is at least 0 and below 1", label.text().c_str(), rate));
+    const shape in = general(from);
+    return add({.what = operation_kind::dropout, .label = label, .inputs = {number(from)}, .x = in, .y = in, .rate = rate});
   }
   constexpr std::size_t pointwise(name label, std::size_t from = last) {
     const shape in = general(from);
@@ -137,6 +187,16 @@ class operation_list {
       throw error(errc::invalid_argument, format("layer '%s' needs pictures (batch, channels, height, width) and gets %s",
                                                  label.text().c_str(), in.text().c_str()));
     return in;
+  }
+  constexpr std::size_t slide(operation_kind what, const name& label, const window& down, const window& across, std::size_t from) {
+    const shape in = pictures(label, from);
+    return add({.what = what,
+                .label = label,
+                .inputs = {number(from)},
+                .x = in,
+                .y = {in[0], in[1], {"height", down.outputs(in[2].size)}, {"width", across.outputs(in[3].size)}},
+                .down = down,
+                .across = across});
   }
   constexpr std::size_t add(const tensor_operation& o) {
     for (const dimension& d : o.y)

@@ -90,7 +90,7 @@ class sharded_pass {
       const rank me = p.on_->rank();
       own = block_of(o.x, mine.operands[0].at, on, me);
       made = block_of(o.y, mine.made, on, me);
-      if (slides(o)) exchange_halo(p, mine);
+      if (slides(o.what)) exchange_halo(p, mine);
       const block& in = halo ? halo->read() : own;
       for (std::size_t k = 0; k < o.inputs.size(); ++k) {
         const operand_plan& x = mine.operands[k];
@@ -138,8 +138,6 @@ class sharded_pass {
       moves there{}, back{};
       buffer<element> value{};
     };
-
-    static bool slides(const tensor_operation& o) { return o.what == operation_kind::convolution || o.what == operation_kind::pool; }
 
     // What sliding windows reach beyond this rank's own places comes from the ranks
     // along the axes that cut height and width.
@@ -194,7 +192,7 @@ class sharded_pass {
                              *p.context_, geometry<pool_geometry>(in), x_format, true).y());
       } else if (what.what == operation_kind::pointwise) {
         operation_here.template emplace<relu>(*p.context_, y_format, false);
-      } else if (has_parameters(what.what)) {
+      } else if (contracts(what.what)) {
         typename Backend::layer_request request{.x = x_format, .weights = stored[0], .relu = false, .train = true,
                                                 .input_gradient = what.inputs[0] != 0};
         if (what.what == operation_kind::convolution) {
@@ -242,9 +240,9 @@ class sharded_pass {
       if (what.what == operation_kind::flatten || what.what == operation_kind::pointwise) std::copy(x.begin(), x.end(), y.data());
       if (made.elements() == 0 || what.what == operation_kind::flatten) return;
       if (x.empty()) {  // windows that see padding only, or nothing to sum
-        const std::size_t places = has_parameters(what.what) ? made.elements() / made[0].count / made[1].count : 1;
+        const std::size_t places = contracts(what.what) ? made.elements() / made[0].count / made[1].count : 1;
         for (std::size_t e = 0; e < y.size(); ++e)
-          y[e] = has_parameters(what.what) && adds_bias ? w[1].stored()[e / places % made[1].count] : element{};
+          y[e] = contracts(what.what) && adds_bias ? w[1].stored()[e / places % made[1].count] : element{};
         return;
       }
       tensor in = wrap(p, x_format, x), plain = wrap(p, y_format, y);
@@ -264,7 +262,7 @@ class sharded_pass {
       if (what.what == operation_kind::add || what.what == operation_kind::flatten) return;
       if (made.elements() == 0 || last_x.empty()) {
         for (element& value : dx) value = element{};
-        if (made.elements() > 0 && has_parameters(what.what)) {
+        if (made.elements() > 0 && contracts(what.what)) {
           const std::size_t places = made.elements() / made[0].count / made[1].count;
           for (std::size_t e = 0; e < given.size(); ++e) {
             element& sum = dw[1].stored()[e / places % made[1].count];
