@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <tutti/comm/communicator.hpp>
+#include <tutti/mesh/bill.hpp>
 #include <tutti/mesh/mesh.hpp>
 
 namespace tutti {
@@ -53,6 +54,17 @@ class process_mesh {
   tutti::mesh mesh_;
   tutti::rank me_;
   std::deque<group> groups_;
+};
+
+/// How a mesh's communicators do a call, for its bill. Collective where they were not
+/// asked for these axes before.
+struct chosen_by_ranks {
+  process_mesh* on = nullptr;
+
+  chosen_call operator()(unsigned axes, const call_shape& c) const {
+    communicator& ranks = on->over(axes);
+    return {.all = ranks.all(), .algorithm = ranks.plan_for(c).algorithm};
+  }
 };
 
 }  // namespace tutti

@@ -63,14 +63,15 @@ enum class cause : std::uint8_t {
   halo,                ///< windows read what others own
   inner,               ///< the operation itself adds up something, forward
   result,              ///< what was made is to lie elsewhere
+  loss,                ///< a loss adds up over classes that are cut, as `sharded_cross_entropy` does
   result_gradient,     ///< the result's gradient is needed elsewhere than it lies
   inner_gradient,      ///< the operation itself adds up something, backward
   halo_gradient,       ///< gradients of what windows have read go back to who owns it
   operand_gradient,    ///< an operand's gradient is to lie elsewhere
-  parameter_gradient,  ///< gradients of parameters are sums over axes
+  parameter_gradient,  ///< gradients of parameters are sums over axes; see `gradient_sums`
 };
 
-constexpr bool is_backward(cause why) { return why > cause::result; }
+constexpr bool is_backward(cause why) { return why > cause::loss; }
 
 /// One collective of a training step, or a local move.
 struct step_exchange {
@@ -92,12 +93,28 @@ constexpr const shape& moved(const step_exchange& e, const operation_list& net) 
   return e.why == cause::operand || e.why == cause::operand_gradient ? o.x : o.y;
 }
 
+/// What the loss of a network adds up that ends in logits (batch, classes) and is no
+/// operation of it.
+constexpr std::vector<inner_reduction> loss_reductions(const operation_list& net, const network_plan& plan, const mesh& on, rank r,
+                                                       std::size_t element) {
+  const shape& logits = net.shape_of(net.all().size());
+  if (net.all().back().what == operation_kind::loss || logits.rank() != 2) return {};
+  return inner_reductions({.what = operation_kind::loss, .x = logits}, {.cut = plan.tensors.back().lies}, on, r, element);
+}
+
 namespace detail {
 
 class listing {
  public:
   constexpr listing(const operation_list& net, const network_plan& plan, const mesh& on) : net_(net), plan_(plan), on_(on) {
+    wanted_.push_back(false);
+    for (const tensor_operation& o : net.all()) {
+      bool wanted = !o.parameters.empty();
+      for (std::size_t input : o.inputs) wanted = wanted || wanted_[input];
+      wanted_.push_back(wanted);
+    }
     for (std::size_t i = 0; i < net.all().size(); ++i) forward(i);
+    if (!net.all().empty()) add_inner(cause::loss, net.all().size() - 1, loss_reductions(net, plan, on, {0}, 1));
     for (std::size_t i = net.all().size(); i-- > 0;) backward(i);
   }
   constexpr std::vector<step_exchange> result() const { return all_; }
@@ -111,9 +128,14 @@ class listing {
   }
   constexpr void add_halo(cause why, std::size_t i) {
     const tensor_operation& o = net_.all()[i];
-    if (o.what != operation_kind::convolution && o.what != operation_kind::pool) return;
+    if (!slides(o.what)) return;
     const halo_parts parts = halo_of(o, plan_.operations[i], on_, {0});
-    if (parts.needed()) all_.push_back({.why = why, .operation = i, .axes = parts.axes});
+    if (parts.axes != 0 && parts.needed()) all_.push_back({.why = why, .operation = i, .axes = parts.axes});
+  }
+
+  constexpr void add_inner(cause why, std::size_t i, const std::vector<inner_reduction>& sums) {
+    for (std::size_t k = 0; k < sums.size(); ++k)
+      if (why != cause::inner_gradient || sums[k].backward > 0) all_.push_back({.why = why, .operation = i, .which = k, .axes = sums[k].axes});
   }
 
   constexpr void forward(std::size_t i) {
@@ -121,20 +143,24 @@ class listing {
     const std::vector<std::size_t>& inputs = net_.all()[i].inputs;
     for (std::size_t k = 0; k < inputs.size(); ++k) add(cause::operand, i, k, p.operands[k].forward, plan_.tensors[inputs[k]].lies);
     add_halo(cause::halo, i);
+    add_inner(cause::inner, i, inner_reductions(net_.all()[i], p, on_, {0}, 1));
     add(cause::result, i, 0, p.settle, p.made);
   }
   constexpr void backward(std::size_t i) {
+    if (!wanted_[i + 1]) return;
     const operation_plan& p = plan_.operations[i];
     add(cause::result_gradient, i, 0, p.unsettle, plan_.tensors[i + 1].gradient);
+    add_inner(cause::inner_gradient, i, inner_reductions(net_.all()[i], p, on_, {0}, 1));
     const std::vector<std::size_t>& inputs = net_.all()[i].inputs;
-    add_halo(cause::halo_gradient, i);
+    if (wanted_[inputs[0]]) add_halo(cause::halo_gradient, i);
     for (std::size_t k = 0; k < inputs.size(); ++k)
-      add(cause::operand_gradient, i, k, p.operands[k].backward, p.operands[k].gradient);
+      if (wanted_[inputs[k]]) add(cause::operand_gradient, i, k, p.operands[k].backward, p.operands[k].gradient);
   }
 
   const operation_list& net_;
   const network_plan& plan_;
   const mesh& on_;
+  std::vector<bool> wanted_{};  // by tensor: whether its gradient leads to a parameter
   std::vector<step_exchange> all_{};
 };
 

@@ -129,7 +129,7 @@ class sharded_pass {
       }
       const span<element> dx = halo ? span<element>(read_gradient) : span<element>(gradient);
       differentiate(p, w, given, dx, dw);
-      if (halo) halo->give_back(span<const element>(read_gradient), span<element>(gradient));
+      if (halo && what.inputs[0] != 0) halo->give_back(span<const element>(read_gradient), span<element>(gradient));
       for (std::size_t k = 0; k < operands.size(); ++k) collect(p, k);
     }
 

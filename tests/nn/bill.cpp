@@ -1,0 +1,102 @@
+// Law 3: what the bill says that each rank sends over each set of axes is what the
+// links took, forward, in the loss, backward, and when gradients are added up.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include <tutti/kernel/naive_backend.hpp>
+#include <tutti/mesh/bill.hpp>
+#include <tutti/nn/sharded_loss.hpp>
+#include <tutti/nn/sharded_model.hpp>
+
+#include "../comm/thread_ranks.hpp"
+
+using namespace tutti;
+
+namespace {
+
+using backend = naive_backend<float>;
+
+struct layout_case {
+  const char* on;
+  const char* rules;
+};
+
+/// By set of axes.
+using sent_over = std::vector<std::uint64_t>;
+
+sent_over counted(process_mesh& on) {
+  sent_over all;
+  for (unsigned axes = 1; axes < 1u << on.shape().axes(); ++axes) all.push_back(on.over(axes).counters().sent().bytes);
+  return all;
+}
+sent_over operator-(sent_over a, const sent_over& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
+  return a;
+}
+
+template <class Counts>
+sent_over billed(const step_bill& b, const mesh& on, Counts counts) {
+  sent_over all;
+  for (unsigned axes = 1; axes < 1u << on.axes(); ++axes)
+    all.push_back(b.sent([&](const bill_item& item) { return item.what.axes == axes && counts(item.what.why); }).bytes);
+  return all;
+}
+
+struct totals {
+  std::atomic<int> wrong{0};
+  std::atomic<std::uint64_t> bytes{0};
+};
+
+void check(const network& net, std::size_t batch, const layout_case& one, totals& all) {
+  const mesh m = mesh::parse(one.on);
+  thread_ranks::run(m.size(), [&](communicator& world) {
+    backend::context c;
+    process_mesh on(world, m);
+    sharded_model<backend> model(c, on, net, one.rules, {.usual_batch = batch});
+    auto& pass = model.pass_for(batch);
+    const step_bill says = bill(operations_of(net, batch), model.plan_for(batch), m, on.rank(), sizeof(float), chosen_by_ranks{&on});
+    counted(on);  // makes the communicators of all sets of axes
+    barrier(world);
+
+    const sent_over first = counted(on);
+    model.forward(pass);
+    const sent_over forward = counted(on);
+    const block& held = pass.output_block();
+    const std::vector<std::uint8_t> labels(held[0].count);
+    sharded_cross_entropy<float>(on, model.plan_for(batch).tensors.back().lies, held, pass.output(), labels, 1, pass.output_gradient());
+    const sent_over lost = counted(on);
+    model.backward(pass);
+    const sent_over last = counted(on);
+
+    auto is = [&](const sent_over& found, auto counts) {
+      all.wrong += found != billed(says, m, counts);
+      for (std::uint64_t bytes : found) all.bytes += bytes;
+    };
+    is(forward - first, [](cause why) { return !is_backward(why) && why != cause::loss; });
+    is(lost - forward, [](cause why) { return why == cause::loss; });
+    is(last - lost, [](cause why) { return is_backward(why); });
+  });
+}
+
+}  // namespace
+
+TEST_CASE("the bill of a network's step is what its links count, for every layout and rank") {
+  const layout_case layouts[] = {{"ranks=3", "batch:ranks"},
+                                 {"ranks=2", "conv*/filters:ranks,dense*/units:ranks"},
+                                 {"ranks=3", "conv*/filters:ranks,dense*/units:ranks"},
+                                 {"ranks=4", "conv*/height:ranks"},
+                                 {"ranks=3", "conv*/batch:ranks,dense*/units:ranks"},
+                                 {"ranks=3", "conv*/channels:ranks,dense*/features:ranks"},
+                                 {"data=2,model=2", "batch:data,conv*/filters:model,dense*/units:model"},
+                                 {"rows=2,columns=2", "conv*/height:rows,conv*/width:columns,dense*/units:rows+columns"}};
+  for (const layout_case& one : layouts) {
+    CAPTURE(std::string(one.rules));
+    totals all;
+    check(lenet(), 5, one, all);
+    CHECK(all.wrong == 0);
+    CHECK(all.bytes > 0);
+  }
+}
