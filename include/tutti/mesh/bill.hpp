@@ -64,7 +64,9 @@ struct bill_item {
   traffic sent{};
 };
 
-/// The bytes of a rank's memory that a training step needs, by what they are for.
+/// The bytes of a rank's memory that a training step needs, by what they are for, where
+/// kernels keep tensors as they are and write over what nobody else reads. Kernels
+/// that pad, or take scratch of their own, need more.
 struct memory_bill {
   std::size_t values = 0;      ///< tensors between operations, input and output included
   std::size_t gradients = 0;   ///< of these
@@ -93,6 +95,48 @@ struct step_bill {
 
 namespace detail {
 
+/// What rank `me` of a mesh sends in a call of the ranks along a set of axes.
+template <class Choose>
+constexpr traffic sends_of(call_shape c, unsigned axes, const mesh& on, rank me, Choose& choose) {
+  const chosen_call how = choose(axes, c);
+  c.algorithm = how.algorithm;
+  const std::vector<rank> members = on.beside(me, axes);
+  rank here{};
+  while (!(members[static_cast<std::size_t>(here.value)] == me)) ++here.value;
+  return tutti::sends_of(c, how.all, here);
+}
+
+template <class Choose>
+constexpr traffic sends_of_uneven(collective what, unsigned axes, const std::vector<std::size_t>& counts, const std::vector<std::size_t>& received,
+                                  const mesh& on, rank me, std::size_t element, Choose& choose) {
+  call_shape c{.what = what, .element = element, .uneven = true};
+  for (std::size_t n : counts) c.count += n;
+  c.counts = {counts.data(), counts.size()};
+  if (what == collective::all_to_all) c.received = {received.data(), received.size()};
+  return sends_of(c, axes, on, me, choose);
+}
+
+}  // namespace detail
+
+/// What rank `me` sends in a move of a tensor that lies at `at`; `choose` as for `bill`.
+template <class Choose>
+constexpr traffic sends_of(const move& m, const shape& whole, const placement& at, const mesh& on, rank me, std::size_t element, Choose choose) {
+  if (is_local(m.what)) return {};
+  const move_parts parts = parts_of(m, whole, at, on, me);
+  if (m.what == move_kind::all_reduce)
+    return detail::sends_of({.what = collective::all_reduce, .count = parts.before.elements(), .element = element, .lent = true}, 1u << m.axis,
+                            on, me, choose);
+  const collective what = m.what == move_kind::all_gather   ? collective::all_gather
+                          : m.what == move_kind::all_to_all ? collective::all_to_all
+                                                            : collective::reduce_scatter;
+  std::vector<std::size_t> sent, got;
+  for (const block& b : parts.sent) sent.push_back(b.elements());
+  for (const block& b : parts.got) got.push_back(b.elements());
+  return detail::sends_of_uneven(what, 1u << m.axis, what == collective::all_gather ? got : sent, got, on, me, element, choose);
+}
+
+namespace detail {
+
 template <class Choose>
 class billing {
  public:
@@ -108,28 +152,11 @@ class billing {
     return all_reduce(e.axes, e.why == cause::inner_gradient ? sum.backward : sum.forward, sum.bytes_each, false);
   }
   constexpr traffic all_reduce(unsigned axes, std::size_t elements, std::size_t each, bool lent) {
-    return call(axes, {.what = collective::all_reduce, .count = elements, .element = each, .lent = lent});
+    return sends_of({.what = collective::all_reduce, .count = elements, .element = each, .lent = lent}, axes, on_, me_, choose_);
   }
 
  private:
-  constexpr traffic call(unsigned axes, call_shape c) {
-    const chosen_call how = choose_(axes, c);
-    c.algorithm = how.algorithm;
-    const std::vector<rank> members = on_.beside(me_, axes);
-    rank here{};
-    while (!(members[static_cast<std::size_t>(here.value)] == me_)) ++here.value;
-    return sends_of(c, how.all, here);
-  }
-  constexpr traffic of_move(const step_exchange& e) {
-    if (is_local(e.by.what)) return {};
-    const move_parts parts = parts_of(e.by, moved(e, net_), e.before, on_, me_);
-    if (e.by.what == move_kind::all_reduce) return all_reduce(e.axes, parts.before.elements(), element_, true);
-    return uneven(e.axes,
-                  e.by.what == move_kind::all_gather   ? collective::all_gather
-                  : e.by.what == move_kind::all_to_all ? collective::all_to_all
-                                                       : collective::reduce_scatter,
-                  counts_of(e.by.what == move_kind::all_gather ? parts.got : parts.sent), counts_of(parts.got));
-  }
+  constexpr traffic of_move(const step_exchange& e) { return tutti::sends_of(e.by, moved(e, net_), e.before, on_, me_, element_, choose_); }
   constexpr traffic of_halo(const step_exchange& e) {
     const halo_parts parts = halo_of(net_.all()[e.operation], plan_.operations[e.operation], on_, me_);
     const std::vector<rank> members = on_.beside(me_, parts.axes);
@@ -141,22 +168,8 @@ class billing {
       taken.push_back(r == here ? 0 : common(parts.owned[r], parts.read[here]).elements());
     }
     const bool back = e.why == cause::halo_gradient;
-    return uneven(e.axes, collective::all_to_all, back ? taken : given, back ? given : taken);
+    return sends_of_uneven(collective::all_to_all, e.axes, back ? taken : given, back ? given : taken, on_, me_, element_, choose_);
   }
-  constexpr traffic uneven(unsigned axes, collective what, const std::vector<std::size_t>& counts, const std::vector<std::size_t>& received) {
-    std::size_t all = 0;
-    for (std::size_t n : counts) all += n;
-    call_shape c{.what = what, .count = all, .element = element_, .uneven = true};
-    c.counts = {counts.data(), counts.size()};
-    if (what == collective::all_to_all) c.received = {received.data(), received.size()};
-    return call(axes, c);
-  }
-  static constexpr std::vector<std::size_t> counts_of(const std::vector<block>& blocks) {
-    std::vector<std::size_t> counts;
-    for (const block& b : blocks) counts.push_back(b.elements());
-    return counts;
-  }
-
   const operation_list& net_;
   const network_plan& plan_;
   const mesh& on_;
@@ -167,7 +180,57 @@ class billing {
 
 }  // namespace detail
 
-/// Elements of 64 bytes: where parameters begin in their store.
+/// What the passes forward and backward and the moves between hold, all of it at once.
+constexpr memory_bill memory_of(const operation_list& net, const network_plan& plan, const mesh& on, rank me, std::size_t element) {
+  memory_bill m;
+  auto held = [&](const shape& whole, const placement& at) { return block_of(whole, at, on, me).elements(); };
+  std::vector<bool> wanted{false};
+  m.values = held(net.shape_of(0), plan.tensors[0].lies);
+  for (std::size_t i = 0; i < net.all().size(); ++i) {
+    const tensor_operation& o = net.all()[i];
+    const operation_plan& p = plan.operations[i];
+    const bool in_place = o.what == operation_kind::flatten || o.what == operation_kind::pointwise || o.what == operation_kind::dropout ||
+                          o.what == operation_kind::loss;
+    if (!in_place) m.values += held(o.y, p.made);
+    if (!p.settle.empty()) m.values += held(o.y, plan.tensors[i + 1].lies);
+    if (!p.unsettle.empty()) m.gradients += held(o.y, p.dy);
+    wanted.push_back(!o.parameters.empty());
+    for (std::size_t k = 0; k < o.inputs.size(); ++k) {
+      const operand_plan& x = p.operands[k];
+      std::size_t read = held(o.x, x.at);
+      if (!x.forward.empty()) m.scratch += read;
+      if (slides(o.what)) {
+        const halo_parts halo = halo_of(o, p, on, me);
+        const std::vector<rank> members = on.beside(me, halo.axes);
+        for (std::size_t r = 0; halo.needed() && r < members.size(); ++r)
+          if (members[r] == me) m.scratch += read = halo.read[r].elements();
+      }
+      if (!wanted[o.inputs[k]]) continue;
+      wanted.back() = true;
+      if (!in_place && o.what != operation_kind::add) m.gradients += read;
+      if (!x.backward.empty()) m.gradients += held(o.x, plan.tensors[o.inputs[k]].gradient);
+    }
+    for (const parameter_plan& w : p.parameters) m.parameters += 2 * held(w.dims, w.at);
+  }
+  m.gradients += held(net.shape_of(net.all().size()), plan.tensors.back().gradient);
+  for (const step_exchange& e : exchanges_of(net, plan, on)) {
+    if (e.is_move()) {
+      const move_parts parts = parts_of(e.by, moved(e, net), e.before, on, me);
+      for (const block& b : parts.sent) m.scratch += e.by.what == move_kind::all_gather ? 0 : b.elements();
+      for (const block& b : parts.got) m.scratch += e.by.what == move_kind::reduce_scatter ? 0 : b.elements();
+    } else if (e.why == cause::halo) {
+      const halo_parts parts = halo_of(net.all()[e.operation], plan.operations[e.operation], on, me);
+      const std::vector<rank> members = on.beside(me, parts.axes);
+      for (std::size_t here = 0; here < members.size(); ++here)
+        for (std::size_t r = 0; members[here] == me && r < members.size(); ++r)
+          if (r != here) m.scratch += common(parts.owned[here], parts.read[r]).elements() + common(parts.owned[r], parts.read[here]).elements();
+    }
+  }
+  for (std::size_t* part : {&m.values, &m.gradients, &m.parameters, &m.scratch}) *part *= element;
+  return m;
+}
+
+/// Elements in 64 bytes, at whose multiples parameters begin in their store.
 constexpr std::size_t parameter_alignment(std::size_t element) { return element < 64 ? 64 / element : 1; }
 
 /// What a training step costs rank `me` of the mesh, by exchange: the sends of the
@@ -178,7 +241,7 @@ constexpr std::size_t parameter_alignment(std::size_t element) { return element 
 template <class Choose>
 constexpr step_bill bill(const operation_list& net, const network_plan& plan, const mesh& on, rank me, std::size_t element, Choose choose,
                          const std::vector<gradient_sum>& sums) {
-  step_bill all;
+  step_bill all{.memory = memory_of(net, plan, on, me, element)};
   detail::billing<Choose> each(net, plan, on, me, element, choose);
   for (const step_exchange& e : exchanges_of(net, plan, on)) all.items.push_back({.what = e, .sent = each.of(e)});
   for (const gradient_sum& s : sums)

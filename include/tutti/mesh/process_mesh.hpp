@@ -5,6 +5,7 @@
 
 #include <tutti/comm/communicator.hpp>
 #include <tutti/mesh/bill.hpp>
+#include <tutti/mesh/legal.hpp>
 #include <tutti/mesh/mesh.hpp>
 
 namespace tutti {
@@ -16,8 +17,7 @@ class process_mesh {
   /// Collective. Throws `invalid_argument` where the communicator has not as many
   /// ranks as the mesh. `all` must outlive it. Cost: a split for each axis.
   process_mesh(communicator& all, const mesh& m) : all_(&all), mesh_(m), me_{all.rank()} {
-    if (m.size() != all.size())
-      throw error(errc::invalid_argument, format("the mesh '%s' has %d ranks, and there are %d", m.text().c_str(), m.size(), all.size()));
+    need_accepted(why_not_ranks(m, all.size()));
     for (int axis = 0; axis < m.axes(); ++axis) over(1u << axis);
   }
 
