@@ -73,19 +73,17 @@ struct paragraph {
 inline std::string without_repeats(const std::vector<paragraph>& all) {
   std::string text;
   for (std::size_t i = 0; i < all.size();) {
-    std::size_t period = 0, times = 1;
-    for (std::size_t p = 2; p <= (all.size() - i) / 2 && period == 0; ++p) {
-      std::size_t same = 0;
-      while (i + p + same < all.size() && all[i + same].text == all[i + p + same].text) ++same;
-      if (same >= p) period = p, times = 1 + same / p;
-    }
-    for (std::size_t k = i; k < i + (period > 0 ? period : 1); ++k) text += all[k].label + ": " + all[k].text;
-    if (period > 0) {
-      const std::string &first = all[i + period].label, &last = all[i + times * period - 1].label;
-      text += format("%s to %s: %zu times the same as %s to %s\n", first.c_str(), last.c_str(), times - 1, all[i].label.c_str(),
-                     all[i + period - 1].label.c_str());
-    }
-    i += period > 0 ? period * times : 1;
+    std::size_t period = 1, same = 0;
+    while (same < period && ++period <= (all.size() - i) / 2)
+      for (same = 0; i + period + same < all.size() && all[i + same].text == all[i + period + same].text;) ++same;
+    const std::size_t times = same < period ? 0 : same / period;
+    // What repeats ends where something else begins: what is left over stands in front.
+    const std::size_t begin = i + (times > 0 ? same % period : 0), end = begin + (times > 0 ? period : 1);
+    for (; i < end; ++i) text += all[i].label + ": " + all[i].text;
+    if (times == 0) continue;
+    i += times * period;
+    text += format("%s to %s: %zu times what is said of %s to %s\n", all[end].label.c_str(), all[i - 1].label.c_str(), times,
+                   all[begin].label.c_str(), all[end - 1].label.c_str());
   }
   return text;
 }
