@@ -14,7 +14,8 @@
 #include <tutti/launch/arguments.hpp>
 #include <tutti/mesh/explain.hpp>
 #include <tutti/mesh/search.hpp>
-#include <tutti/train/idx.hpp>
+#include <tutti/nn/networks.hpp>
+#include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/mesh_trainer.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/tutti.hpp>
@@ -53,12 +54,13 @@ void train(tutti::communicator& world, const settings& chosen) {
     return;
   }
 
-  const tutti::mnist data = tutti::read_mnist(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
+  const tutti::data_sets data = tutti::read_mnist(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
   tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, tutti::lenet(), rules,
                                                     {.seed = chosen.seed, .usual_batch = chosen.batch});
   tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
-  tutti::mesh_trainer trainer(model, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
+  tutti::bucketed_all_reduce policy(model);
+  tutti::mesh_trainer trainer(model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
   for (int epoch = 0; epoch < chosen.epochs; ++epoch) {
     const tutti::epoch_report did = trainer.train_epoch(static_cast<std::size_t>(epoch));
     const tutti::evaluation_report test = trainer.evaluate(data.test);

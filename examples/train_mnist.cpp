@@ -11,6 +11,7 @@
 
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/comm/neighbours.hpp>
 #include <tutti/train/progress.hpp>
@@ -45,14 +46,15 @@ std::string shipped_data() {
 }
 
 void train(tutti::communicator& world, const settings& chosen) {
-  const tutti::mnist data = tutti::read_mnist(chosen.data.empty() ? shipped_data() : chosen.data);
+  const tutti::data_sets data = tutti::read_mnist(chosen.data.empty() ? shipped_data() : chosen.data);
   const bool speaks = world.rank() == 0;
 
   const int here = tutti::ranks_on_this_machine(world);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(here));
   tutti::model<tutti::onednn_backend> model(
       cpu, tutti::lenet(), {.seed = chosen.seed, .usual_batch = tutti::usual_batch(chosen.batch, world.size())});
-  tutti::bucketed_all_reduce<float> policy(world, model.parameters());
+  tutti::process_mesh mesh(world, {{"ranks", world.size()}});
+  tutti::bucketed_all_reduce<float> policy(mesh, model.parameters(), std::vector<unsigned>(model.parameters().parameters().size(), 1));
   tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
   tutti::trainer trainer(world, model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed});
 

@@ -21,3 +21,8 @@ TEST_CASE("What a shape cannot say is an error that names it") {
   CHECK(name(std::string_view("abcdefghijklmnopqrstuvwxyz12345")).text().size() == name::capacity);
   CHECK_THROWS_AS(name(std::string_view("abcdefghijklmnopqrstuvwxyz123456")), tutti::error);
 }
+
+TEST_CASE("names are put together") {
+  static_assert(name("conv") + 3 + "_" + 10 + "a" == name("conv3_10a"));
+  CHECK_THROWS_AS((void)(name("abcdefghijklmnopqrstuvwxyz") + "abcdef"), tutti::error);
+}

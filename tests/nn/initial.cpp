@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tutti/nn/networks/lenet.hpp>
+
 using namespace tutti;
 
 TEST_CASE("Parameters begin as their seed and name say") {
@@ -37,4 +39,11 @@ TEST_CASE("Weights fill ±√(6 / fan-in), a bias is 0") {
   // The mean's deviation is bound/√(3·102400); eight of them leave a chance of 1e-15.
   CHECK(std::abs(sum / 102400) < 8 * bound / std::sqrt(3 * 102400.0));
   CHECK(initial_values<double>(all[5], 1) == std::vector<double>(128, 0.0));
+}
+
+TEST_CASE("A norm begins with scale 1 and shift 0") {
+  network net({{"channels", 3}, {"height", 2}, {"width", 2}});
+  const auto all = parameters_of(net.batch_norm("n"));
+  CHECK(initial_values<double>(all[0], 1) == std::vector<double>(3, 1.0));
+  CHECK(initial_values<double>(all[1], 1) == std::vector<double>(3, 0.0));
 }

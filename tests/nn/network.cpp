@@ -5,49 +5,56 @@
 using namespace tutti;
 
 namespace {
-constexpr layer conv(std::size_t kernel, std::size_t stride = 1, std::size_t filters = 4) {
-  window w{.size = kernel, .stride = stride};
-  return {.kind = layer_kind::convolution, .label = "conv", .outputs = filters, .down = w, .across = w};
+
+constexpr network residual() {
+  network net({{"channels", 2}, {"height", 6}, {"width", 5}});
+  net.convolution("conv1", {.filters = 4, .kernel = 3, .padding = 1, .bias = false}).batch_norm("norm1").relu();
+  net.from("input").convolution("skip", {.filters = 4}).sum("sum", "relu1").relu();
+  return net.average_pool("pool").dropout(0.25).flatten().dense("dense", {.units = 3});
 }
-constexpr shape pictures{{"batch", 3}, {"channels", 2}, {"height", 5}, {"width", 7}};
-constexpr shape vectors{{"batch", 3}, {"features", 6}};
+
+std::string refusal(const network& net) {
+  try {
+    (void)shapes_of(net, 2);
+  } catch (const error& e) {
+    CHECK(e.code() == errc::invalid_argument);
+    return e.what();
+  }
+  return "accepted";
+}
+
+network pictures() { return network({{"channels", 2}, {"height", 6}, {"width", 5}}); }
+
 }  // namespace
 
-TEST_CASE("The compiler knows every shape of a network") {
-  static_assert(shapes_of(lenet(), 9).back() == shape{{"batch", 9}, {"features", 10}});
-  static_assert(shapes_of(lenet(), 9)[4] == shape{{"batch", 9}, {"channels", 32}, {"height", 10}, {"width", 10}});
-  static_assert(shapes_of(lenet(), 0).back() == shape{{"batch", 0}, {"features", 10}});
-  static_assert(shape_after(conv(3, 2), pictures) == shape{{"batch", 3}, {"channels", 4}, {"height", 2}, {"width", 3}});
-  static_assert(shape_after({.kind = layer_kind::flatten}, pictures) == shape{{"batch", 3}, {"features", 70}});
-  static_assert(shape_after({.kind = layer_kind::relu}, vectors) == vectors);
-  CHECK(lenet() == lenet());
-  network shorter = lenet();
+TEST_CASE("The compiler knows what every layer takes and makes") {
+  static_assert(shapes_of(residual(), 9).size() == 11);
+  static_assert(shapes_of(residual(), 9)[4] == shape{{"batch", 9}, {"channels", 4}, {"height", 6}, {"width", 5}});
+  static_assert(shapes_of(residual(), 9)[7] == shape{{"batch", 9}, {"channels", 4}, {"height", 3}, {"width", 2}});
+  static_assert(shapes_of(residual(), 0).back() == shape{{"batch", 0}, {"features", 3}});
+  static_assert(operands_of(residual())[3] == layer_operands{.x = 0});
+  static_assert(operands_of(residual())[4] == layer_operands{.x = 4, .other = 3});
+  static_assert(residual().layers[5].label == name("relu2"));
+  CHECK(residual() == residual());
+  network shorter = residual();
   shorter.layers.pop_back();
-  CHECK(!(shorter == lenet()));
+  CHECK(!(shorter == residual()));
 }
 
 TEST_CASE("A network that cannot be is refused in a sentence that names the layer") {
-  auto refusal = [](const layer& l, const shape& x) {
-    try {
-      (void)shape_after(l, x);
-    } catch (const error& e) {
-      CHECK(e.code() == errc::invalid_argument);
-      return std::string(e.what());
-    }
-    return std::string("accepted");
-  };
-  CHECK(refusal(conv(6), pictures) == "layer 'conv' reads 6 places along a height of 5 with padding");
-  CHECK(refusal(conv(0), pictures) == "layer 'conv' has a kernel, stride or dilation of 0 along its height");
-  CHECK(refusal(conv(1, 0), pictures) == "layer 'conv' has a kernel, stride or dilation of 0 along its height");
-  CHECK(refusal(conv(1, 1, 0), pictures) == "layer 'conv' has no filters");
-  CHECK(refusal(conv(3), vectors) ==
-        "layer 'conv' needs pictures (batch, channels, height, width) and gets (batch 3, features 6)");
-  CHECK(refusal({.kind = layer_kind::dense, .label = "d", .outputs = 3}, pictures) ==
-        "layer 'd' needs (batch, features) and gets (batch 3, channels 2, height 5, width 7); flatten first");
-  CHECK(refusal({.kind = layer_kind::dense, .label = "d"}, vectors) == "layer 'd' has no units");
-  const window padded{.size = 2, .stride = 2, .pad_low = 2};
-  CHECK(refusal({.kind = layer_kind::max_pool, .label = "p", .down = padded, .across = padded}, pictures) ==
-        "layer 'p' pads the height by as much as its window is long, which would pool over padding only");
+  CHECK(refusal(residual()) == "accepted");
+  CHECK(refusal(pictures().relu("a").relu("a")) == "layer 'a' has the name of another layer");
+  CHECK(refusal(pictures().relu("input")) == "layer 'input' has the name of the network's sample");
+  CHECK(refusal(pictures().relu("a").add({.kind = layer_kind::relu})) == "layer number 2 has no name");
+  CHECK(refusal(pictures().relu("a").from("c").relu("b").relu("c")) ==
+        "layer 'b' takes what 'c' makes, and no layer before it has that name");
+  CHECK(refusal(pictures().relu("a").sum("b", "c")) ==
+        "layer 'b' takes what 'c' makes, and no layer before it has that name");
+  CHECK(refusal(pictures().relu("a").sum("b", "b")) ==
+        "layer 'b' takes what 'b' makes, and no layer before it has that name");
+  CHECK(refusal(pictures().convolution("a", {.filters = 3}).sum("b", "input")) ==
+        "layer 'b' adds (batch 2, channels 3, height 6, width 5) and (batch 2, channels 2, height 6, width 5)");
+  CHECK(refusal(pictures().relu("a").from("input")) == "no layer takes what is to come from 'input'");
   CHECK_THROWS_WITH_AS((void)batch_of(network({{"rows", 2}, {"columns", 3}}), 1),
                        "a sample is (channels, height, width) or (features), and not (rows 2, columns 3)", error);
 }

@@ -6,6 +6,7 @@
 
 #include <tutti/kernel/naive_backend.hpp>
 #include <tutti/kernel/onednn.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 
 #include "../kernel/data.hpp"
 

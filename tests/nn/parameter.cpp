@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tutti/nn/networks/lenet.hpp>
+
 using namespace tutti;
 
 TEST_CASE("Parameters are named and shaped by their layer") {
@@ -14,6 +16,22 @@ TEST_CASE("Parameters are named and shaped by their layer") {
   CHECK(all[7].label == name("dense2.bias"));
   CHECK(all[7].fan_in == 0);
   for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i].index == i);
+}
+
+TEST_CASE("A norm scales and shifts each channel, and a convolution before it may have no bias") {
+  network net({{"channels", 4}, {"height", 5}, {"width", 5}});
+  net.convolution("a", {.filters = 6, .kernel = 3, .groups = 2, .bias = false}).batch_norm("n");
+  const auto all = parameters_of(net);
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].dims == shape{{"filters", 6}, {"channels", 2}, {"down", 3}, {"across", 3}});
+  CHECK(all[0].fan_in == 18);
+  CHECK(all[1].label == name("n.scale"));
+  CHECK(all[1].dims == shape{{"channels", 6}});
+  CHECK(all[1].constant == 1);
+  CHECK(all[2].label == name("n.shift"));
+  CHECK(all[2].constant == 0);
+  CHECK(all[2].fan_in == 0);
+  CHECK(learned_numbers(net) == 6 * 18 + 12);
 }
 
 TEST_CASE("Two layers of one name, or a name too long for its parameters', are refused") {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <tutti/kernel/naive_backend.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 
 #include "../kernel/data.hpp"
 

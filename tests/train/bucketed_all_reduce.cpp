@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include <tutti/launch/threads.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/transport/loopback.hpp>
@@ -44,7 +46,8 @@ TEST_CASE("Every rank gets the sum of all gradients, whatever the buckets, step 
       INFO("ranks ", ranks, ", bucket bytes ", bytes);
       CHECK_NOTHROW(on_ranks(ranks, [&](communicator& world) {
         parameter_store<float> store(sizes({3, 1000, 16, 5000, 1}));
-        bucketed_all_reduce<float> policy(world, store, {.bytes = bytes});
+        process_mesh on(world, {{"ranks", ranks}});
+        bucketed_all_reduce<float> policy(on, store, std::vector<unsigned>(5, 1), {.bytes = bytes});
         // A bucket leaves once it holds enough: 1 alone, 1+5000, then the rest, or everything.
         need(policy.buckets() == (bytes == 1 ? 5u : bytes == 5000 ? 2u : 1u), "another number of buckets");
         sgd<float> o(store, {.learning_rate = 1, .momentum = 0});
@@ -71,7 +74,8 @@ TEST_CASE("Every rank gets the sum of all gradients, whatever the buckets, step 
 TEST_CASE("A gradient that lies elsewhere is taken along") {
   CHECK_NOTHROW(on_ranks(2, [](communicator& world) {
     parameter_store<float> store(sizes({4}));
-    bucketed_all_reduce<float> policy(world, store);
+    process_mesh on(world, {{"ranks", 2}});
+    bucketed_all_reduce<float> policy(on, store, {1});
     sgd<float> o(store, {.learning_rate = 1, .momentum = 0});
     std::vector<float> elsewhere{1, 2, 3, 4};
     policy.fetch(store.parameters()[0]);
@@ -85,7 +89,8 @@ TEST_CASE("A gradient that lies elsewhere is taken along") {
 TEST_CASE("Gradients out of turn, twice or not at all are refused") {
   on_ranks(1, [](communicator& world) {
     parameter_store<float> store(sizes({4, 4}));
-    bucketed_all_reduce<float> policy(world, store);
+    process_mesh on(world, {});
+    bucketed_all_reduce<float> policy(on, store, {0, 0});
     sgd<float> o(store, {});
     const parameter &first = store.parameters()[0], &last = store.parameters()[1];
     const char* out_of_turn =
@@ -95,4 +100,37 @@ TEST_CASE("Gradients out of turn, twice or not at all are refused") {
     CHECK_THROWS_WITH_AS(policy.push(last, store.gradient(last)), out_of_turn, error);
     CHECK_THROWS_WITH_AS(policy.finish(o), "the step ends without the gradient of 'p'", error);
   });
+}
+
+TEST_CASE("Each gradient is added up over its own axes, though pieces be uneven and some ranks have none") {
+  const std::vector<unsigned> sums{1, 2, 0, 3, 1, 0, 2, 3, 1};
+  for (std::size_t bytes : {std::size_t{1}, std::size_t{500}, std::size_t{1} << 30})
+    CHECK_NOTHROW(on_ranks(6, [&](communicator& world) {
+      process_mesh on(world, {{"a", 2}, {"b", 3}});
+      // What is a sum over one axis is cut along the other: here, by more the farther a rank stands along it.
+      std::vector<parameter> all;
+      for (std::size_t i = 0; i < sums.size(); ++i) {
+        const int along_a = on.shape().coordinate(on.rank(), 0), along_b = on.shape().coordinate(on.rank(), 1);
+        const int cut = (sums[i] & 1 ? 0 : along_a) + (sums[i] & 2 ? 0 : along_b);
+        const std::size_t stored = (i + 1) * 20 * static_cast<std::size_t>(cut) + (sums[i] == 3 ? 30 : 0);
+        all.push_back({.index = i, .label = "p", .dims = {{"n", stored}}, .stored = stored});
+      }
+      parameter_store<float> store(all, sums);
+      bucketed_all_reduce<float> policy(on, store, sums, {.bytes = bytes});
+      sgd<float> o(store, {.learning_rate = 1, .momentum = 0});
+      for (int step = 0; step < 3; ++step) {
+        for (float& v : store.values()) v = 0;
+        for (std::size_t i = sums.size(); i-- > 0;) {
+          const parameter& p = store.parameters()[i];
+          for (float& g : store.gradient(p)) g = static_cast<float>(1 << world.rank()) + static_cast<float>(100 * i);
+          policy.push(p, store.gradient(p));
+        }
+        policy.finish(o);
+        for (const parameter& p : store.parameters()) {
+          float expected = 0;
+          for (rank r : on.members(sums[p.index])) expected += static_cast<float>(1 << r.value) + static_cast<float>(100 * p.index);
+          for (float v : store.value(p)) need(v == -expected, "a wrong sum");
+        }
+      }
+    }));
 }

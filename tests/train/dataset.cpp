@@ -37,7 +37,7 @@ TEST_CASE("MNIST's four files are found packed or plain, and missed by name") {
                        (here.path() + "/t10k-labels-idx1-ubyte: there is no such file, with .gz or without").c_str(),
                        error);
   here.put("t10k-labels-idx1-ubyte.gz", packed(labels(3)));
-  const mnist both = read_mnist(here.path());
+  const data_sets both = read_mnist(here.path());
   CHECK(both.training.count == 5);
   CHECK(both.test.count == 3);
   const std::string wide = here.put("t10k-images-idx3-ubyte", images(3, 28, 30));

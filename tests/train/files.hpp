@@ -77,3 +77,14 @@ inline bytes labels(std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) all.push_back(static_cast<std::uint8_t>(i % 10));
   return all;
 }
+
+/// A file of CIFAR-10 of `count` samples, sample i having the label (first + i)
+/// modulo 10, and pixel k of the file being k modulo 251.
+inline bytes cifar(std::size_t count, std::size_t first) {
+  bytes all;
+  for (std::size_t i = 0; i < count; ++i) {
+    all.push_back(static_cast<std::uint8_t>((first + i) % 10));
+    for (std::size_t k = 0; k < 3072; ++k) all.push_back(static_cast<std::uint8_t>((i * 3072 + k) % 251));
+  }
+  return all;
+}

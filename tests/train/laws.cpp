@@ -19,7 +19,7 @@ class some_digits {
   static constexpr std::size_t count = 1985;
 
   some_digits() {
-    const tutti::mnist all = tutti::read_mnist(EXAMPLE_DATA);
+    const tutti::data_sets all = tutti::read_mnist(EXAMPLE_DATA);
     write("train", all.training, count);
     write("t10k", all.test, 100);
   }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include <tutti/kernel/onednn.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/train/trainer.hpp>
@@ -12,11 +13,12 @@
 
 int main(int argc, char** argv) {
   return tutti::run(argc, argv, [&](tutti::communicator& world) {
-    const tutti::mnist data = tutti::read_mnist(argv[1]);
+    const tutti::data_sets data = tutti::read_mnist(argv[1]);
     tutti::onednn::context cpu(1);  // ranks share the cores of whoever runs the tests
     tutti::model<tutti::onednn_backend> model(cpu, tutti::lenet(),
                                               {.usual_batch = tutti::usual_batch(64, world.size())});
-    tutti::bucketed_all_reduce<float> policy(world, model.parameters());
+    tutti::process_mesh mesh(world, {{"ranks", world.size()}});
+    tutti::bucketed_all_reduce<float> policy(mesh, model.parameters(), std::vector<unsigned>(model.parameters().parameters().size(), 1));
     tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
     tutti::trainer trainer(world, model, policy, sgd, data.training,
                            {.batch = 64, .inner_seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0});

@@ -86,8 +86,9 @@ TEST_CASE("Epochs and seeds differ, and an inner seed moves samples inside their
 }
 
 TEST_CASE("Samples arrive normalised, with their labels") {
-  const dataset data = numbered(5);
-  loader l(data, {.batch = 3, .rank = 1, .ranks = 2, .shuffle = false, .pixels = {.mean = 0.5f, .deviation = 0.25f}});
+  dataset data = numbered(5);
+  data.scales = {{.mean = 0.5f, .deviation = 0.25f}};
+  loader l(data, {.batch = 3, .rank = 1, .ranks = 2, .shuffle = false});
   CHECK(l.local_share(0) == share{.first = 2, .count = 1});
   std::vector<float> x(2);
   std::vector<std::uint8_t> labels(1);
@@ -102,4 +103,51 @@ TEST_CASE("Samples arrive normalised, with their labels") {
   CHECK_THROWS_WITH_AS(loader(data, {.batch = 0}), "a batch of 0 samples: at least 1 is needed", error);
   const dataset nothing = numbered(0);
   CHECK(loader(nothing, {}).batches() == 0);
+}
+
+TEST_CASE("A varied picture shows what it is said to show, channel by channel, and black beyond its edges") {
+  dataset data{.count = 40, .channels = 2, .height = 5, .width = 4, .scales = {{.mean = 0.25f}, {.mean = 0.5f, .deviation = 2}}};
+  for (std::size_t k = 0; k < data.count * data.sample_size(); ++k) data.pixels.push_back(static_cast<std::uint8_t>(k * 7 % 256));
+  data.labels.assign(data.count, 0);
+  const augmentation how{.flip = true, .crop = 6};  // some pictures go out of sight
+  sample_reader reader(data, how, 9);
+  for (std::size_t epoch : {std::size_t{0}, std::size_t{3}}) {
+    reader.begin_epoch(epoch);
+    std::vector<float> x(data.count * data.sample_size());
+    std::vector<std::uint8_t> labels(data.count);
+    reader.read([&](std::size_t i) { return data.count - 1 - i; }, x, labels);
+    for (std::size_t i = 0; i < data.count; ++i) {
+      const variation v = variation_of(how, 9, epoch, data.count - 1 - i);
+      for (std::size_t c = 0; c < 2; ++c)
+        for (int row = 0; row < 5; ++row)
+          for (int column = 0; column < 4; ++column) {
+            const int down = row + static_cast<int>(v.down), across = column + static_cast<int>(v.across);
+            float pixel = 0;
+            if (down >= 0 && down < 5 && across >= 0 && across < 4)
+              pixel = data.pixels[(((data.count - 1 - i) * 2 + c) * 5 + static_cast<std::size_t>(down)) * 4 +
+                                  static_cast<std::size_t>(v.mirrored ? 3 - across : across)];
+            REQUIRE(x[((i * 2 + c) * 5 + static_cast<std::size_t>(row)) * 4 + static_cast<std::size_t>(column)] ==
+                    (pixel / 255.0f - data.scales[c].mean) / data.scales[c].deviation);
+          }
+    }
+  }
+}
+
+TEST_CASE("A sample is varied the same on whichever rank and in whichever batch") {
+  dataset data = numbered(30);
+  auto all = [&](std::size_t batch, int ranks) {
+    std::vector<std::array<float, 2>> seen(data.count);
+    for (int r = 0; r < ranks; ++r) {
+      loader l(data, {.batch = batch, .rank = r, .ranks = ranks, .seed = 4, .vary = {.flip = true, .crop = 1}});
+      l.begin_epoch(2);
+      for (std::size_t b = 0; b < l.batches(); ++b) {
+        std::vector<float> x(l.samples(b).size() * 2);
+        std::vector<std::uint8_t> labels(l.samples(b).size());
+        l.load(b, x, labels);
+        for (std::size_t i = 0; i < labels.size(); ++i) seen[l.samples(b)[i]] = {x[2 * i], x[2 * i + 1]};
+      }
+    }
+    return seen;
+  };
+  CHECK(all(7, 1) == all(10, 3));
 }

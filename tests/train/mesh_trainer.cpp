@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tutti/kernel/naive_backend.hpp>
+#include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/sgd.hpp>
 
 #include "../comm/thread_ranks.hpp"
@@ -32,7 +33,8 @@ outcome train(const mesh& m, const std::string& rules, std::uint64_t inner_seed 
     process_mesh on(world, m);
     sharded_model<backend> model(c, on, stripes::small_network(), std::string_view(rules), {.seed = 7, .usual_batch = 8});
     sgd<float> o(model.parameters(), {.learning_rate = 0.05});
-    mesh_trainer<backend, sgd<float>> t(model, o, data, {.batch = 8, .inner_seed = inner_seed, .evaluation_batch = 20});
+    bucketed_all_reduce policy(model, {.bytes = 256});
+    mesh_trainer t(model, policy, o, data, {.batch = 8, .inner_seed = inner_seed, .evaluation_batch = 20});
     outcome mine;
     for (std::size_t e = 0; e < 3; ++e) mine.epochs.push_back(t.train_epoch(e));
     mine.test = t.evaluate(test);
@@ -76,4 +78,23 @@ TEST_CASE("in every layout training gives what one rank's gives, within four tim
     CHECK(distance(one, cut) <= 4 * spread);
   }
   MESSAGE("spread on one rank: " << spread);
+}
+
+TEST_CASE("a batch smaller than its axis is refused before the first step") {
+  std::string said;
+  try {
+    thread_ranks::run(3, [&](communicator& world) {
+      backend::context c;
+      process_mesh on(world, {{"data", 3}});
+      sharded_model<backend> model(c, on, stripes::small_network(), "batch:data");
+      sgd<float> o(model.parameters(), {});
+      bucketed_all_reduce policy(model);
+      const dataset data = stripes::pictures(9, 1);
+      mesh_trainer t(model, policy, o, data, {.batch = 2});
+    });
+  } catch (const error& e) {
+    said = e.what();
+  }
+  CHECK(said.find("layer 'a' cuts the dimension 'batch', which is 2, over the axis 'data' of 3 ranks: a batch of 3 or more is needed, "
+                  "or a shorter axis") != std::string::npos);
 }

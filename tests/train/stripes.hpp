@@ -12,7 +12,7 @@ using namespace tutti;
 /// Pictures of 6×6 in 3 classes: a bright row, column or diagonal, and noise.
 inline dataset pictures(std::size_t count, std::uint64_t seed) {
   random_stream random{.seed = seed, .purpose = 1};
-  dataset d{.count = count, .height = 6, .width = 6, .classes = 3};
+  dataset d{.count = count, .height = 6, .width = 6, .classes = 3, .scales = {{.mean = 0.1307f, .deviation = 0.3081f}}};
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t kind = random.below(1000 * i, 3), place = random.below(1000 * i + 1, 6);
     for (std::size_t k = 0; k < 36; ++k) {

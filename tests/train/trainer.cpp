@@ -4,6 +4,7 @@
 
 #include <tutti/kernel/naive_backend.hpp>
 #include <tutti/launch/threads.hpp>
+#include <tutti/nn/networks/lenet.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/sgd.hpp>
 #include <tutti/transport/loopback.hpp>
@@ -34,9 +35,11 @@ std::vector<outcome> train(int ranks, const trainer_options& options, std::size_
     communicator world(s);
     backend::context c;
     model<backend> m(c, stripes::small_network(), {.seed = 7});
+    process_mesh on(world, {{"ranks", ranks}});
+    const std::vector<unsigned> everywhere(m.parameters().parameters().size(), 1);
     auto policy = [&] {
-      if constexpr (requires { Policy<float>(world, m.parameters()); })
-        return Policy<float>(world, m.parameters(), {.bytes = 256});
+      if constexpr (requires { Policy<float>(on, m.parameters(), everywhere); })
+        return Policy<float>(on, m.parameters(), everywhere, {.bytes = 256});
       else return Policy<float>(m.parameters());
     }();
     sgd<float> o(m.parameters(), {.learning_rate = 0.05});
@@ -127,7 +130,8 @@ TEST_CASE("The gradient of a batch is the same on any number of ranks, exactly, 
         communicator world(s);
         field::context c;
         model<field> m(c, net, {.seed = 1});
-        bucketed_all_reduce<modular> policy(world, m.parameters(), {.bytes = 16});
+        process_mesh on(world, {{"ranks", ranks}});
+        bucketed_all_reduce<modular> policy(on, m.parameters(), std::vector<unsigned>(m.parameters().parameters().size(), 1), {.bytes = 16});
         keep o{.store = &m.parameters()};
         const share mine = share_of(batch, world.rank(), ranks);
         auto& p = m.pass_for(mine.count, purpose::training);
@@ -164,7 +168,8 @@ TEST_CASE("Ranks that would train different things are told so before the first 
         backend::context c;
         model<backend> m(c, stripes::small_network(), mine.model);
         if (mine.changed_weights) m.parameters().values()[3] += 1;
-        bucketed_all_reduce<float> policy(world, m.parameters());
+        process_mesh on(world, {{"ranks", 2}});
+        bucketed_all_reduce<float> policy(on, m.parameters(), std::vector<unsigned>(m.parameters().parameters().size(), 1));
         sgd<float> o(m.parameters(), mine.optimiser);
         trainer t(world, m, policy, o, mine.data, mine.options);
       });

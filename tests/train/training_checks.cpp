@@ -22,3 +22,18 @@ TEST_CASE("data that do not fit a network are refused in a sentence") {
   data.height = 6, data.labels.pop_back();
   CHECK_THROWS_WITH_AS(detail::need_pictures(net, data), "4 samples are said to be in 3 labels and 144 pixels", error);
 }
+
+TEST_CASE("a schedule needs an optimiser with a learning rate, and a period") {
+  struct plain {
+    void update(std::size_t, std::size_t) {}
+  };
+  struct adjustable : plain {
+    void set_learning_rate(double) {}
+  };
+  detail::need_rate<plain>({});
+  detail::need_rate<adjustable>({.rate = learning_rate{}});
+  CHECK_THROWS_WITH_AS(detail::need_rate<plain>({.rate = learning_rate{}}),
+                       "a learning rate is given for each step, and the optimiser has none that can be set", error);
+  CHECK_THROWS_WITH_AS(detail::need_rate<adjustable>({.rate = learning_rate{.period = 0}}),
+                       "a learning rate that decays in a period of 0 steps: at least 1 is needed", error);
+}

@@ -28,6 +28,19 @@ class name {
   std::string text() const { return std::string(view()); }
   friend constexpr bool operator==(const name& a, const name& b) { return a.view() == b.view(); }
 
+  /// As in `name("conv") + 3 + ".bias"`.
+  friend constexpr name operator+(const name& a, std::string_view b) {
+    char text[2 * capacity + 1] = {};
+    std::size_t size = 0;
+    for (char letter : a.view()) text[size++] = letter;
+    for (char letter : b)
+      if (size < 2 * capacity) text[size++] = letter;
+    return name(std::string_view(text, size));
+  }
+  friend constexpr name operator+(const name& a, std::size_t number) {
+    return (number < 10 ? a : a + number / 10) + std::string_view("0123456789").substr(number % 10, 1);
+  }
+
  private:
   char text_[capacity + 1] = {};
   std::size_t size_ = 0;

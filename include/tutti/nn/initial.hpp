@@ -17,13 +17,14 @@ constexpr std::uint64_t number_of(const name& what) {
 }
 
 /// What a parameter begins with, row-major: weights uniform in ±√(6 / fan-in)
-/// (He, Zhang, Ren and Sun, Delving deep into rectifiers, 2015), a bias 0. Each
+/// (He, Zhang, Ren and Sun, Delving deep into rectifiers, 2015), a bias and a norm's shift
+/// 0, its scale 1. Each
 /// element is a function of seed, the parameter's name and its own number: the
 /// same on every rank, however many there are, and however the tensor is cut.
 /// Where elements have no fractions, as those of a field, anything they can be.
 template <class T>
 std::vector<T> initial_values(const parameter& p, std::uint64_t seed) {
-  std::vector<T> values(p.dims.elements(), T{});
+  std::vector<T> values(p.dims.elements(), static_cast<T>(p.constant));
   if (p.fan_in == 0) return values;
   const random_stream random{.seed = seed, .purpose = number_of(p.label)};
   const double bound = std::sqrt(6.0 / static_cast<double>(p.fan_in));

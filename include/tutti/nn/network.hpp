@@ -1,118 +1,108 @@
 #pragma once
-#include <cstdint>
 #include <utility>
 #include <vector>
 
-#include <tutti/kernel/geometry.hpp>
-#include <tutti/kernel/shape.hpp>
+#include <tutti/nn/layer.hpp>
 
 namespace tutti {
 
-enum class layer_kind : std::uint8_t { convolution, max_pool, relu, flatten, dense };
-
-/// One layer of a network, over named dimensions.
-struct layer {
-  layer_kind kind = layer_kind::relu;
-  name label = {};
-  std::size_t outputs = 0;  ///< filters of a convolution, units of a dense layer
-  window down = {};         ///< along the height, of convolution and pooling
-  window across = {};       ///< along the width
-
-  constexpr bool has_parameters() const { return kind == layer_kind::convolution || kind == layer_kind::dense; }
-  friend constexpr bool operator==(const layer&, const layer&) = default;
-};
-
-/// A square convolution; for others, write a `layer`.
-struct convolution_options {
-  std::size_t filters = 1, kernel = 1, stride = 1, padding = 0, dilation = 1;
-};
-struct max_pool_options {
-  std::size_t kernel = 2, stride = 2, padding = 0;
-};
-struct dense_options {
-  std::size_t units = 1;
-};
-
-/// A network as a value: what one sample is, and layers one after the
-/// other. Says nothing of batch, element type, backend or placement.
+/// A network as a value: what one sample is, and layers, each of which takes what the
+/// one before it made unless it says `from` another one. Says nothing of batch, element
+/// type, backend or placement.
+///
+///     net.convolution("conv1", {.filters = 8, .kernel = 3, .padding = 1, .bias = false}).batch_norm("norm1");
+///     net.from("input").convolution("skip", {.filters = 8}).sum("sum", "norm1").relu();
+///
+/// What no call names is named by its kind and a number, as in `relu1`.
 struct network {
   shape sample = {};
   std::vector<layer> layers = {};
+  name next_from = {};  ///< of the layer to come
 
   constexpr explicit network(const shape& one_sample) : sample(one_sample) {}
 
   constexpr network& convolution(name label, convolution_options o) {
     window each{
         .size = o.kernel, .stride = o.stride, .pad_low = o.padding, .pad_high = o.padding, .dilation = o.dilation};
-    return add({.kind = layer_kind::convolution, .label = label, .outputs = o.filters, .down = each, .across = each});
+    return add({.kind = layer_kind::convolution,
+                .label = label,
+                .outputs = o.filters,
+                .down = each,
+                .across = each,
+                .groups = o.groups,
+                .bias = o.bias});
   }
-  constexpr network& max_pool(name label, max_pool_options o = {}) {
-    window each{.size = o.kernel, .stride = o.stride, .pad_low = o.padding, .pad_high = o.padding};
-    return add({.kind = layer_kind::max_pool, .label = label, .down = each, .across = each});
+  constexpr network& max_pool(name label, pool_options o = {}) { return pool(layer_kind::max_pool, label, o); }
+  /// Padding counts as zeros.
+  constexpr network& average_pool(name label, pool_options o = {}) { return pool(layer_kind::average_pool, label, o); }
+  constexpr network& global_average_pool(name label) { return add({.kind = layer_kind::global_average_pool, .label = label}); }
+  constexpr network& batch_norm(name label) { return add({.kind = layer_kind::batch_norm, .label = label}); }
+  constexpr network& relu(name label = {}) { return add({.kind = layer_kind::relu, .label = named(label, layer_kind::relu, "relu")}); }
+  /// While training, this part of all elements becomes 0.
+  constexpr network& dropout(double rate, name label = {}) {
+    return add({.kind = layer_kind::dropout, .label = named(label, layer_kind::dropout, "dropout"), .rate = rate});
   }
-  constexpr network& relu(name label = "relu") { return add({.kind = layer_kind::relu, .label = label}); }
   constexpr network& flatten(name label = "flatten") { return add({.kind = layer_kind::flatten, .label = label}); }
   constexpr network& dense(name label, dense_options o) {
     return add({.kind = layer_kind::dense, .label = label, .outputs = o.units});
   }
+  /// Adds what the layer called `other` made.
+  constexpr network& sum(name label, name other) { return add({.kind = layer_kind::sum, .label = label, .other = other}); }
+
+  /// The next layer takes what that one made; `input` is the sample.
+  constexpr network& from(name label) {
+    next_from = label;
+    return *this;
+  }
   constexpr network& add(const layer& next) {
     layers.push_back(next);
+    if (!next_from.view().empty()) layers.back().from = std::exchange(next_from, name());
     return *this;
   }
 
   friend constexpr bool operator==(const network&, const network&) = default;
+
+ private:
+  constexpr network& pool(layer_kind kind, const name& label, const pool_options& o) {
+    window each{.size = o.kernel, .stride = o.stride, .pad_low = o.padding, .pad_high = o.padding};
+    return add({.kind = kind, .label = label, .down = each, .across = each});
+  }
+  constexpr name named(const name& label, layer_kind kind, const char* word) const {
+    if (!label.view().empty()) return label;
+    std::size_t before = 0;
+    for (const layer& o : layers) before += o.kind == kind;
+    return name(word) + (before + 1);
+  }
 };
 
-namespace detail {
-[[noreturn]] inline void refuse(const layer& o, const std::string& why) {
-  throw error(errc::invalid_argument, format("layer '%s' %s", o.label.text().c_str(), why.c_str()));
-}
+/// The tensors that a layer takes: 0 is the sample, i + 1 what layer i makes.
+struct layer_operands {
+  std::size_t x = 0;
+  std::size_t other = 0;  ///< of a sum
+  friend constexpr bool operator==(const layer_operands&, const layer_operands&) = default;
+};
 
-constexpr bool is_pictures(const shape& s) {
-  return s.rank() == 4 && s.has("batch") && s.has("channels") && s.has("height") && s.has("width");
-}
-
-constexpr void check_window(const layer& o, const window& w, std::size_t inputs, const char* direction) {
-  if (w.size == 0 || w.stride == 0 || w.dilation == 0)
-    refuse(o, format("has a kernel, stride or dilation of 0 along its %s", direction));
-  if (w.outputs(inputs) == 0)
-    refuse(o, format("reads %zu places along a %s of %zu with padding", w.reach(), direction,
-                     w.pad_low + inputs + w.pad_high));
-  if (o.kind == layer_kind::max_pool && (w.pad_low >= w.size || w.pad_high >= w.size))
-    refuse(o, format("pads the %s by as much as its window is long, which would pool over padding only", direction));
-}
-}  // namespace detail
-
-/// What a layer makes of x. The filters of a convolution are the channels
-/// of what follows, the units of a dense layer its features. Throws
-/// `invalid_argument` with a sentence that names the layer where it cannot be.
-constexpr shape shape_after(const layer& o, const shape& x) {
-  switch (o.kind) {
-    case layer_kind::relu: return x;
-    case layer_kind::flatten:
-      if (x.of("batch") == 0) {
-        std::size_t features = 1;
-        for (const dimension& d : x)
-          if (!(d.what == name("batch"))) features *= d.size;
-        return {{"batch", 0}, {"features", features}};
-      }
-      return {{"batch", x.of("batch")}, {"features", x.elements() / x.of("batch")}};
-    case layer_kind::dense:
-      if (!x.has("features")) detail::refuse(o, "needs (batch, features) and gets " + x.text() + "; flatten first");
-      if (o.outputs == 0) detail::refuse(o, "has no units");
-      return {{"batch", x.of("batch")}, {"features", o.outputs}};
-    case layer_kind::convolution:
-    case layer_kind::max_pool: break;
+/// What each layer takes. Throws `invalid_argument` with a sentence that names the
+/// layer where two have one name, or where none before it has the name that it asks for.
+constexpr std::vector<layer_operands> operands_of(const network& net) {
+  std::vector<layer_operands> all;
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    const layer& o = net.layers[i];
+    if (o.label.view().empty()) throw error(errc::invalid_argument, format("layer number %zu has no name", i + 1));
+    if (o.label == name("input")) detail::refuse(o, "has the name of the network's sample");
+    auto tensor = [&](const name& label) {
+      if (label == name("input")) return std::size_t{0};
+      for (std::size_t k = 0; k < i; ++k)
+        if (net.layers[k].label == label) return k + 1;
+      detail::refuse(o, format("takes what '%s' makes, and no layer before it has that name", label.text().c_str()));
+    };
+    for (std::size_t k = 0; k < i; ++k)
+      if (net.layers[k].label == o.label) detail::refuse(o, "has the name of another layer");
+    all.push_back({.x = o.from.view().empty() ? i : tensor(o.from), .other = o.kind == layer_kind::sum ? tensor(o.other) : 0});
   }
-  if (!detail::is_pictures(x))
-    detail::refuse(o, "needs pictures (batch, channels, height, width) and gets " + x.text());
-  detail::check_window(o, o.down, x.of("height"), "height");
-  detail::check_window(o, o.across, x.of("width"), "width");
-  if (o.kind == layer_kind::convolution && o.outputs == 0) detail::refuse(o, "has no filters");
-  return {{"batch", x.of("batch")},
-          {"channels", o.kind == layer_kind::convolution ? o.outputs : x.of("channels")},
-          {"height", o.down.outputs(x.of("height"))},
-          {"width", o.across.outputs(x.of("width"))}};
+  if (!net.next_from.view().empty())
+    throw error(errc::invalid_argument, format("no layer takes what is to come from '%s'", net.next_from.text().c_str()));
+  return all;
 }
 
 /// A batch of samples.
@@ -123,23 +113,17 @@ constexpr shape batch_of(const network& net, std::size_t batch) {
               "a sample is (channels, height, width) or (features), and not " + net.sample.text());
 }
 
-/// The shapes between the layers: the input, then the output of each.
+/// All tensors of a network: the input, then what each layer makes.
 constexpr std::vector<shape> shapes_of(const network& net, std::size_t batch) {
+  const std::vector<layer_operands> operands = operands_of(net);
   std::vector<shape> all(1, batch_of(net, batch));
-  for (const layer& o : net.layers) all.push_back(shape_after(o, all.back()));
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    const layer& o = net.layers[i];
+    const shape &x = all[operands[i].x], &other = all[operands[i].other];
+    if (o.kind == layer_kind::sum && !(x == other)) detail::refuse(o, "adds " + x.text() + " and " + other.text());
+    all.push_back(shape_after(o, x));
+  }
   return all;
-}
-
-/// LeNet for 28×28 digits, after LeCun, Bottou, Bengio and Haffner, Gradient-based
-/// learning applied to document recognition, 1998, with max pooling and ReLU, and
-/// as many filters as fill vectors. Max pooling and ReLU commute; pooling first
-/// leaves the ReLU a quarter of the work.
-constexpr network lenet() {
-  network net({{"channels", 1}, {"height", 28}, {"width", 28}});
-  net.convolution("conv1", {.filters = 16, .kernel = 5, .padding = 2}).max_pool("pool1").relu("relu1");
-  net.convolution("conv2", {.filters = 32, .kernel = 5}).max_pool("pool2").relu("relu2");
-  net.flatten().dense("dense1", {.units = 128}).relu("relu3").dense("dense2", {.units = 10});
-  return net;
 }
 
 }  // namespace tutti

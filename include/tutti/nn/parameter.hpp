@@ -1,5 +1,7 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,47 +17,54 @@ struct parameter {
   std::size_t index = 0;  ///< in the order of the network
   name label = {};        ///< as in `conv1.weights`
   shape dims = {};
-  std::size_t fan_in = 0;  ///< how many inputs an output sums; 0 for a bias
+  std::size_t fan_in = 0;  ///< how many inputs an output sums; 0 for a bias, a scale and a shift, which weight decay is not for
+  std::size_t constant = 0;    ///< what it begins with where it sums nothing
   std::size_t offset = 0;  ///< where it begins in its store, in elements
   std::size_t stored = 0;  ///< its elements in memory: more than the shape's where a backend pads
 };
 
-/// The parameters of a network: of each layer that has some, weights and bias.
+/// The parameters of a network: of each layer that has some, weights and bias, or
+/// scale and shift.
 constexpr std::vector<parameter> parameters_of(const network& net) {
   std::vector<parameter> all;
-  auto add = [&](const layer& o, const char* suffix, const shape& dims, std::size_t fan_in) {
-    char text[name::capacity + 1] = {};
-    std::size_t size = 0;
-    for (char letter : o.label.view())
-      if (size < name::capacity) text[size++] = letter;
-    for (const char* letter = suffix; *letter; ++letter) {
-      if (size == name::capacity) detail::refuse(o, "has too long a name for its parameters'");
-      text[size++] = *letter;
-    }
-    for (const parameter& other : all)
-      if (other.label.view() == std::string_view(text, size)) detail::refuse(o, "has the name of another layer");
-    all.push_back({.index = all.size(), .label = name(std::string_view(text, size)), .dims = dims, .fan_in = fan_in});
+  auto add = [&](const layer& o, std::string_view suffix, const parameter& p) {
+    if (o.label.view().size() + suffix.size() > name::capacity) detail::refuse(o, "has too long a name for its parameters'");
+    all.push_back(p);
+    all.back().index = all.size() - 1;
+    all.back().label = o.label + suffix;
   };
-  shape x = batch_of(net, 1);
-  for (const layer& o : net.layers) {
-    shape y = shape_after(o, x);
+  const std::vector<layer_operands> operands = operands_of(net);
+  const std::vector<shape> shapes = shapes_of(net, 1);
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    const layer& o = net.layers[i];
+    const shape& x = shapes[operands[i].x];
     if (o.kind == layer_kind::convolution) {
-      std::size_t fan_in = x.of("channels") * o.down.size * o.across.size;
+      const std::size_t channels = x.of("channels") / o.groups;
       add(o, ".weights",
-          {{"filters", o.outputs}, {"channels", x.of("channels")}, {"down", o.down.size}, {"across", o.across.size}},
-          fan_in);
-      add(o, ".bias", {{"filters", o.outputs}}, 0);
+          {.dims = {{"filters", o.outputs}, {"channels", channels}, {"down", o.down.size}, {"across", o.across.size}},
+           .fan_in = channels * o.down.size * o.across.size});
+      if (o.bias) add(o, ".bias", {.dims = {{"filters", o.outputs}}});
     } else if (o.kind == layer_kind::dense) {
-      add(o, ".weights", {{"units", o.outputs}, {"features", x.of("features")}}, x.of("features"));
-      add(o, ".bias", {{"units", o.outputs}}, 0);
+      add(o, ".weights", {.dims = {{"units", o.outputs}, {"features", x.of("features")}}, .fan_in = x.of("features")});
+      add(o, ".bias", {.dims = {{"units", o.outputs}}});
+    } else if (o.kind == layer_kind::batch_norm) {
+      const shape each{x[1]};
+      add(o, ".scale", {.dims = each, .constant = 1});
+      add(o, ".shift", {.dims = each});
     }
-    x = y;
   }
   return all;
 }
 
+/// How many numbers a network learns.
+constexpr std::size_t learned_numbers(const network& net) {
+  std::size_t all = 0;
+  for (const parameter& p : parameters_of(net)) all += p.dims.elements();
+  return all;
+}
+
 /// All parameters and all gradients of a network, one behind the other in the
-/// order of the network, so that any run of neighbours is one span: optimisers
+/// order of the network or of its groups, so that any run of neighbours is one span: optimisers
 /// and all-reduces are elementwise and need not know where one ends. What lies
 /// between them, and what a backend pads, is 0 and stays 0.
 template <class T>
@@ -65,10 +74,15 @@ class parameter_store {
   static constexpr std::size_t alignment = 64 / sizeof(T) > 0 ? 64 / sizeof(T) : 1;
 
   parameter_store() = default;
-  /// `all` with `stored` filled in.
-  explicit parameter_store(std::vector<parameter> all) : parameters_(std::move(all)) {
+  /// `all` with `stored` filled in. Where each has a group, those of a group are
+  /// neighbours, the groups in the order of their numbers.
+  explicit parameter_store(std::vector<parameter> all, const std::vector<unsigned>& groups = {}) : parameters_(std::move(all)) {
+    std::vector<std::size_t> order(parameters_.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    if (!groups.empty()) std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return groups[a] < groups[b]; });
     std::size_t next = 0;
-    for (parameter& p : parameters_) {
+    for (std::size_t i : order) {
+      parameter& p = parameters_[i];
       p.offset = next;
       next += (p.stored + alignment - 1) / alignment * alignment;
     }

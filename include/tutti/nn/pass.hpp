@@ -35,6 +35,7 @@ class pass {
     std::size_t next_parameter = 0;
     for (std::size_t i = 0; i < net.layers.size(); ++i) {
       const layer& o = net.layers[i];
+      need_link(o);
       if (o.kind == layer_kind::flatten) continue;  // the dense layer reads pictures as they are
       last = shapes[i + 1];
       // Until the first parameters nobody wants a gradient.
@@ -143,6 +144,13 @@ class pass {
     std::size_t parameter = 0;  // its weights; the bias is the next one
     std::size_t x = 0, y = 0;   // among values_ and gradients_
   };
+
+  static void need_link(const layer& o) {
+    const bool known = o.kind == layer_kind::convolution || o.kind == layer_kind::max_pool || o.kind == layer_kind::relu ||
+                       o.kind == layer_kind::flatten || o.kind == layer_kind::dense;
+    if (!known || o.groups != 1 || !o.bias || !o.from.view().empty())
+      detail::refuse(o, "is for a mesh: on one rank there are chains of convolutions, max pooling, ReLU and dense layers");
+  }
 
   void add_tensor(const format& f) {
     values_.emplace_back(*context_, f);

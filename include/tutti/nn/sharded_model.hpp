@@ -35,7 +35,12 @@ class sharded_model {
         p.stored = p.dims.elements();
         placed_.push_back(w);
       }
-    store_ = parameter_store<element>(std::move(mine));
+    for (const parameter_plan& w : placed_) {
+      sums_.push_back(0);
+      for (int axis = 0; axis < on.shape().axes(); ++axis)
+        if (w.gradient.partial_on(axis)) sums_.back() |= 1u << axis;
+    }
+    store_ = parameter_store<element>(std::move(mine), sums_);
     values_.resize(plan.operations.size()), gradients_.resize(plan.operations.size());
     for (std::size_t i = 0, index = 0; i < plan.operations.size(); ++i)
       for (std::size_t n = 0; n < plan.operations[i].parameters.size(); ++n, ++index) {
@@ -62,18 +67,31 @@ class sharded_model {
   /// call, which is collective, and kept from then on.
   sharded_pass<Backend>& pass_for(std::size_t batch) { return *made_for(batch).pass; }
 
-  /// Collective.
-  void forward(sharded_pass<Backend>& p) { p.forward(values_); }
-  /// Collective: all gradients, added up over all ranks that have summands.
-  void backward(sharded_pass<Backend>& p) {
-    p.backward(values_, gradients_, [](std::size_t) {});
-    // Neighbours in memory that are sums over the same axes are added up in one call.
-    for (std::size_t first = 0, last; first < placed_.size(); first = last) {
-      for (last = first + 1; last < placed_.size() && sums_of(last) == sums_of(first);) ++last;
-      if (sums_of(first) == 0) continue;
-      const parameter &from = store_.parameters()[first], &to = store_.parameters()[last - 1];
-      all_reduce(on_->over(sums_of(first)), store_.gradients().subspan(from.offset, to.offset + to.stored - from.offset), plus{});
-    }
+  /// For each parameter the axes, bit a for axis a, over which its gradient is a
+  /// sum of what `backward` leaves on their ranks.
+  const std::vector<unsigned>& sums() const { return sums_; }
+
+  /// Collective. `use(parameter)` is called before a parameter's first use.
+  template <class Use>
+  void forward(sharded_pass<Backend>& p, Use use) {
+    for (const parameter& w : store_.parameters()) use(w);
+    p.forward(values_);
+  }
+  void forward(sharded_pass<Backend>& p) {
+    forward(p, [](const parameter&) {});
+  }
+  /// Collective: all gradients, this rank's summands where they are sums.
+  /// `ready(parameter, gradient)` is called as soon as one is there, from the last
+  /// parameter to the first.
+  template <class Ready>
+  void backward(sharded_pass<Backend>& p, Ready ready) {
+    std::size_t next = placed_.size();
+    p.backward(values_, gradients_, [&](std::size_t operation) {
+      for (std::size_t n = gradients_[operation].size(); n-- > 0;) {
+        const parameter& w = store_.parameters()[--next];
+        ready(w, store_.gradient(w));
+      }
+    });
   }
 
   /// A whole parameter, on every rank. Collective.
@@ -104,19 +122,13 @@ class sharded_model {
     return *passes_.back();
   }
 
-  unsigned sums_of(std::size_t index) const {
-    unsigned axes = 0;
-    for (int axis = 0; axis < on_->shape().axes(); ++axis)
-      if (placed_[index].gradient.partial_on(axis)) axes |= 1u << axis;
-    return axes;
-  }
-
   context* context_;
   process_mesh* on_;
   network network_;
   layout layout_;
   std::vector<parameter> whole_;
   std::vector<parameter_plan> placed_;
+  std::vector<unsigned> sums_;
   parameter_store<element> store_;
   std::vector<std::vector<typename Backend::tensor>> values_, gradients_;
   std::vector<std::unique_ptr<planned>> passes_;

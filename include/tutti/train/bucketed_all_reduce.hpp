@@ -1,12 +1,15 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
-#include <utility>
+#include <deque>
 #include <vector>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
 #include <tutti/comm/collectives.hpp>
+#include <tutti/mesh/process_mesh.hpp>
 #include <tutti/nn/parameter.hpp>
+#include <tutti/train/gradient_buckets.hpp>
 #include <tutti/train/gradient_policy.hpp>
 
 namespace tutti {
@@ -17,26 +20,30 @@ struct bucket_options {
   std::size_t bytes = 256 * 1024;
 };
 
-/// Replicated parameters, whose gradients are summed over all ranks: in buckets
-/// that leave while backward goes on. Which parameter is in which bucket, and
-/// the order of buckets, follow from the network alone. Sends 2 (p−1)/p of the
-/// gradients from each rank and step, nothing but what the store holds.
+/// Gradients that are sums over axes of a mesh, each over its own set of them, are
+/// added up in buckets that leave while backward goes on. Which parameter is in
+/// which bucket, and the order of buckets, follow from network and layout alone.
+/// Sends 2 (p−1)/p of the gradients that are sums over p ranks from each rank and
+/// step, nothing but what the store holds.
 template <class T>
 class bucketed_all_reduce {
  public:
-  /// Collective: the buckets get a communicator of their own, advanced by a
-  /// thread of its own. `comm` and `parameters` must outlive the policy.
-  bucketed_all_reduce(communicator& comm, parameter_store<T>& parameters, const bucket_options& o = {})
-      : parameters_(&parameters), comm_(comm.duplicate({.progress = progress::thread})) {
-    const auto& all = parameters.parameters();
-    std::size_t end = parameters.values().size();
-    for (std::size_t i = all.size(); i-- > 0;)
-      if ((end - all[i].offset) * sizeof(T) >= o.bytes || i == 0) {
-        buckets_.push_back({.first_parameter = i, .first = all[i].offset, .count = end - all[i].offset});
-        end = all[i].offset;
-      }
-    next_ = all.size();
+  /// Collective: the buckets of each set of axes get a communicator of their own,
+  /// advanced by a thread of its own. `sums[i]` are the axes, bit a for axis a, over
+  /// which gradient number i is a sum, by which the store is grouped. `on` and
+  /// `parameters` must outlive the policy.
+  bucketed_all_reduce(process_mesh& on, parameter_store<T>& parameters, const std::vector<unsigned>& sums, const bucket_options& o = {})
+      : parameters_(&parameters), next_(parameters.parameters().size()) {
+    // By parameters, whose order is everybody's, and not by buckets: where pieces are uneven, some ranks have more of them.
+    for (unsigned axes : sums) join(on, axes);
+    for (const gradient_bucket& b : buckets_of(parameters.parameters(), sums, (o.bytes + sizeof(T) - 1) / sizeof(T)))
+      buckets_.push_back({.what = b, .along = line_over(b.axes)});
   }
+
+  /// Collective. Of a model that a layout has cut, which must outlive the policy.
+  template <class Model>
+    requires requires(Model& m) { m.sums(); }
+  explicit bucketed_all_reduce(Model& m, const bucket_options& o = {}) : bucketed_all_reduce(m.on(), m.parameters(), m.sums(), o) {}
 
   std::size_t buckets() const { return buckets_.size(); }
   const communication_time& time() const { return time_; }
@@ -60,13 +67,8 @@ class bucketed_all_reduce {
     span<T> stored = parameters_->gradient(p);
     if (gradient.data() != stored.data())
       for (std::size_t i = 0; i < stored.size(); ++i) stored[i] = gradient[i];
-    if (comm_.size() == 1) return;
     look();
-    if (p.index != buckets_[flights_.size()].first_parameter) return;
-    const bucket& full = buckets_[flights_.size()];
-    flights_.push_back(
-        {.left_at = now(),
-         .under_way = all_reduce_async(comm_, parameters_->gradients().subspan(full.first, full.count), plus{})});
+    for (; full_ < buckets_.size() && buckets_[full_].what.first_parameter >= next_; ++full_) leave(buckets_[full_]);
   }
 
   /// Waits for each bucket in turn and applies it while the next is under way.
@@ -77,50 +79,77 @@ class bucketed_all_reduce {
     if (next_ != 0)
       throw error(errc::invalid_argument, format("the step ends without the gradient of '%s'",
                                                  parameters_->parameters()[next_ - 1].label.text().c_str()));
-    double free_at = 0;
-    for (std::size_t b = 0; b < buckets_.size(); ++b) {
-      if (b < flights_.size()) free_at = wait(flights_[b], free_at);
-      o.update(buckets_[b].first, buckets_[b].count);
-    }
-    flights_.clear();
+    for (line& l : lines_) l.free_at = 0;
+    for (bucket& b : buckets_)
+      if (!b.along) o.update(b.what.first, b.what.count);
+    for (bucket& b : buckets_)
+      if (b.along) {
+        wait(b);
+        o.update(b.what.first, b.what.count);
+      }
+    full_ = 0;
     next_ = parameters_->parameters().size();
   }
 
  private:
-  struct bucket {
-    std::size_t first_parameter = 0;
-    std::size_t first = 0, count = 0;  // in the store
+  /// Ranks that add up buckets, one after the other.
+  struct line {
+    unsigned axes;
+    communicator ranks;
+    double free_at = 0;
   };
-  struct flight {
+  struct bucket {
+    gradient_bucket what;
+    line* along = nullptr;  // none where nobody else has a summand
     double left_at = 0, seen_at = 0;
-    request under_way;
+    request under_way = {};
   };
 
-  // Returns when the bucket was there. Buckets are reduced one after the other,
-  // so that its time began no earlier than the one before was through.
-  double wait(flight& f, double free_at) {
+  void join(process_mesh& on, unsigned axes) {
+    if (axes == 0 || line_over(axes) || on.over(axes).size() == 1) return;
+    lines_.push_back({axes, on.over(axes).duplicate({.progress = progress::thread})});
+  }
+  line* line_over(unsigned axes) {
+    for (line& known : lines_)
+      if (known.axes == axes) return &known;
+    return nullptr;
+  }
+
+  void leave(bucket& b) {
+    if (!b.along) return;
+    b.left_at = now();
+    b.seen_at = 0;
+    b.under_way = all_reduce_async(b.along->ranks, parameters_->gradients().subspan(b.what.first, b.what.count), plus{});
+  }
+
+  // A bucket's time began no earlier than the one before it was through.
+  void wait(bucket& b) {
     const double waited_from = now();
-    f.under_way.wait();
+    b.under_way.wait();
     const double waited_to = now();
-    const double from = f.left_at > free_at ? f.left_at : free_at;
-    const double overlapped_to = f.seen_at > 0 ? f.seen_at : waited_from;
+    const double from = std::max(b.left_at, b.along->free_at), overlapped_to = b.seen_at > 0 ? b.seen_at : waited_from;
     if (overlapped_to > from) time_.hidden += overlapped_to - from;
     time_.exposed += waited_to - waited_from;
-    return f.seen_at > 0 ? f.seen_at : waited_to;
+    b.along->free_at = b.seen_at > 0 ? b.seen_at : waited_to;
   }
 
   // When a bucket arrives is seen between layers, and so up to one layer late.
   void look() {
-    for (flight& f : flights_)
-      if (f.seen_at == 0 && f.under_way.test()) f.seen_at = now();
+    for (std::size_t i = 0; i < full_; ++i)
+      if (bucket& b = buckets_[i]; b.along && b.seen_at == 0 && b.under_way.test()) b.seen_at = now();
   }
 
   parameter_store<T>* parameters_;
-  communicator comm_;
-  std::vector<bucket> buckets_;
-  std::vector<flight> flights_;
-  std::size_t next_ = 0;  // gradients before this parameter are still to come
+  std::deque<line> lines_;
+  std::vector<bucket> buckets_;  // in the order in which they leave
+  std::size_t full_ = 0;         // so many have left in this step
+  std::size_t next_;             // gradients before this parameter are still to come
   communication_time time_;
 };
+
+template <class Model>
+bucketed_all_reduce(Model&) -> bucketed_all_reduce<typename Model::element>;
+template <class Model>
+bucketed_all_reduce(Model&, bucket_options) -> bucketed_all_reduce<typename Model::element>;
 
 }  // namespace tutti

@@ -11,12 +11,18 @@
 
 namespace tutti {
 
+/// Pixels as numbers: (pixel/255 − mean) / deviation.
+struct normalisation {
+  float mean = 0, deviation = 1;
+};
+
 /// Pictures with labels, a byte a value.
 struct dataset {
   std::size_t count = 0, channels = 1, height = 0, width = 0;
   std::size_t classes = 10;
   std::vector<std::uint8_t> pixels = {};  ///< (count, channels, height, width)
   std::vector<std::uint8_t> labels = {};  ///< (count), each below `classes`
+  std::vector<normalisation> scales = {};  ///< (channels); of those beyond the last, `normalisation{}`
 
   std::size_t sample_size() const { return channels * height * width; }
 };
@@ -38,12 +44,13 @@ inline dataset read_idx(const std::string& images_path, const std::string& label
   return all;
 }
 
-struct mnist {
+/// What is trained on, and what is not, as a test.
+struct data_sets {
   dataset training, test;
 };
 
 /// MNIST, or a subset with the usual four file names, each with `.gz` or without.
-inline mnist read_mnist(const std::string& folder) {
+inline data_sets read_mnist(const std::string& folder) {
   auto path = [&](const char* file) {
     std::string packed = folder + "/" + file + ".gz", plain = folder + "/" + file;
     if (::access(packed.c_str(), F_OK) == 0) return packed;
@@ -53,11 +60,13 @@ inline mnist read_mnist(const std::string& folder) {
   // One by one, in this order, so that the same file is named on every rank.
   const std::string images = path("train-images-idx3-ubyte"), labels = path("train-labels-idx1-ubyte");
   const std::string test_images = path("t10k-images-idx3-ubyte"), test_labels = path("t10k-labels-idx1-ubyte");
-  mnist both{.training = read_idx(images, labels), .test = read_idx(test_images, test_labels)};
-  for (const dataset* each : {&both.training, &both.test})
+  data_sets both{.training = read_idx(images, labels), .test = read_idx(test_images, test_labels)};
+  for (dataset* each : {&both.training, &both.test}) {
+    each->scales = {{.mean = 0.1307f, .deviation = 0.3081f}};
     if (each->height != 28 || each->width != 28)
       throw error(errc::data, format("%s: its images are %zu×%zu, and MNIST's are 28×28",
                                      (each == &both.test ? test_images : images).c_str(), each->height, each->width));
+  }
   return both;
 }
 

@@ -1,13 +1,11 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <string>
 #include <vector>
 
-#include <zlib.h>
-
 #include <tutti/base/error.hpp>
+#include <tutti/train/data_file.hpp>
 
 // The IDX files of MNIST: a magic number, big-endian sizes, bytes; with gzip
 // around them or without (LeCun, Cortes and Burges, The MNIST database).
@@ -24,33 +22,9 @@ namespace detail {
 
 inline constexpr std::uint32_t idx_images_magic = 0x803, idx_labels_magic = 0x801;
 
-/// A file that is read from front to end, unpacked where it is packed.
-class idx_file {
+class idx_file : public data_file {
  public:
-  explicit idx_file(const std::string& path) : path_(path), file_(::gzopen(path.c_str(), "rb")) {
-    if (!file_) refuse("cannot be opened");
-  }
-  idx_file(const idx_file&) = delete;
-  idx_file& operator=(const idx_file&) = delete;
-  ~idx_file() { ::gzclose_r(file_); }
-
-  [[noreturn]] void refuse(const std::string& why) const { throw error(errc::data, path_ + ": " + why); }
-
-  /// Up to `count` bytes: fewer at the end of the file.
-  std::size_t read(std::uint8_t* into, std::size_t count) {
-    std::size_t have = 0;
-    while (have < count) {
-      int got = ::gzread(file_, into + have, static_cast<unsigned>(std::min<std::size_t>(count - have, 1u << 20)));
-      int code = Z_OK;
-      const char* text = ::gzerror(file_, &code);
-      if (code == Z_BUF_ERROR) refuse("is truncated: its gzip stream ends too early");
-      if (got < 0 || code < 0)
-        refuse(format("cannot be read: %s", code == Z_ERRNO ? "the system reports an error" : text));
-      if (got == 0) break;
-      have += static_cast<std::size_t>(got);
-    }
-    return have;
-  }
+  using data_file::data_file;
 
   std::uint32_t read_number(const char* what) {
     std::uint8_t bytes[4];
@@ -84,10 +58,6 @@ class idx_file {
     if (read(&more, 1) != 0) refuse(format("holds more than the %zu bytes of data that its header promises", count));
     return bytes;
   }
-
- private:
-  std::string path_;
-  gzFile file_;
 };
 
 }  // namespace detail

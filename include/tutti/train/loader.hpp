@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <tutti/base/share.hpp>
 #include <tutti/base/span.hpp>
 #include <tutti/kernel/random.hpp>
+#include <tutti/train/augmentation.hpp>
 #include <tutti/train/dataset.hpp>
 
 namespace tutti {
@@ -23,19 +25,20 @@ inline std::vector<std::uint32_t> permutation(std::size_t count, random_stream r
   return order;
 }
 
-/// Pixels as numbers: (pixel/255 − mean) / deviation.
-struct normalisation {
-  float mean = 0.1307f, deviation = 0.3081f;  ///< MNIST's
-};
-
-/// Copies samples out of a data set.
+/// Copies samples out of a data set: normalised and, where asked to, varied.
 class sample_reader {
  public:
   /// `data` must outlive the reader.
-  explicit sample_reader(const dataset& data, normalisation n = {}) : data_(&data) {
-    for (std::size_t i = 0; i < value_of_.size(); ++i)
-      value_of_[i] = (static_cast<float>(i) / 255.0f - n.mean) / n.deviation;
+  explicit sample_reader(const dataset& data, const augmentation& how = {}, std::uint64_t seed = 1)
+      : data_(&data), how_(how), seed_(seed), value_of_(data.channels) {
+    for (std::size_t c = 0; c < data.channels; ++c) {
+      const normalisation n = c < data.scales.size() ? data.scales[c] : normalisation{};
+      for (std::size_t i = 0; i < 256; ++i) value_of_[c][i] = (static_cast<float>(i) / 255.0f - n.mean) / n.deviation;
+    }
   }
+
+  /// Pictures are varied as in this epoch from now on.
+  void begin_epoch(std::size_t epoch) { epoch_ = epoch; }
 
   /// Sample `which(i)` of the data goes to place i, for every label there is room for.
   template <class Which>
@@ -46,16 +49,42 @@ class sample_reader {
                   format("%zu samples of %zu values do not fit in %zu values", labels.size(), size, x.size()));
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const std::size_t sample = which(i);
-      const std::uint8_t* pixels = data_->pixels.data() + sample * size;
-      for (std::size_t p = 0; p < size; ++p) x[i * size + p] = value_of_[pixels[p]];  // (N, C, H, W)
+      copy(sample, x.data() + i * size);  // (C, H, W)
       labels[i] = label(sample);
     }
   }
   std::uint8_t label(std::size_t sample) const { return data_->labels[sample]; }
 
  private:
+  void copy(std::size_t sample, float* x) const {
+    const std::uint8_t* pixels = data_->pixels.data() + sample * data_->sample_size();
+    const variation v = variation_of(how_, seed_, epoch_, sample);
+    const std::size_t height = data_->height, width = data_->width;
+    for (std::size_t c = 0; c < data_->channels; ++c)
+      for (std::size_t row = 0; row < height; ++row, x += width) {
+        const std::array<float, 256>& value = value_of_[c];
+        const std::size_t from = row + static_cast<std::size_t>(v.down);  // wraps beyond the upper edge
+        if (from >= height) {
+          std::fill_n(x, width, value[0]);
+          continue;
+        }
+        const std::uint8_t* line = pixels + (c * height + from) * width;
+        if (v == variation{.down = v.down}) {
+          for (std::size_t k = 0; k < width; ++k) x[k] = value[line[k]];
+          continue;
+        }
+        for (std::size_t k = 0; k < width; ++k) {
+          const std::size_t at = k + static_cast<std::size_t>(v.across);
+          x[k] = at >= width ? value[0] : value[line[v.mirrored ? width - 1 - at : at]];
+        }
+      }
+  }
+
   const dataset* data_;
-  std::array<float, 256> value_of_ = {};
+  augmentation how_;
+  std::uint64_t seed_;
+  std::size_t epoch_ = 0;
+  std::vector<std::array<float, 256>> value_of_;  // (channels) of each pixel
 };
 
 struct loader_options {
@@ -66,7 +95,7 @@ struct loader_options {
   /// Not 0: the samples of each batch change places among themselves. All
   /// sums stay the same but for rounding, whose size this shows.
   std::uint64_t inner_seed = 0;
-  normalisation pixels = {};
+  augmentation vary = {};
 };
 
 /// Cuts a data set into batches, and batches into the ranks' shares. The batches
@@ -75,13 +104,14 @@ struct loader_options {
 class loader {
  public:
   /// `data` must outlive the loader.
-  loader(const dataset& data, const loader_options& o) : count_(data.count), options_(o), reader_(data, o.pixels) {
+  loader(const dataset& data, const loader_options& o) : count_(data.count), options_(o), reader_(data, o.vary, o.seed) {
     if (o.batch == 0) throw error(errc::invalid_argument, "a batch of 0 samples: at least 1 is needed");
     begin_epoch(0);
   }
 
   /// Puts the samples in this epoch's order.
   void begin_epoch(std::size_t epoch) {
+    reader_.begin_epoch(epoch);
     order_ = permutation(count_, {.seed = options_.seed, .purpose = 2 * epoch});
     if (!options_.shuffle)
       for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::uint32_t>(i);
@@ -92,6 +122,8 @@ class loader {
       for (std::size_t i = batch_size(b); i > 1; --i) std::swap(begin[i - 1], begin[inner.below(i, i)]);
     }
   }
+
+  const sample_reader& reader() const { return reader_; }
 
   std::size_t batches() const { return (count_ + options_.batch - 1) / options_.batch; }
   /// The samples of batch b on all ranks together.
@@ -107,7 +139,7 @@ class loader {
     return {order_.data() + b * options_.batch + mine.first, mine.count};
   }
 
-  /// This rank's part of batch b, normalised.
+  /// This rank's part of batch b, normalised and varied.
   void load(std::size_t b, span<float> x, span<std::uint8_t> labels) const {
     span<const std::uint32_t> mine = samples(b);
     if (labels.size() != mine.size())

@@ -14,22 +14,25 @@ namespace tutti {
 
 /// Trains a model that a layout has cut over a mesh: batch, filters, channels,
 /// units, height and width, each where the layout says. Every rank reads what its
-/// part of the input needs of every batch.
-template <class Backend, class Optimiser>
+/// part of the input needs of every batch. What happens to gradients is the policy's.
+template <class Backend, class Policy, class Optimiser>
+  requires gradient_policy<Policy, typename Backend::element, Optimiser>
 class mesh_trainer {
   using element = typename Backend::element;
 
  public:
   /// Collective. Throws as `trainer` does. All arguments must outlive it. Cost: a
   /// look at all the data.
-  mesh_trainer(sharded_model<Backend>& m, Optimiser& o, const dataset& data, const trainer_options& options = {})
-      : model_(&m), on_(&m.on()), optimiser_(&o), options_(options),
+  mesh_trainer(sharded_model<Backend>& m, Policy& policy, Optimiser& o, const dataset& data, const trainer_options& options = {})
+      : model_(&m), on_(&m.on()), policy_(&policy), optimiser_(&o), options_(options),
         // All samples of every batch: which of them are needed is the layout's.
-        loader_(data, {.batch = options.batch, .seed = options.seed, .inner_seed = options.inner_seed}), reader_(data) {
+        loader_(data, {.batch = options.batch, .seed = options.seed, .inner_seed = options.inner_seed, .vary = options.vary}) {
     detail::need_pictures(m.net(), data);
     detail::need_classes(m.net(), data);
     classes_ = data.classes;
     detail::need_labels(data, classes_);
+    detail::need_rate<Optimiser>(options);
+    detail::need_batches(m.net(), m.plan_for(options.batch), on_->shape(), options.batch);
     agreement all;
     detail::agree_on_training(all, data, options, o);
     all.check(on_->all());
@@ -40,15 +43,23 @@ class mesh_trainer {
   epoch_report train_epoch(std::size_t epoch, Watch watch) {
     loader_.begin_epoch(epoch);
     barrier(on_->all());
+    const communication_time before = communication();
     const double started = now();
     sums mine;
     for (std::size_t b = 0; b < loader_.batches(); ++b) {
+      if constexpr (requires { optimiser_->set_learning_rate(0.0); })
+        if (options_.rate) optimiser_->set_learning_rate(options_.rate->at(epoch * loader_.batches() + b));
       const span<const std::uint32_t> samples = loader_.samples(b);
-      mine.add(step(samples, reader_, true));
+      mine.add(step(samples, loader_.reader(), true));
       watch(b + 1, loader_.batches(), mine.mean());
     }
     const evaluation_report all = detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
-    return {.loss = all.loss, .accuracy = all.accuracy, .samples = all.samples, .seconds = now() - started};
+    const communication_time after = communication();
+    return {.loss = all.loss,
+            .accuracy = all.accuracy,
+            .samples = all.samples,
+            .seconds = now() - started,
+            .communication = {.hidden = after.hidden - before.hidden, .exposed = after.exposed - before.exposed}};
   }
   epoch_report train_epoch(std::size_t epoch) {
     return train_epoch(epoch, [](std::size_t, std::size_t, double) {});
@@ -86,7 +97,7 @@ class mesh_trainer {
   sums step(span<const std::uint32_t> samples, const sample_reader& reader, bool train) {
     auto& pass = model_->pass_for(samples.size());
     read(pass.input_block(), samples, reader, pass.input());
-    model_->forward(pass);
+    model_->forward(pass, [&](const parameter& w) { policy_->fetch(w); });
     const block& held = pass.output_block();  // (batch, classes)
     const placement& lies = model_->plan_for(samples.size()).tensors.back().lies;
     labels_.resize(held[0].count);
@@ -95,12 +106,17 @@ class mesh_trainer {
     const naive::batch_loss loss = sharded_cross_entropy<element>(*on_, lies, held, pass.output(), labels_, scale,
                                                                   train ? pass.output_gradient() : span<element>());
     if (train) {
-      model_->backward(pass);
-      optimiser_->update(0, model_->parameters().values().size());
+      model_->backward(pass, [&](const parameter& w, span<element> gradient) { policy_->push(w, gradient); });
+      policy_->finish(*optimiser_);
     }
     for (int axis = 0; axis < on_->shape().axes(); ++axis)
       if (!lies.axes_of(0).has(axis) && on_->shape().coordinate(on_->rank(), axis) != 0) return {};
     return {.loss = loss, .samples = labels_.size()};
+  }
+
+  communication_time communication() const {
+    if constexpr (requires { policy_->time(); }) return policy_->time();
+    else return {};
   }
 
   // The block of a batch that this rank needs: some samples, and of each some places.
@@ -117,10 +133,10 @@ class mesh_trainer {
 
   sharded_model<Backend>* model_;
   process_mesh* on_;
+  Policy* policy_;
   Optimiser* optimiser_;
   trainer_options options_;
   loader loader_;
-  sample_reader reader_;
   std::size_t classes_ = 0;
   std::vector<std::uint8_t> labels_, discarded_;
   std::vector<element> whole_;

@@ -66,11 +66,12 @@ class trainer {
                        .rank = comm.rank(),
                        .ranks = comm.size(),
                        .seed = options.seed,
-                       .inner_seed = options.inner_seed}) {
+                       .inner_seed = options.inner_seed, .vary = options.vary}) {
     detail::need_pictures(m.net(), data);
     detail::need_classes(m.net(), data);
     classes_ = data.classes;
     detail::need_labels(data, classes_);
+    detail::need_rate<Optimiser>(options);
     agree(data);
   }
 
@@ -85,6 +86,8 @@ class trainer {
     naive::batch_loss mine;
     std::size_t seen = 0;
     for (std::size_t b = 0; b < loader_.batches(); ++b) {
+      if constexpr (requires { optimiser_->set_learning_rate(0.0); })
+        if (options_.rate) optimiser_->set_learning_rate(options_.rate->at(epoch * loader_.batches() + b));
       const naive::batch_loss of_batch = step(b);
       mine.sum += of_batch.sum;
       mine.correct += of_batch.correct;
