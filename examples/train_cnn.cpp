@@ -3,8 +3,10 @@
 //     train_cnn --ranks 4 --mesh data=2,model=2 --layout "batch:data,conv*/filters:model,dense*/units:model"
 //
 // or by a layout's name: data, tensor, spatial, hybrid; auto searches one. --explain
-// says what is moved, and why, and trains nothing.
+// says what is moved, and why, --bill what is sent, --check what it changes beside one
+// rank, and --picture draws it; they need no data, and train nothing.
 #include <cstdio>
+#include <fstream>
 #include <string>
 
 #include <unistd.h>
@@ -13,11 +15,14 @@
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
 #include <tutti/mesh/explain.hpp>
+#include <tutti/mesh/picture.hpp>
 #include <tutti/mesh/search.hpp>
 #include <tutti/nn/networks.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
+#include <tutti/train/check.hpp>
 #include <tutti/train/mesh_trainer.hpp>
 #include <tutti/train/sgd.hpp>
+#include <tutti/train/step_bill.hpp>
 #include <tutti/tutti.hpp>
 
 namespace {
@@ -27,7 +32,8 @@ struct settings {
   int epochs = 4;
   std::size_t batch = 64;
   std::uint64_t seed = 1;
-  bool explain = false;
+  bool explain = false, bill = false, check = false;
+  std::string picture;
 };
 
 /// The layouts that have names, on the one axis `ranks`; any other text is a layout.
@@ -39,6 +45,28 @@ std::string layout_called(const std::string& name, const tutti::operation_list& 
   // Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014.
   if (name == "hybrid") return "conv*/batch:ranks,dense*/units:ranks";
   return name;
+}
+
+/// What needs a step or a few, and no data.
+void examine(tutti::process_mesh& mesh, const tutti::network& net, const tutti::operation_list& operations, const tutti::layout& rules,
+             const settings& chosen) {
+  tutti::communicator& world = mesh.all();
+  tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
+  std::string said;
+  if (chosen.bill) {
+    tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.usual_batch = chosen.batch});
+    const tutti::step_bill bill = bill_of(model, chosen.batch);
+    std::uint64_t sent[] = {bill.sent().bytes, count_step(model, chosen.batch)};
+    all_reduce(world, sent, tutti::plus{});
+    said += "rank 0 sends in a step\n" + bill_table(operations, mesh.shape(), bill) +
+            tutti::format("all ranks: %zu B billed, %zu B counted on the links\n", std::size_t{sent[0]}, std::size_t{sent[1]});
+  }
+  if (chosen.check) {
+    const tutti::check_report found = tutti::check_against_one_rank<tutti::onednn_backend>(cpu, mesh, net, rules, {.batch = chosen.batch, .seed = chosen.seed});
+    said += found.text();
+    if (!found.passed()) throw tutti::error(tutti::errc::mismatch, said);
+  }
+  if (world.rank() == 0) std::fputs(said.c_str(), stdout);
 }
 
 void train(tutti::communicator& world, const settings& chosen) {
@@ -53,6 +81,12 @@ void train(tutti::communicator& world, const settings& chosen) {
     if (speaks) std::fputs(explain(net, plan_network(net, rules, shape), shape, sizeof(float)).c_str(), stdout);
     return;
   }
+  if (!chosen.picture.empty()) {
+    const tutti::network_plan plan = plan_network(net, rules, shape);
+    if (speaks) std::ofstream(chosen.picture) << picture(net, plan, shape, bill(net, plan, shape, {0}, sizeof(float), tutti::chosen_by_model{shape, {}}));
+    return;
+  }
+  if (chosen.bill || chosen.check) return examine(mesh, tutti::lenet(), net, rules, chosen);
 
   const tutti::data_sets data = tutti::read_mnist(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
@@ -81,6 +115,9 @@ int main(int argc, char** argv) {
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
   line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");
   line.flag("--explain", chosen.explain, "say what is moved and why, and train nothing");
+  line.flag("--bill", chosen.bill, "say what a step sends, layer by layer, beside what the links count, and the memory it needs");
+  line.flag("--check", chosen.check, "run three steps on random pictures beside one rank, and say the largest difference");
+  line.value("--picture", chosen.picture, "FILE", "draw who holds what, and what is sent between layers, as SVG");
   line.value("--epochs", chosen.epochs, "E", "passes over the training digits", 1, 10000);
   line.value("--batch", chosen.batch, "B", "digits in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
   line.value("--seed", chosen.seed, "S", "of the first weights and of the digits' order", std::uint64_t{0}, std::uint64_t{1} << 62);

@@ -26,21 +26,22 @@ TEST_CASE("a step's exchanges are listed forward, then backward, each where it i
   // The pictures' own gradient is nobody's: the first halo is not given back.
 }
 
-TEST_CASE("gradients that lie side by side and are sums over the same axes are added up in one call, with what lies between") {
+TEST_CASE("gradients that are sums over the same axes are added up in one call, with what lies between") {
   operation_list net({{"batch", 4}, {"channels", 2}, {"height", 8}, {"width", 8}});
   net.convolution("conv1", 3, three, three);
   net.flatten("flatten");
   net.dense("dense1", 5);
   net.dense("dense2", 2);
-  const mesh on{{"data", 2}};
-  const network_plan plan = plan_network(net, "batch:data,dense1/units:data,dense1/batch:", on);
+  const mesh on{{"data", 2}, {"model", 2}};
+  const network_plan plan = plan_network(net, "batch:data,dense1/units:data,dense1/batch:,conv1/height:model", on);
   const std::vector<gradient_sum> sums = gradient_sums(plan, on, {0}, 16);
   REQUIRE(sums.size() == 2);
-  CHECK(sums[0].elements == 64 + 3);  // 54 weights, up to the next sixteen, and the bias
-  CHECK(sums[0].count == 2);
-  CHECK(sums[1].first == 4);
-  CHECK(sums[1].operation == 3);
-  CHECK(sums[1].elements == 16 + 2);
+  CHECK(sums[0].axes == 1);
+  CHECK(sums[0].operation == 3);
+  CHECK(sums[0].elements == 16 + 2);  // 10 weights, up to the next sixteen, and the bias
+  CHECK(sums[1].axes == 3);
+  CHECK(sums[1].last == 0);
+  CHECK(sums[1].elements == 64 + 3);
 }
 
 TEST_CASE("what a rank gives to each in a move is what each gets from it") {

@@ -250,7 +250,7 @@ constexpr step_bill bill(const operation_list& net, const network_plan& plan, co
                          .sent = each.all_reduce(s.axes, s.elements, element, false)});
   return all;
 }
-/// The same where gradients are added up after the pass backward, in as few calls as there can be.
+/// The same where gradients are added up in as few calls as there can be.
 template <class Choose>
 constexpr step_bill bill(const operation_list& net, const network_plan& plan, const mesh& on, rank me, std::size_t element, Choose choose) {
   return bill(net, plan, on, me, element, choose, gradient_sums(plan, on, me, parameter_alignment(element)));

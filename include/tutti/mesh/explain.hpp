@@ -123,6 +123,11 @@ inline std::string explain(const operation_list& net, const network_plan& plan, 
                        static_cast<std::size_t>(all.messages), bytes_text(b.memory.total()).c_str());
 }
 
+/// The same of rank 0 where all ranks are on one host, for elements of so many bytes.
+inline std::string explain(const operation_list& net, const network_plan& plan, const mesh& on, std::size_t element) {
+  return explain(net, plan, on, bill(net, plan, on, {0}, element, chosen_by_model{on, {}}));
+}
+
 /// The bill as a table: what the rank sends for each layer forward and backward, bytes
 /// and messages, and over which axes; then gradients, loss, all together, and memory.
 inline std::string bill_table(const operation_list& net, const mesh& on, const step_bill& b) {

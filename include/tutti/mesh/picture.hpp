@@ -86,7 +86,7 @@ class picture_of_plan {
   }
 
  private:
-  static constexpr int margin = 20, values_at = 190, values_wide = 400, weights_at = 640, weights_wide = 220, width = 880, tall = 48, line = 15,
+  static constexpr int margin = 20, values_at = 190, values_wide = 400, weights_at = 640, weights_wide = 220, width = 880, tall = 56, line = 15,
                        gap = 6;
 
   std::string maker_of(std::size_t tensor) const { return tensor == 0 ? "input" : net_.all()[tensor - 1].label.text(); }
@@ -99,7 +99,7 @@ class picture_of_plan {
   void legend() {
     text(margin, y_ += margin, "ink", "mesh " + (on_.axes() > 0 ? on_.text() : "of one rank") + ": who holds what, and what is sent");
     y_ += 10;
-    const int each = 150, in_line = (width - 2 * margin) / each;
+    const int each = 200, in_line = (width - 2 * margin) / each;
     for (rank r{0}; r.value < on_.size(); ++r.value) {
       const int x = margin + r.value % in_line * each, y = y_ + r.value / in_line * 18;
       std::string where;
@@ -136,7 +136,7 @@ class picture_of_plan {
   void row(const std::vector<std::string>& labels, const shape& whole, const placement& lies, const parameter_plan* weights) {
     y_ += gap;
     std::string first = labels.front();
-    if (labels.size() > 1) first += labels.size() == 2 || labels[1][0] == '+' ? " " + labels[1] : " … " + labels.back();
+    if (labels.size() > 1) first += labels[1][0] == '+' ? " " + labels[1] : labels.size() == 2 ? ", " + labels[1] : " … " + labels.back();
     text(margin, y_ + 14, "ink", first);
     std::string sizes;
     for (const dimension& d : whole) sizes += format("%s%zu", sizes.empty() ? "" : " × ", d.size);
@@ -157,9 +157,9 @@ class picture_of_plan {
         const drawn_part p = drawn(block_of(whole, at, on_, r), whole);
         const double w = (p.right - p.left) * wide, h = (p.bottom - p.top) * tall, left = x + p.left * wide, top = y_ + p.top * tall;
         body_ += format("<rect x=\"%.3f\" y=\"%.3f\" width=\"%.3f\" height=\"%.3f\" fill=\"%s\"/>", left, top, w, h, colour(r).c_str());
-        if (w >= 10 && h >= 11)
-          body_ += format("<text x=\"%.1f\" y=\"%.1f\" class=\"mark\" font-size=\"10\" text-anchor=\"middle\">%d</text>", left + w / 2,
-                          top + h / 2 + 3.5, r.value);
+        if (w >= 10 && h >= 9)
+          body_ += format("<text x=\"%.1f\" y=\"%.1f\" class=\"mark\" font-size=\"9\" text-anchor=\"middle\">%d</text>", left + w / 2,
+                          top + h / 2 + 3, r.value);
       }
       body_ += format("<path d=\"M%d %dh%dv%dh%dz\" class=\"line\"%s/></g>\n", x, y_, wide, tall, -wide,
                       at.any_partial() ? " stroke-dasharray=\"3 3\"" : "");

@@ -172,15 +172,14 @@ constexpr std::vector<step_exchange> exchanges_of(const operation_list& net, con
   return detail::listing(net, plan, on).result();
 }
 
-/// Gradients of consecutive parameters, in the order of the network, that are sums
-/// over the same axes and are added up in one call.
+/// Gradients of parameters that are added up in one call.
 struct gradient_sum {
   unsigned axes = 0;                    ///< bit a for axis a
-  std::size_t first = 0, count = 0;     ///< parameters
-  std::size_t operation = 0, last = 0;  ///< of the first and the last of them
-  std::size_t elements = 0;             ///< that a rank has
+  std::size_t operation = 0, last = 0;  ///< of the first and the last parameter
+  std::size_t elements = 0;             ///< that a rank has, with what lies between
 };
 
+/// The axes over which a parameter's gradient is a sum: bit a for axis a.
 constexpr unsigned sums_of(const parameter_plan& w, const mesh& on) {
   unsigned axes = 0;
   for (int axis = 0; axis < on.axes(); ++axis)
@@ -188,27 +187,23 @@ constexpr unsigned sums_of(const parameter_plan& w, const mesh& on) {
   return axes;
 }
 
-/// As few calls as there can be without copying, where parameters begin at multiples of
-/// `alignment` elements: what lies between is added up too.
+/// One call for each set of axes, of parameters that lie one after the other, each at
+/// a multiple of `alignment` elements.
 constexpr std::vector<gradient_sum> gradient_sums(const network_plan& plan, const mesh& on, rank me, std::size_t alignment) {
   std::vector<gradient_sum> all;
-  std::size_t index = 0;
-  unsigned last_axes = 0;
-  for (std::size_t i = 0; i < plan.operations.size(); ++i)
-    for (const parameter_plan& w : plan.operations[i].parameters) {
-      const unsigned axes = sums_of(w, on);
-      const std::size_t elements = local_shape(w.dims, w.at, on, me).elements();
-      if (axes != 0 && axes == last_axes) {
-        gradient_sum& s = all.back();
-        s.elements = (s.elements + alignment - 1) / alignment * alignment + elements;
-        ++s.count;
-        s.last = i;
-      } else if (axes != 0) {
-        all.push_back({.axes = axes, .first = index, .count = 1, .operation = i, .last = i, .elements = elements});
+  for (unsigned axes = 1; axes < 1u << on.axes(); ++axes) {
+    gradient_sum sum{.axes = axes};
+    bool any = false;
+    for (std::size_t i = 0; i < plan.operations.size(); ++i)
+      for (const parameter_plan& w : plan.operations[i].parameters) {
+        if (sums_of(w, on) != axes) continue;
+        sum.elements = (sum.elements + alignment - 1) / alignment * alignment + local_shape(w.dims, w.at, on, me).elements();
+        sum.last = i;
+        if (!any) sum.operation = i;
+        any = true;
       }
-      last_axes = axes;
-      ++index;
-    }
+    if (any) all.push_back(sum);
+  }
   return all;
 }
 
