@@ -15,6 +15,7 @@
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
 #include <tutti/mesh/explain.hpp>
+#include <tutti/mesh/legal.hpp>
 #include <tutti/mesh/picture.hpp>
 #include <tutti/mesh/search.hpp>
 #include <tutti/nn/networks.hpp>
@@ -26,6 +27,9 @@
 #include <tutti/tutti.hpp>
 
 namespace {
+
+static_assert(tutti::legal_program<[] { return operations_of(tutti::lenet(), 64); },
+                                   "batch:data,conv*/filters:model,dense*/units:model", "data=2,model=2">);
 
 struct settings {
   std::string data, mesh, layout = "data";
