@@ -38,14 +38,15 @@ found train(communicator& world, const mesh& m, const operation_list& net, const
   backend::context c;
   process_mesh on(world, m);
   const network_plan plan = plan_network(net, std::string_view(rules), m);
-  sharded_pass<backend> pass(c, on, net, plan);
+  sharded_pass<backend>::formats stored;
+  sharded_pass<backend> pass(c, on, net, plan, purpose::training, stored);
   std::vector<std::vector<backend::tensor>> values(net.all().size()), gradients(net.all().size());
   std::uint64_t seed = 1;
   for (std::size_t i = 0; i < net.all().size(); ++i)
     for (std::size_t n = 0; n < net.all()[i].parameters.size(); ++n) {
       const shape& dims = net.all()[i].parameters[n];
-      values[i].emplace_back(c, pass.stored(i, n));
-      gradients[i].emplace_back(c, pass.stored(i, n));
+      values[i].emplace_back(c, *stored[i][n]);
+      gradients[i].emplace_back(c, *stored[i][n]);
       const block held = block_of(dims, plan.operations[i].parameters[n].at, m, on.rank());
       const std::vector<modular> mine = part_of(held, dims, some<modular>(dims.elements(), ++seed));
       std::copy(mine.begin(), mine.end(), values[i].back().stored().begin());

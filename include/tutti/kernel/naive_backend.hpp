@@ -51,6 +51,11 @@ struct naive_backend {
     for (std::size_t i = 0; i < into.stored().size(); ++i) into.stored()[i] = from.stored()[i];
   }
 
+  /// y = a + b, where a and b lie too.
+  static void add(context&, const tensor& a, const tensor& b, tensor& y) {
+    for (std::size_t i = 0; i < y.stored().size(); ++i) y.stored()[i] = static_cast<T>(a.stored()[i] + b.stored()[i]);
+  }
+
   /// As `onednn::layer_request`.
   struct layer_request {
     format x;

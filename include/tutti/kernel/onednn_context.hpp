@@ -102,6 +102,7 @@ class tensor {
   const dnnl::memory& memory() const { return memory_; }
   /// All that is stored, in the order of the format.
   span<float> stored() { return {static_cast<float*>(memory_.get_data_handle()), format_.stored()}; }
+  span<const float> stored() const { return {static_cast<const float*>(memory_.get_data_handle()), format_.stored()}; }
 
  private:
   memory_format format_;
@@ -113,6 +114,19 @@ inline void copy(context& c, const tensor& from, const tensor& into) {
   dnnl::reorder(from.memory(), into.memory())
       .execute(c.stream(), {{DNNL_ARG_FROM, from.memory()}, {DNNL_ARG_TO, into.memory()}});
   c.stream().wait();
+}
+
+/// y = a + b, each in its format, where a and b lie too if that is y's.
+inline void add(context& c, const tensor& a, const tensor& b, tensor& y) {
+  if (a.format() != y.format()) return b.format() == y.format() ? add(c, b, a, y) : (copy(c, a, y), add(c, y, b, y));
+  if (b.format() != y.format()) {
+    tensor same(c, y.format());
+    copy(c, b, same);
+    return add(c, a, same, y);
+  }
+  const float *one = a.stored().data(), *other = b.stored().data();
+  const span<float> into = y.stored();
+  for (std::size_t i = 0; i < into.size(); ++i) into[i] = one[i] + other[i];
 }
 
 /// Stands where a primitive meets a tensor: nothing where both have the same

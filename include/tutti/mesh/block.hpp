@@ -39,6 +39,13 @@ class block {
   std::size_t rank_ = 0;
 };
 
+/// A block's sizes, without names.
+constexpr shape sizes_of(const block& b) {
+  shape sizes;
+  for (std::size_t d = 0; d < b.rank(); ++d) sizes.append({"", b[d].count});
+  return sizes;
+}
+
 /// What both hold.
 constexpr block common(const block& a, const block& b) {
   block c = a;

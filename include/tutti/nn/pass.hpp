@@ -4,12 +4,11 @@
 #include <variant>
 #include <vector>
 
+#include <tutti/nn/local_operation.hpp>
 #include <tutti/nn/network.hpp>
 #include <tutti/nn/parameter.hpp>
 
 namespace tutti {
-
-enum class purpose : std::uint8_t { training, evaluation };
 
 /// A network on one backend for one batch size: its primitives and the data
 /// between its layers, made once and used from step to step. A ReLU is part of

@@ -25,32 +25,30 @@ class sharded_model {
   /// seed alone, not on mesh or layout.
   sharded_model(context& c, process_mesh& on, const network& net, const layout& rules, const model_options& o = {})
       : context_(&c), on_(&on), network_(net), layout_(rules), whole_(parameters_of(net)) {
-    sharded_pass<Backend>& usual = pass_for(o.usual_batch > 0 ? o.usual_batch : 1);
-    const network_plan& plan = passes_.front()->plan;
+    const network_plan& plan = made_for(o.usual_batch > 0 ? o.usual_batch : 1, purpose::training).plan;
     std::vector<parameter> mine = whole_;
-    for (std::size_t i = 0, index = 0; i < plan.operations.size(); ++i)
-      for (const parameter_plan& w : plan.operations[i].parameters) {
-        parameter& p = mine[index++];
+    for (std::size_t i = 0; i < plan.operations.size(); ++i)
+      for (std::size_t n = 0; n < plan.operations[i].parameters.size(); ++n) {
+        const parameter_plan& w = plan.operations[i].parameters[n];
+        parameter& p = mine[placed_.size()];
         p.dims = local_shape(w.dims, w.at, on.shape(), on.rank());
-        p.stored = p.dims.elements();
-        placed_.push_back(w);
+        p.stored = formats_[i][n]->stored();
+        placed_.push_back({.operation = i, .number = n, .plan = w});
       }
-    for (const parameter_plan& w : placed_) {
+    for (const placed& each : placed_) {
       sums_.push_back(0);
       for (int axis = 0; axis < on.shape().axes(); ++axis)
-        if (w.gradient.partial_on(axis)) sums_.back() |= 1u << axis;
+        if (each.plan.gradient.partial_on(axis)) sums_.back() |= 1u << axis;
     }
     store_ = parameter_store<element>(std::move(mine), sums_);
     values_.resize(plan.operations.size()), gradients_.resize(plan.operations.size());
-    for (std::size_t i = 0, index = 0; i < plan.operations.size(); ++i)
-      for (std::size_t n = 0; n < plan.operations[i].parameters.size(); ++n, ++index) {
-        const parameter& p = store_.parameters()[index];
-        values_[i].emplace_back(c, usual.stored(i, n), store_.value(p).data());
-        gradients_[i].emplace_back(c, usual.stored(i, n), store_.gradient(p).data());
-        const std::vector<element> all = initial_values<element>(whole_[index], o.seed);
-        const block held = held_of(index);
-        copy_block(held, block(whole_[index].dims), all.data(), held, store_.value(p).data());
-      }
+    for (const parameter& p : store_.parameters()) {
+      const placed& at = placed_[p.index];
+      const format& f = *formats_[at.operation][at.number];
+      values_[at.operation].emplace_back(c, f, store_.value(p).data());
+      gradients_[at.operation].emplace_back(c, f, store_.gradient(p).data());
+      write(p.index, initial_values<element>(whole_[p.index], o.seed));
+    }
   }
 
   const network& net() const { return network_; }
@@ -60,16 +58,15 @@ class sharded_model {
   /// The parameters as one rank would have them.
   const std::vector<parameter>& whole() const { return whole_; }
   /// What this rank holds of a parameter.
-  block held_of(std::size_t index) const { return block_of(whole_[index].dims, placed_[index].at, on_->shape(), on_->rank()); }
+  block held_of(std::size_t index) const { return block_of(whole_[index].dims, placed_[index].plan.at, on_->shape(), on_->rank()); }
+  /// For each parameter the axes, bit a for axis a, over which this rank's gradient is
+  /// a summand; the store is grouped by them.
+  const std::vector<unsigned>& sums() const { return sums_; }
 
-  const network_plan& plan_for(std::size_t batch) { return made_for(batch).plan; }
+  const network_plan& plan_for(std::size_t batch) { return made_for(batch, purpose::training).plan; }
   /// What runs a batch of this size, of all ranks together; made at the first
   /// call, which is collective, and kept from then on.
-  sharded_pass<Backend>& pass_for(std::size_t batch) { return *made_for(batch).pass; }
-
-  /// For each parameter the axes, bit a for axis a, over which its gradient is a
-  /// sum of what `backward` leaves on their ranks.
-  const std::vector<unsigned>& sums() const { return sums_; }
+  sharded_pass<Backend>& pass_for(std::size_t batch, purpose why = purpose::training) { return *made_for(batch, why).pass; }
 
   /// Collective. `use(parameter)` is called before a parameter's first use.
   template <class Use>
@@ -80,46 +77,76 @@ class sharded_model {
   void forward(sharded_pass<Backend>& p) {
     forward(p, [](const parameter&) {});
   }
-  /// Collective: all gradients, this rank's summands where they are sums.
+
+  /// Collective: this rank's gradients, summands where `sums` says so.
   /// `ready(parameter, gradient)` is called as soon as one is there, from the last
   /// parameter to the first.
   template <class Ready>
   void backward(sharded_pass<Backend>& p, Ready ready) {
-    std::size_t next = placed_.size();
+    std::size_t next = store_.parameters().size();
     p.backward(values_, gradients_, [&](std::size_t operation) {
-      for (std::size_t n = gradients_[operation].size(); n-- > 0;) {
-        const parameter& w = store_.parameters()[--next];
-        ready(w, store_.gradient(w));
+      while (next > 0 && placed_[next - 1].operation == operation) {
+        const parameter& done = store_.parameters()[--next];
+        ready(done, store_.gradient(done));
       }
     });
   }
 
-  /// A whole parameter, on every rank. Collective.
+  /// A whole parameter, on every rank, row-major. Collective.
   std::vector<element> read(std::size_t index) {
+    const std::vector<element> mine = part_of(index, values_);
     const shape& whole = whole_[index].dims;
-    const block held = held_of(index);
     std::vector<element> all(whole.elements());
-    resharding<element> together(*on_, whole, placed_[index].at, placement{});
-    const parameter& mine = store_.parameters()[index];
-    together(span<const element>(store_.value(mine).data(), held.elements()), all);
+    resharding<element> together(*on_, whole, placed_[index].plan.at, placement{});
+    together(span<const element>(mine), all);
     return all;
+  }
+  /// This rank's block of a parameter's gradient, row-major.
+  std::vector<element> read_gradient(std::size_t index) { return part_of(index, gradients_); }
+
+  /// Sets a parameter, of which every rank has the whole, row-major.
+  void write(std::size_t index, const std::vector<element>& whole) {
+    const block held = held_of(index);
+    std::vector<element> mine(held.elements());
+    copy_block(held, block(whole_[index].dims), whole.data(), held, mine.data());
+    const placed& at = placed_[index];
+    tensor from(*context_, formats_[at.operation][at.number]->row_major(), mine.data());
+    if (!mine.empty()) Backend::copy(*context_, from, values_[at.operation][at.number]);
   }
 
  private:
+  using format = typename Backend::format;
+  using tensor = typename Backend::tensor;
+
+  // Which parameter of which operation, and where it lies.
+  struct placed {
+    std::size_t operation, number;
+    parameter_plan plan;
+  };
   struct planned {
     std::size_t batch;
+    purpose why;
     network_plan plan;
     std::unique_ptr<sharded_pass<Backend>> pass;
   };
 
-  planned& made_for(std::size_t batch) {
+  planned& made_for(std::size_t batch, purpose why) {
     for (auto& each : passes_)
-      if (each->batch == batch) return *each;
+      if (each->batch == batch && each->why == why) return *each;
     const operation_list operations = operations_of(network_, batch);
-    auto made = std::make_unique<planned>(planned{batch, plan_network(operations, layout_, on_->shape(), {.element = sizeof(element)}), nullptr});
-    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan);
+    auto made = std::make_unique<planned>(
+        planned{batch, why, plan_network(operations, layout_, on_->shape(), {.element = sizeof(element)}), nullptr});
+    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_);
     passes_.push_back(std::move(made));
     return *passes_.back();
+  }
+
+  std::vector<element> part_of(std::size_t index, const std::vector<std::vector<tensor>>& from) {
+    const placed& at = placed_[index];
+    std::vector<element> mine(held_of(index).elements());
+    tensor into(*context_, formats_[at.operation][at.number]->row_major(), mine.data());
+    if (!mine.empty()) Backend::copy(*context_, from[at.operation][at.number], into);
+    return mine;
   }
 
   context* context_;
@@ -127,10 +154,11 @@ class sharded_model {
   network network_;
   layout layout_;
   std::vector<parameter> whole_;
-  std::vector<parameter_plan> placed_;
-  std::vector<unsigned> sums_;
+  std::vector<placed> placed_{};
+  std::vector<unsigned> sums_{};
+  typename sharded_pass<Backend>::formats formats_{};
   parameter_store<element> store_;
-  std::vector<std::vector<typename Backend::tensor>> values_, gradients_;
+  std::vector<std::vector<tensor>> values_, gradients_;
   std::vector<std::unique_ptr<planned>> passes_;
 };
 

@@ -95,7 +95,7 @@ class mesh_trainer {
   };
 
   sums step(span<const std::uint32_t> samples, const sample_reader& reader, bool train) {
-    auto& pass = model_->pass_for(samples.size());
+    auto& pass = model_->pass_for(samples.size(), train ? purpose::training : purpose::evaluation);
     read(pass.input_block(), samples, reader, pass.input());
     model_->forward(pass, [&](const parameter& w) { policy_->fetch(w); });
     const block& held = pass.output_block();  // (batch, classes)

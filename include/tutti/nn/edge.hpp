@@ -1,0 +1,141 @@
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include <tutti/mesh/halo.hpp>
+#include <tutti/mesh/halo_exchange.hpp>
+#include <tutti/mesh/planner.hpp>
+#include <tutti/mesh/resharding.hpp>
+#include <tutti/nn/workspace.hpp>
+
+namespace tutti {
+
+/// A tensor between operations, as this rank has it.
+struct held_tensor {
+  block held{};                ///< its part of the whole
+  shape dims{};                ///< the sizes in memory: pictures, where a flatten has but renamed them
+  place value = nowhere, gradient = nowhere;
+  bool wanted = false;         ///< somebody needs its gradient
+  bool spare = false;          ///< its memory is the only user's, who may overwrite it
+};
+
+/// From a tensor to an operation that uses it, and back: brings the operand to where
+/// the operation needs it (resharding), with what its windows reach beyond this
+/// rank's own places (halo), and takes the gradient the same way back, where it is
+/// added to what other uses gave. Where nothing is moved, the operation reads the
+/// tensor as it lies, and a tensor's only gradient is written where it is to lie.
+/// What is moved is row-major.
+template <class Backend>
+class edge {
+  using element = typename Backend::element;
+
+ public:
+  /// Operand k of operation i, in forward.
+  edge(workspace<Backend>& memory, process_mesh& on, const operation_list& net, const network_plan& plan, std::size_t i,
+       std::size_t k, const held_tensor& from)
+      : tensor_(net.all()[i].inputs[k]), from_(from.value), value_(from.value), dims_(from.dims) {
+    const tensor_operation& o = net.all()[i];
+    const operand_plan& x = plan.operations[i].operands[k];
+    const tensor_plan& t = plan.tensors[tensor_];
+    own_ = read_ = block_of(o.x, x.at, on.shape(), on.rank());
+    if (o.what == operation_kind::convolution || o.what == operation_kind::pool) make_halo(on, o, plan.operations[i]);
+    if (!x.forward.empty()) there_.emplace(on, o.x, t.lies, x.at);
+    if (!x.backward.empty()) back_.emplace(on, o.x, x.gradient, t.gradient);
+    if (!there_ && !halo_) return;
+    from_rows_ = memory.row_major(from_);
+    if (there_ && halo_) arrived_ = memory.add(own_);
+    value_ = memory.add(read_);
+    dims_ = sizes_of(read_);
+  }
+
+  std::size_t tensor() const { return tensor_; }
+  /// What the operation reads of the whole tensor, and where it lies.
+  const block& read() const { return read_; }
+  place value() const { return value_; }
+  const shape& dims() const { return dims_; }
+  /// The operation has the operand in memory that nobody else uses.
+  bool brings() const { return value_ != from_; }
+
+  /// Where the operation writes the operand's gradient, and where to take it from
+  /// there. `taken`: somebody else holds that place, it is not to become the tensor's.
+  void make_way_back(workspace<Backend>& memory, place written, bool taken, held_tensor& into) {
+    written_ = landed_ = written;
+    if (halo_ || back_) {
+      written_rows_ = memory.row_major(written);
+      if (halo_ && back_) given_back_ = memory.add(own_);
+      landed_ = memory.add(into.held);
+      taken = false;
+    }
+    first_ = into.gradient == nowhere;
+    if (first_) {
+      const bool fits = memory.format_of(landed_) == memory.format_of(into.value);
+      into.gradient = fits && !taken ? landed_ : memory.add(memory.format_of(into.value));
+    }
+    into_ = into.gradient;
+  }
+  place gradient() const { return written_; }
+
+  /// Collective: forward, before the operation.
+  void bring(workspace<Backend>& memory) {
+    if (!brings()) return;
+    memory.copy(from_, from_rows_);
+    span<const element> x = memory.elements(from_rows_);
+    if (there_) {
+      const span<element> at = memory.elements(halo_ ? arrived_ : value_);
+      (*there_)(x, at);
+      x = at;
+    }
+    if (halo_) (*halo_)(x, memory.elements(value_));
+  }
+
+  /// Collective: backward, after the operation.
+  void give_back(workspace<Backend>& memory) {
+    if (written_ == nowhere) return;
+    if (halo_ || back_) {
+      memory.copy(written_, written_rows_);
+      span<const element> dx = memory.elements(written_rows_);
+      if (halo_) {
+        const span<element> own = memory.elements(back_ ? given_back_ : landed_);
+        halo_->give_back(dx, own);
+        dx = own;
+      }
+      if (back_) (*back_)(dx, memory.elements(landed_));
+    }
+    if (first_) memory.copy(landed_, into_);
+    else memory.add(landed_, into_);
+  }
+
+ private:
+  // What windows reach beyond this rank's own places comes from the ranks along the
+  // axes that cut height and width.
+  void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan) {
+    const placement& at = plan.operands[0].at;
+    unsigned axes = 0;
+    for (std::size_t d : {2u, 3u})
+      for (int axis : at.axes_of(d)) axes |= 1u << axis;
+    std::vector<block> owned, read;
+    for (rank r : on.members(axes)) {
+      owned.push_back(block_of(o.x, at, on.shape(), r));
+      const block made = block_of(o.y, plan.made, on.shape(), r);
+      read.push_back(owned.back());
+      read.back()[2] = read_by(o.down, made[2], o.x[2].size);
+      read.back()[3] = read_by(o.across, made[3], o.x[3].size);
+    }
+    if (read == owned) return;
+    halo_.emplace(on.over(axes), owned, read);
+    read_ = halo_->read();
+  }
+
+  std::size_t tensor_;
+  block own_{}, read_{};  // where the operand is needed, and with its halo
+  std::optional<resharding<element>> there_{}, back_{};
+  std::optional<halo_exchange<element>> halo_{};
+  bool first_ = true;  // of the uses that give a gradient
+  place from_, value_;
+  place from_rows_ = nowhere, arrived_ = nowhere;                        // between them
+  place written_ = nowhere, written_rows_ = nowhere, given_back_ = nowhere, landed_ = nowhere, into_ = nowhere;  // on the way back
+  shape dims_;
+};
+
+}  // namespace tutti

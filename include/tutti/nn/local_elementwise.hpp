@@ -1,0 +1,73 @@
+#pragma once
+#include <optional>
+
+#include <tutti/nn/local_operation.hpp>
+
+namespace tutti {
+
+/// max(·, 0), where its operand lies if nobody else needs that.
+template <class Backend>
+class local_relu : public local_operation<Backend> {
+  using base = local_operation<Backend>;
+  using typename base::tensor, typename base::tensors, typename base::operands;
+
+ public:
+  explicit local_relu(const local_request<Backend>& r) : base(r), context_(&r.context) {
+    this->y_ = r.x[0], this->dims_ = r.dims[0];
+    this->in_place_ = true;
+    this->reads_y_ = this->changes_dy_ = r.train();
+    if (!r.idle()) kernel_.emplace(r.context, this->y_, false);
+  }
+
+  void forward(const operands& x, tensors&, tensor& y) override {
+    if (!kernel_) return;
+    if (x[0] != &y) Backend::copy(*context_, *x[0], y);
+    kernel_->forward(y);
+  }
+  void backward(const operands&, tensors&, tensor& y, tensor& dy, const operands&, tensors&) override {
+    if (kernel_) kernel_->backward(y, dy);
+  }
+
+ private:
+  typename Backend::context* context_;
+  std::optional<typename Backend::relu> kernel_{};
+};
+
+/// The sum of two tensors, where the one or the other lies if nobody else needs that.
+template <class Backend>
+class local_sum : public local_operation<Backend> {
+  using base = local_operation<Backend>;
+  using typename base::tensor, typename base::tensors, typename base::operands;
+
+ public:
+  explicit local_sum(const local_request<Backend>& r) : base(r), context_(&r.context) {
+    this->y_ = r.x[0], this->dims_ = r.dims[0];
+    this->in_place_ = true;
+  }
+
+  void forward(const operands& x, tensors&, tensor& y) override {
+    if (!y.stored().empty()) Backend::add(*context_, *x[0], *x[1], y);
+  }
+  void backward(const operands&, tensors&, tensor&, tensor&, const operands&, tensors&) override {}
+
+ private:
+  typename Backend::context* context_;
+};
+
+/// Pictures as features: in memory they are the same.
+template <class Backend>
+class local_flatten : public local_operation<Backend> {
+  using base = local_operation<Backend>;
+  using typename base::tensor, typename base::tensors, typename base::operands;
+
+ public:
+  explicit local_flatten(const local_request<Backend>& r) : base(r) {
+    this->y_ = r.x[0], this->dims_ = r.dims[0];
+    this->renames_ = true;
+  }
+
+  void forward(const operands&, tensors&, tensor&) override {}
+  void backward(const operands&, tensors&, tensor&, tensor&, const operands&, tensors&) override {}
+};
+
+}  // namespace tutti

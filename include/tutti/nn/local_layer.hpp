@@ -1,0 +1,114 @@
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include <tutti/kernel/geometry.hpp>
+#include <tutti/mesh/halo.hpp>
+#include <tutti/nn/local_operation.hpp>
+
+namespace tutti {
+
+/// Convolution or dense layer: weights and bias, by a kernel of the backend.
+///
+/// Where what it sums is cut, every rank makes a summand, and one of them adds the
+/// bias. Where windows see padding only, or nothing is left to sum, the result is the
+/// bias.
+template <class Backend, class Kernel>
+class local_layer : public local_operation<Backend> {
+  using base = local_operation<Backend>;
+  using typename base::element, typename base::format, typename base::tensor, typename base::tensors, typename base::operands;
+
+ public:
+  template <class Geometry>
+  local_layer(const local_request<Backend>& r, const Geometry& g) : base(r), relu_(r.relu), made_(r.made) {
+    this->reads_x_ = true;
+    this->reads_y_ = this->changes_dy_ = r.relu && r.train();
+    for (int axis = 0; axis < r.on.shape().axes(); ++axis)
+      if (r.plan.made.partial_on(axis) && r.on.shape().coordinate(r.on.rank(), axis) != 0)
+        no_bias_.emplace(r.context, this->stored_[1]);
+    if (no_bias_) clear(*no_bias_);
+    if (r.idle()) return;
+    kernel_.emplace(r.context, g,
+                    typename Backend::layer_request{.x = r.x[0],
+                                                    .weights = r.stored.empty() ? std::nullopt : r.stored[0],
+                                                    .relu = r.relu,
+                                                    .train = r.train(),
+                                                    .input_gradient = r.input_gradient});
+    this->stored_[0] = kernel_->weights();
+    this->y_ = kernel_->y();
+  }
+
+  void forward(const operands& x, tensors& w, tensor& y) override {
+    tensor& bias = no_bias_ ? *no_bias_ : w[1];
+    if (kernel_) return kernel_->forward(*x[0], w[0], bias, y);
+    std::size_t e = 0;
+    for (element& value : y.stored()) value = bent(bias.stored()[filter(e++)]);
+  }
+
+  void backward(const operands& x, tensors& w, tensor& y, tensor& dy, const operands& dx, tensors& dw) override {
+    if (kernel_) return kernel_->backward(*x[0], w[0], y, dy, dx[0], dw[0], dw[1]);
+    if (dx[0]) clear(*dx[0]);
+    for (tensor& each : dw) clear(each);
+    for (std::size_t e = 0; e < dy.stored().size(); ++e) {
+      if (relu_ && !(element{} < y.stored()[e])) continue;
+      element& sum = dw[1].stored()[filter(e)];
+      sum = static_cast<element>(sum + dy.stored()[e]);
+    }
+  }
+
+ private:
+  // Which filter or unit makes element e of a row-major result.
+  std::size_t filter(std::size_t e) const { return e / (made_.elements() / made_[0].count / made_[1].count) % made_[1].count; }
+  element bent(element value) const { return relu_ && !(element{} < value) ? element{} : value; }
+  static void clear(tensor& t) {
+    for (element& value : t.stored()) value = element{};
+  }
+
+  bool relu_;
+  block made_;
+  std::optional<Kernel> kernel_{};
+  std::optional<tensor> no_bias_{};
+};
+
+/// Geometry of what slides over pictures, for just the part that this rank makes.
+template <class Geometry, class Backend>
+Geometry sliding_geometry(const local_request<Backend>& r) {
+  const block &in = r.read[0], &made = r.made;
+  return {.batch = made[0].count,
+          .channels = in[1].count,
+          .height = in[2].count,
+          .width = in[3].count,
+          .down = local_window(r.what.down, made[2], r.what.x[2].size),
+          .across = local_window(r.what.across, made[3], r.what.x[3].size)};
+}
+
+template <class Backend>
+class local_convolution : public local_layer<Backend, typename Backend::convolution> {
+ public:
+  explicit local_convolution(const local_request<Backend>& r) : local_layer<Backend, typename Backend::convolution>(r, geometry(r)) {}
+
+ private:
+  static convolution_geometry geometry(const local_request<Backend>& r) {
+    convolution_geometry g = sliding_geometry<convolution_geometry>(r);
+    g.filters = r.made[1].count;
+    return g;
+  }
+};
+
+/// Reads pictures as they lie, where a flatten has but renamed them.
+template <class Backend>
+class local_dense : public local_layer<Backend, typename Backend::dense> {
+ public:
+  explicit local_dense(const local_request<Backend>& r) : local_layer<Backend, typename Backend::dense>(r, geometry(r)) {}
+
+ private:
+  static dense_geometry geometry(const local_request<Backend>& r) {
+    const shape& x = r.dims[0];
+    dense_geometry g{.batch = x[0].size, .channels = x[1].size, .units = r.made[1].count};
+    if (x.rank() == 4) g.height = x[2].size, g.width = x[3].size;
+    return g;
+  }
+};
+
+}  // namespace tutti

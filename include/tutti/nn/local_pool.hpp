@@ -1,0 +1,36 @@
+#pragma once
+#include <optional>
+
+#include <tutti/nn/local_layer.hpp>
+
+namespace tutti {
+
+/// Max pooling. Windows that see padding only make 0.
+template <class Backend>
+class local_pool : public local_operation<Backend> {
+  using base = local_operation<Backend>;
+  using typename base::element, typename base::tensor, typename base::tensors, typename base::operands;
+
+ public:
+  explicit local_pool(const local_request<Backend>& r) : base(r) {
+    if (r.idle()) return;
+    kernel_.emplace(r.context, sliding_geometry<pool_geometry>(r), r.x[0], r.train());
+    this->y_ = kernel_->y();
+  }
+
+  void forward(const operands& x, tensors&, tensor& y) override {
+    if (kernel_) return kernel_->forward(*x[0], y);
+    for (element& value : y.stored()) value = element{};
+  }
+
+  void backward(const operands&, tensors&, tensor&, tensor& dy, const operands& dx, tensors&) override {
+    if (!dx[0]) return;
+    if (kernel_) return kernel_->backward(dy, *dx[0]);
+    for (element& value : dx[0]->stored()) value = element{};
+  }
+
+ private:
+  std::optional<typename Backend::max_pool> kernel_{};
+};
+
+}  // namespace tutti

@@ -1,0 +1,164 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <tutti/nn/edge.hpp>
+#include <tutti/nn/local_operations.hpp>
+
+namespace tutti {
+
+/// A resharding of a tensor between two places, each in its format.
+template <class Backend>
+class transfer {
+ public:
+  transfer(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const placement& to, place from, place into)
+      : from_(from), into_(into), from_rows_(memory.row_major(from)), into_rows_(memory.row_major(into)), moves_(on, whole, at, to) {}
+
+  /// Collective.
+  void operator()(workspace<Backend>& memory) {
+    memory.copy(from_, from_rows_);
+    moves_(memory.elements(from_rows_), memory.elements(into_rows_));
+    memory.copy(into_rows_, into_);
+  }
+
+ private:
+  place from_, into_, from_rows_, into_rows_;
+  resharding<typename Backend::element> moves_;
+};
+
+/// One operation of a pass on this rank, with a ReLU behind it where that is part of
+/// the same kernel: its operands are brought, its part of the result is computed, and
+/// moved to where the tensor lies; and all of it backward.
+template <class Backend>
+class stage {
+ public:
+  using tensor = typename Backend::tensor;
+  using format = typename Backend::format;
+  using formats = std::vector<std::optional<format>>;
+
+  /// Operation `first` of the network, and those up to `last` that are fused into it.
+  stage(typename Backend::context& c, workspace<Backend>& memory, process_mesh& on, const operation_list& net, const network_plan& plan,
+        std::size_t first, std::size_t last, purpose why, const formats& stored, std::vector<held_tensor>& tensors)
+      : operation_(first), makes_(last + 1) {
+    const tensor_operation& o = net.all()[first];
+    const operation_plan& mine = plan.operations[first];
+    local_request<Backend> request{.context = c, .on = on, .what = o, .plan = mine, .stored = stored, .relu = last > first, .why = why};
+    request.made = block_of(o.y, mine.made, on.shape(), on.rank());
+    held_tensor& made = tensors[makes_];
+    made.wanted = !o.parameters.empty();
+    for (std::size_t k = 0; k < o.inputs.size(); ++k) {
+      const held_tensor& x = tensors[o.inputs[k]];
+      const edge<Backend>& e = operands_.emplace_back(memory, on, net, plan, first, k, x);
+      request.read.push_back(e.read());
+      request.dims.push_back(e.dims());
+      request.x.push_back(memory.format_of(e.value()));
+      made.wanted |= x.wanted;
+    }
+    request.input_gradient = tensors[o.inputs[0]].wanted;
+    local_ = make_local(request);
+    const bool overwrites = place_result(memory, tensors);
+
+    const placement& lies = plan.tensors[makes_].lies;
+    made.held = block_of(net.shape_of(makes_), lies, on.shape(), on.rank());
+    made.value = y_;
+    made.dims = local_->dims();
+    made.spare = !local_->reads_y() && overwrites;
+    const operation_plan& ending = plan.operations[last];
+    if (!ending.settle.empty()) {
+      made.value = memory.add(made.held);
+      made.dims = sizes_of(made.held);
+      made.spare = true;
+      settle_.emplace(memory, on, o.y, ending.made, lies, y_, made.value);
+    }
+  }
+
+  std::size_t operation() const { return operation_; }
+  const local_operation<Backend>& local() const { return *local_; }
+
+  /// Where gradients lie; after all stages behind it. `before` is the stage before it, or null.
+  void make_way_back(workspace<Backend>& memory, process_mesh& on, const operation_list& net, const network_plan& plan, const stage* before,
+                     std::vector<held_tensor>& tensors) {
+    held_tensor& made = tensors[makes_];
+    backward_ = made.wanted;
+    if (!backward_) return;
+    if (made.gradient == nowhere) {  // nobody uses it
+      made.gradient = memory.add(memory.format_of(made.value));
+      unused_ = made.gradient;
+    }
+    dy_ = made.gradient;
+    const operation_plan& ending = plan.operations[makes_ - 1];
+    if (!ending.unsettle.empty()) {
+      dy_ = memory.add(local_->y());
+      unsettle_.emplace(memory, on, net.all()[operation_].y, plan.tensors[makes_].gradient, ending.dy, made.gradient, dy_);
+    }
+    std::size_t holders = 0;
+    for (edge<Backend>& e : operands_) {
+      held_tensor& x = tensors[e.tensor()];
+      if (!x.wanted) continue;
+      const bool passes = local_->passes_gradient();
+      // Two operands of a sum may have one gradient in one place, where the first
+      // thing that happens to it is that one of them reads it for the last time.
+      const bool shared = holders == 1 && before && before->only_reads_gradient() && reads(before->makes_);
+      const place written = passes ? dy_ : memory.add(memory.format_of(e.value()));
+      e.make_way_back(memory, written, passes && holders > 0 && !shared, x);
+      holders += x.gradient == dy_;
+    }
+  }
+
+  /// Collective.
+  void forward(workspace<Backend>& memory, std::vector<tensor>& parameters) {
+    std::vector<tensor*> x;
+    for (edge<Backend>& e : operands_) {
+      e.bring(memory);
+      x.push_back(&memory[e.value()]);
+    }
+    local_->forward(x, parameters, memory[y_]);
+    if (settle_) (*settle_)(memory);
+  }
+
+  /// Collective.
+  void backward(workspace<Backend>& memory, std::vector<tensor>& parameters, std::vector<tensor>& gradients) {
+    if (!backward_) return;
+    if (unused_ != nowhere) memory.clear(unused_);
+    if (unsettle_) (*unsettle_)(memory);
+    std::vector<tensor*> x, dx;
+    for (edge<Backend>& e : operands_) {
+      x.push_back(&memory[e.value()]);
+      dx.push_back(e.gradient() == nowhere ? nullptr : &memory[e.gradient()]);
+    }
+    local_->backward(x, parameters, memory[y_], memory[dy_], dx, gradients);
+    for (edge<Backend>& e : operands_) e.give_back(memory);
+  }
+
+ private:
+  // The result lies where an operand does if that is all the operation needs; returns
+  // whether nobody else needs that memory.
+  bool place_result(workspace<Backend>& memory, const std::vector<held_tensor>& tensors) {
+    for (const edge<Backend>& e : operands_) {
+      const bool free = e.brings() || tensors[e.tensor()].spare;
+      if (!local_->renames() && !(local_->in_place() && free && memory.format_of(e.value()) == local_->y())) continue;
+      y_ = e.value();
+      return free;
+    }
+    y_ = memory.add(local_->y());
+    return true;
+  }
+  bool only_reads_gradient() const { return !local_->changes_dy() && !local_->passes_gradient(); }
+  bool reads(std::size_t made) const {
+    for (const edge<Backend>& e : operands_)
+      if (e.tensor() == made) return true;
+    return false;
+  }
+
+  std::size_t operation_, makes_;
+  std::vector<edge<Backend>> operands_{};
+  std::unique_ptr<local_operation<Backend>> local_{};
+  std::optional<transfer<Backend>> settle_{}, unsettle_{};
+  bool backward_ = false;
+  place y_ = nowhere, dy_ = nowhere, unused_ = nowhere;
+};
+
+}  // namespace tutti

@@ -1,0 +1,44 @@
+#include <tutti/nn/edge.hpp>
+
+#include <doctest/doctest.h>
+
+#include <tutti/kernel/naive_backend.hpp>
+
+#include "../comm/thread_ranks.hpp"
+
+using namespace tutti;
+using backend = naive_backend<double>;
+
+TEST_CASE("an operand is brought with its halo, and gradients come back to be added where the tensor lies") {
+  // Six rows, cut over batch's axis before and over rows in the convolution: an all-to-all, then a halo.
+  operation_list net({{"batch", 2}, {"channels", 1}, {"height", 6}, {"width", 1}});
+  net.pointwise("before");
+  net.convolution("c", 1, {.size = 3, .pad_low = 1, .pad_high = 1}, {});
+  const mesh m{{"p", 2}};
+  const network_plan plan = plan_network(net, std::string_view("before/batch:p,c/height:p"), m);
+  thread_ranks::run(2, [&](communicator& world) {
+    backend::context c;
+    process_mesh on(world, m);
+    workspace<backend> memory(c, on);
+    held_tensor x{.held = block_of(net.shape_of(1), plan.tensors[1].lies, m, on.rank())};
+    x.value = memory.add(x.held);
+    edge<backend> bringing(memory, on, net, plan, 1, 0, x), again(memory, on, net, plan, 1, 0, x);
+    CHECK(bringing.brings());
+    const place dx = memory.add(bringing.read());
+    bringing.make_way_back(memory, dx, false, x);
+    again.make_way_back(memory, dx, false, x);
+    memory.make();
+    const double me = world.rank();
+    for (std::size_t row = 0; row < 6; ++row) memory.elements(x.value)[row] = 10 * me + static_cast<double>(row);
+    bringing.bring(memory);
+    const span<double> read = memory.elements(bringing.value());  // (2, 1, 4, 1)
+    CHECK(std::vector<double>(read.begin(), read.end()) ==
+          (me == 0 ? std::vector<double>{0, 1, 2, 3, 10, 11, 12, 13} : std::vector<double>{2, 3, 4, 5, 12, 13, 14, 15}));
+    for (double& value : memory.elements(dx)) value = 1;
+    for (double& value : memory.elements(x.gradient)) value = 100;
+    bringing.give_back(memory);
+    again.give_back(memory);
+    const span<double> got = memory.elements(x.gradient);  // (1, 1, 6, 1): rows 2 and 3 were read twice
+    CHECK(std::vector<double>(got.begin(), got.end()) == std::vector<double>{2, 2, 4, 4, 2, 2});
+  });
+}
