@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -60,10 +61,10 @@ void examine(tutti::process_mesh& mesh, const tutti::network& net, const tutti::
   if (chosen.bill) {
     tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.usual_batch = chosen.batch});
     const tutti::step_bill bill = bill_of(model, chosen.batch);
-    std::uint64_t sent[] = {bill.sent().bytes, count_step(model, chosen.batch)};
+    std::vector<std::size_t> sent{bill.sent().bytes, count_step(model, chosen.batch)};
     all_reduce(world, sent, tutti::plus{});
     said += "rank 0 sends in a step\n" + bill_table(operations, mesh.shape(), bill) +
-            tutti::format("all ranks: %zu B billed, %zu B counted on the links\n", std::size_t{sent[0]}, std::size_t{sent[1]});
+            tutti::format("all ranks: %zu B billed, %zu B counted on the links\n", sent[0], sent[1]);
   }
   if (chosen.check) {
     const tutti::check_report found = tutti::check_against_one_rank<tutti::onednn_backend>(cpu, mesh, net, rules, {.batch = chosen.batch, .seed = chosen.seed});

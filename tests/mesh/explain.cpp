@@ -57,7 +57,7 @@ b.conv: (batch 4, channels 2, height:rows 4, width 4) → (batch 4, filters 2, h
   forward  halo along height over rows, 128 B: windows of 3 by 1 places read what others own
   backward halo along height over rows, 128 B: gradients of what was read go back to who owns it
 b.relu: (batch 4, channels 2, height:rows 4, width 4) → (batch 4, channels 2, height:rows 4, width 4)
-c.conv to d.relu: 2 times what is said of b.conv to b.relu
+c.conv to d.relu: 2 times as b.conv to b.relu
 gradients: all_reduce over rows, 456 B: the gradients of a.conv to d.conv are sums over rows
 in all: 1.3 KiB in 9 messages; about 5.6 KiB of memory
 )");

@@ -73,17 +73,23 @@ struct paragraph {
 inline std::string without_repeats(const std::vector<paragraph>& all) {
   std::string text;
   for (std::size_t i = 0; i < all.size();) {
+    // Of all that begins to repeat here, what covers most.
     std::size_t period = 1, same = 0;
-    while (same < period && ++period <= (all.size() - i) / 2)
-      for (same = 0; i + period + same < all.size() && all[i + same].text == all[i + period + same].text;) ++same;
-    const std::size_t times = same < period ? 0 : same / period;
+    for (std::size_t p = 2, covered = 0; p <= (all.size() - i) / 2; ++p) {
+      std::size_t alike = 0;
+      while (i + p + alike < all.size() && all[i + alike].text == all[i + p + alike].text) ++alike;
+      if (alike < p || alike / p * p <= covered) continue;
+      covered = alike / p * p;
+      period = p, same = alike;
+    }
+    const std::size_t times = same / period;
     // What repeats ends where something else begins: what is left over stands in front.
     const std::size_t begin = i + (times > 0 ? same % period : 0), end = begin + (times > 0 ? period : 1);
     for (; i < end; ++i) text += all[i].label + ": " + all[i].text;
     if (times == 0) continue;
     i += times * period;
-    text += format("%s to %s: %zu times what is said of %s to %s\n", all[end].label.c_str(), all[i - 1].label.c_str(), times,
-                   all[begin].label.c_str(), all[end - 1].label.c_str());
+    text += all[end].label + " to " + all[i - 1].label + ": " + (times > 1 ? format("%zu times ", times) : "") + "as " + all[begin].label +
+            " to " + all[end - 1].label + "\n";
   }
   return text;
 }

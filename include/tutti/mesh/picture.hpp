@@ -56,19 +56,20 @@ class picture_of_plan {
       : net_(net), plan_(plan), on_(on), bill_(b) {
     legend();
     heads();
-    row({"input"}, net.shape_of(0), plan.tensors[0].lies, nullptr);
+    row("input", "", net.shape_of(0), plan.tensors[0].lies, nullptr);
     for (std::size_t i = 0; i < net.all().size();) {
       std::size_t last = i;
       while (last + 1 < net.all().size() && joins(last + 1)) ++last;
       exchanges(i, last);
-      std::vector<std::string> labels;
+      std::string label = net.all()[i].label.text(), others;
+      if (last > i) label += (last > i + 1 ? " … " : ", ") + net.all()[last].label.text();
       const parameter_plan* weights = nullptr;
       for (std::size_t k = i; k <= last; ++k) {
-        labels.push_back(net.all()[k].label.text());
-        for (std::size_t n = 1; n < net.all()[k].inputs.size(); ++n) labels.push_back("+ " + maker_of(net.all()[k].inputs[n]));
+        for (std::size_t input : net.all()[k].inputs)
+          if (input != k) others += (net.all()[k].inputs.size() > 1 ? " + " : " of ") + maker_of(input);
         if (!weights && !plan.operations[k].parameters.empty()) weights = &plan.operations[k].parameters[0];
       }
-      row(labels, net.shape_of(last + 1), plan.tensors[last + 1].lies, weights);
+      row(label, others, net.shape_of(last + 1), plan.tensors[last + 1].lies, weights);
       i = last + 1;
     }
     ending();
@@ -119,9 +120,10 @@ class picture_of_plan {
   // A layer that leaves everything where it is stands in the row of the one before.
   bool joins(std::size_t i) const {
     const tensor_operation& o = net_.all()[i];
-    const bool follows = o.inputs.size() == 1 && o.inputs[0] == i && !contracts(o.what);
+    const bool follows = std::find(o.inputs.begin(), o.inputs.end(), i) != o.inputs.end() && !contracts(o.what);
     for (const bill_item& item : bill_.items)
-      if (item.what.operation == i && item.what.why != cause::loss && item.what.why != cause::parameter_gradient) return false;
+      if (const cause why = item.what.why; item.what.operation == i && (item.what.is_move() || why == cause::halo || why == cause::halo_gradient))
+        return false;
     return follows && alike(i, i + 1);
   }
   bool alike(std::size_t tensor, std::size_t other) const {
@@ -133,15 +135,13 @@ class picture_of_plan {
     return true;
   }
 
-  void row(const std::vector<std::string>& labels, const shape& whole, const placement& lies, const parameter_plan* weights) {
+  void row(const std::string& label, const std::string& others, const shape& whole, const placement& lies, const parameter_plan* weights) {
     y_ += gap;
-    std::string first = labels.front();
-    if (labels.size() > 1) first += labels[1][0] == '+' ? " " + labels[1] : labels.size() == 2 ? ", " + labels[1] : " … " + labels.back();
-    text(margin, y_ + 14, "ink", first);
+    text(margin, y_ + 14, "ink", label);
     std::string sizes;
     for (const dimension& d : whole) sizes += format("%s%zu", sizes.empty() ? "" : " × ", d.size);
-    text(margin, y_ + 30, "pale", sizes);
-    if (lies.any_partial()) text(margin, y_ + 45, "pale", "each a summand");
+    text(margin, y_ + 29, "pale", sizes);
+    text(margin, y_ + 44, "pale", (lies.any_partial() ? "each a summand" : "") + others);
     cells("values", whole, lies, values_at, values_wide);
     if (weights) cells("weights", weights->dims, weights->at, weights_at, weights_wide);
     y_ += tall;
