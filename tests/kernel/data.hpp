@@ -67,6 +67,16 @@ inline const std::vector<tutti::convolution_geometry> odd_convolutions = {
      .filters = 3,
      .down = {.size = 5, .stride = 3, .pad_low = 2, .pad_high = 4},
      .across = {.size = 7, .stride = 2, .dilation = 2}},
+    {.batch = 2,
+     .channels = 6,
+     .height = 7,
+     .width = 5,
+     .filters = 9,
+     .down = {.size = 3, .stride = 2, .pad_low = 1},
+     .across = {.size = 2},
+     .groups = 3},
+    {.batch = 3, .channels = 17, .height = 5, .width = 6, .filters = 17, .down = {.size = 3}, .across = {.size = 3}, .groups = 17},
+    {.batch = 1, .channels = 32, .height = 4, .width = 4, .filters = 64, .down = {.size = 2}, .across = {.size = 3, .pad_low = 1}, .groups = 2},
 };
 
 inline const std::vector<tutti::pool_geometry> odd_pools = {

@@ -1,5 +1,7 @@
 #pragma once
+#include <bit>
 #include <compare>
+#include <concepts>
 #include <cstdint>
 
 /// Numbers modulo a prime: exact arithmetic, where every sum has one value
@@ -11,6 +13,8 @@ struct modular {
 
   constexpr modular() = default;
   constexpr explicit modular(std::uint64_t v) : value(v % prime) {}
+  /// A field has no fractions: a number as good as any.
+  constexpr explicit modular(std::same_as<double> auto v) : modular(std::bit_cast<std::uint64_t>(v)) {}
   constexpr explicit operator double() const { return static_cast<double>(value); }
   friend constexpr modular operator+(modular a, modular b) { return modular(a.value + b.value); }
   friend constexpr modular operator-(modular a, modular b) { return modular(a.value + (prime - b.value)); }
@@ -19,6 +23,14 @@ struct modular {
     const wide product = wide{a.value} * b.value;
     return modular(static_cast<std::uint64_t>(product & prime) + static_cast<std::uint64_t>(product >> 61));
   }
+  /// By the inverse, which is a power (Fermat); by 0 it is 0.
+  friend constexpr modular operator/(modular a, modular b) {
+    for (std::uint64_t power = prime - 2; power > 0; power /= 2, b = b * b)
+      if (power % 2 == 1) a = a * b;
+    return a;
+  }
+  /// Stands for 1 / √x, which a field has not: a function as good as any.
+  friend constexpr modular inverse_root(modular x) { return x * x * x + modular(11) * x + modular(3); }
   /// No order goes with the arithmetic; any will do for a maximum to be a function.
   friend constexpr auto operator<=>(modular, modular) = default;
 };

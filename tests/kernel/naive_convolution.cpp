@@ -31,8 +31,9 @@ TEST_CASE("One weight and one pixel meet where the window says, and nowhere else
                row = static_cast<long>(pixel / g.width % g.height), column = static_cast<long>(pixel % g.width);
     const long v = static_cast<long>(weight % g.across.size),
                u = static_cast<long>(weight / g.across.size % g.down.size),
-               wc = static_cast<long>(weight / (g.across.size * g.down.size) % g.channels),
-               f = static_cast<long>(weight / (g.across.size * g.down.size * g.channels));
+               f = static_cast<long>(weight / (g.across.size * g.down.size * g.group_channels())),
+               wc = f / static_cast<long>(g.group_filters()) * static_cast<long>(g.group_channels()) +
+                    static_cast<long>(weight / (g.across.size * g.down.size) % g.group_channels());
     for (long i = 0; i < static_cast<long>(rows); ++i)
       for (long j = 0; j < static_cast<long>(columns); ++j) {
         bool meets = wc == c &&
@@ -56,7 +57,7 @@ TEST_CASE("Both gradients are the adjoints of the convolution, exactly, over a p
     CAPTURE(k);
     const auto& g = odd_convolutions[k];
     auto x = some<modular>(g.inputs(), 1), w = some<modular>(g.weights(), 2), dy = some<modular>(g.outputs(), 3);
-    std::vector<modular> none(g.filters), y(g.outputs()), dx(g.inputs(), modular(5)), dw(g.weights(), modular(5)),
+    std::vector<modular> none, y(g.outputs()), dx(g.inputs(), modular(5)), dw(g.weights(), modular(5)),
         db(g.filters, modular(5));
     naive::convolution<modular>(g, x, w, none, y);
     naive::convolution_backward_data<modular>(g, dy, w, dx);

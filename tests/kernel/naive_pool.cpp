@@ -51,3 +51,27 @@ TEST_CASE("Windows that overlap add up, and every gradient arrives once") {
     }
   }
 }
+
+TEST_CASE("An average done by hand: padding counts as zeros") {
+  const pool_geometry g{.batch = 1,
+                        .channels = 1,
+                        .height = 2,
+                        .width = 3,
+                        .down = {.size = 2, .stride = 2},
+                        .across = {.size = 2, .stride = 2, .pad_low = 1}};
+  std::vector<double> x{1, 2, 3, 4, 5, 6}, y(2), dx(6, 77);
+  naive::average_pool<double>(g, x, y);
+  CHECK(y == std::vector<double>{1.25, 4});
+  naive::average_pool_backward<double>(g, std::vector<double>{4, 8}, dx);
+  CHECK(dx == std::vector<double>{1, 2, 2, 1, 2, 2});
+}
+
+TEST_CASE("The gradient of an average is its adjoint, exactly, over a prime field") {
+  for (const auto& g : odd_pools) {
+    auto x = some<modular>(g.inputs(), 1), dy = some<modular>(g.outputs(), 2);
+    std::vector<modular> y(g.outputs()), dx(g.inputs(), modular(5));
+    naive::average_pool<modular>(g, x, y);
+    naive::average_pool_backward<modular>(g, dy, dx);
+    CHECK(inner_product(y, dy) == inner_product(x, dx));
+  }
+}

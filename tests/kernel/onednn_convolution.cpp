@@ -28,11 +28,11 @@ void check_against_naive(onednn::context& c, const convolution_geometry& g, cons
   layer.forward(tx, tw, tb, ty);
   const auto y = values_of(c, ty, g.outputs());
   std::vector<double> exact(g.outputs()), magnitude(g.outputs());
-  naive::convolution<double>(g, wide(x), wide(w), wide(b), exact);
+  naive::convolution<double>(g, wide(x), wide(w), request.bias ? wide(b) : std::vector<double>(), exact);
   naive::convolution<double>(g, sizes_of(x), sizes_of(w), sizes_of(b), magnitude);
   if (request.relu)  // moves nothing apart that was close
     for (double& v : exact) v = v > 0 ? v : 0;
-  CHECK(worst_error(y, exact, magnitude, g.channels * g.down.size * g.across.size + 1) <= 1);
+  CHECK(worst_error(y, exact, magnitude, g.group_channels() * g.down.size * g.across.size + 1) <= 1);
 
   layer.backward(tx, tw, ty, tdy, request.input_gradient ? &tdx : nullptr, tdw, tdb);
   if (request.relu)  // where the sum is near 0 a float may fall on the other side: the mask is by the output that there
@@ -42,13 +42,14 @@ void check_against_naive(onednn::context& c, const convolution_geometry& g, cons
   if (request.input_gradient) {
     naive::convolution_backward_data<double>(g, wide(dy), wide(w), exact);
     naive::convolution_backward_data<double>(g, sizes_of(dy), sizes_of(w), magnitude);
-    CHECK(worst_error(values_of(c, tdx, g.inputs()), exact, magnitude, g.filters * g.down.size * g.across.size) <= 1);
+    CHECK(worst_error(values_of(c, tdx, g.inputs()), exact, magnitude, g.group_filters() * g.down.size * g.across.size) <= 1);
   }
   const std::size_t places = g.batch * g.out_height() * g.out_width();
   exact.assign(g.weights(), 0), magnitude.assign(g.weights(), 0);
   naive::convolution_backward_weights<double>(g, wide(x), wide(dy), exact);
   naive::convolution_backward_weights<double>(g, sizes_of(x), sizes_of(dy), magnitude);
   CHECK(worst_error(values_of(c, tdw, g.weights()), exact, magnitude, places) <= 1);
+  if (!request.bias) return;
   exact.assign(g.filters, 0), magnitude.assign(g.filters, 0);
   naive::convolution_backward_bias<double>(g, wide(dy), exact);
   naive::convolution_backward_bias<double>(g, sizes_of(dy), magnitude);
@@ -61,11 +62,13 @@ TEST_CASE("oneDNN's convolution and its gradients are the naive ones, but for ro
   onednn::context c(2);
   for (std::size_t k = 0; k < odd_convolutions.size(); ++k)
     for (bool relu : {false, true})
-      for (bool input_gradient : {false, true}) {
-        INFO("geometry ", k, ", relu ", relu, ", input gradient ", input_gradient);
-        const auto& g = odd_convolutions[k];
-        check_against_naive(c, g, {.x = x_format(g), .weights = {}, .relu = relu, .input_gradient = input_gradient});
-      }
+      for (bool input_gradient : {false, true})
+        for (bool bias : {false, true}) {
+          INFO("geometry ", k, ", relu ", relu, ", input gradient ", input_gradient, ", bias ", bias);
+          const auto& g = odd_convolutions[k];
+          check_against_naive(
+              c, g, {.x = x_format(g), .weights = {}, .bias = bias, .relu = relu, .input_gradient = input_gradient});
+        }
 }
 
 TEST_CASE("Weights may have the format of another batch, or none in particular") {
@@ -78,6 +81,9 @@ TEST_CASE("Weights may have the format of another batch, or none in particular")
     const memory_format usual = onednn::convolution(c, other, {.x = x_format(other), .weights = {}}).weights();
     check_against_naive(c, g, {.x = x_format(g), .weights = usual});
     check_against_naive(c, g, {.x = x_format(g), .weights = usual.row_major()});
+    const auto plain = memory_format::row_major(
+        {{"f", g.filters}, {"c", g.group_channels()}, {"u", g.down.size}, {"v", g.across.size}});
+    check_against_naive(c, g, {.x = x_format(g), .weights = plain});
   }
 }
 

@@ -76,3 +76,30 @@ TEST_CASE("Dilation is pooled too") {
   layer.forward(filled(c, x_format, x), ty);
   CHECK(values_of(c, ty, g.outputs()) == y);
 }
+
+TEST_CASE("Averages are the naive ones, but for rounding, padding counted as zeros") {
+  onednn::context c(2);
+  for (std::size_t k = 0; k < odd_pools.size(); ++k) {
+    CAPTURE(k);
+    const auto& g = odd_pools[k];
+    const auto x_format =
+        memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"h", g.height}, {"w", g.width}});
+    auto x = some<float>(g.inputs(), 1), dy = some<float>(g.outputs(), 2);
+    std::vector<double> y(g.outputs()), y_size(g.outputs()), dx(g.inputs()), dx_size(g.inputs());
+    naive::average_pool<double>(g, wide(x), y);
+    naive::average_pool<double>(g, sizes_of(x), y_size);
+    naive::average_pool_backward<double>(g, wide(dy), dx);
+    naive::average_pool_backward<double>(g, sizes_of(dy), dx_size);
+    const std::size_t summands = g.down.size * g.across.size + 1;  // and a division
+    for (bool train : {true, false}) {
+      onednn::average_pool layer(c, g, x_format, train);
+      tensor tx = filled(c, x_format, x), ty(c, layer.y());
+      layer.forward(tx, ty);
+      CHECK(worst_error(values_of(c, ty, g.outputs()), y, y_size, summands) <= 1);
+      if (!train) continue;
+      tensor tdx(c, x_format);
+      layer.backward(filled(c, layer.y(), dy), tdx);
+      CHECK(worst_error(values_of(c, tdx, g.inputs()), dx, dx_size, summands) <= 1);
+    }
+  }
+}

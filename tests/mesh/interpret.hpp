@@ -1,6 +1,9 @@
 #pragma once
+#include <algorithm>
 #include <vector>
 
+#include <tutti/kernel/batch_norm.hpp>
+#include <tutti/kernel/dropout.hpp>
 #include <tutti/kernel/naive.hpp>
 #include <tutti/mesh/halo.hpp>
 #include <tutti/mesh/planner.hpp>
@@ -26,6 +29,9 @@ struct damage {
   bool halo_not_returned = false;
   bool classes_not_summed = false;
   bool second_operand_forgotten = false;
+  bool statistics_not_summed = false;
+  bool gradient_statistics_not_summed = false;
+  bool dropped_by_own_number = false;
 };
 
 struct trained {
@@ -55,6 +61,7 @@ class network {
     std::vector<values> x;              // what each rank has read, halo included
     std::vector<std::vector<std::size_t>> argmax;
     worlds_of weights;
+    std::vector<tutti::batch_normalisation<modular>> norms;
   };
 
   tutti::block held(const tutti::shape& whole, const tutti::placement& at, int r) const { return tutti::block_of(whole, at, on_, {r}); }
@@ -86,6 +93,44 @@ class network {
     return g;
   }
 
+  tutti::convolution_geometry convolved(const tutti::tensor_operation& o, const tutti::block& x, const tutti::block& y) const {
+    auto g = geometry<tutti::convolution_geometry>(o, x, y);
+    g.filters = y[1].count;
+    // A rank has whole groups; one that has none has no channels either.
+    g.groups = o.groups > 1 ? std::max<std::size_t>(y[1].count / (o.y[1].size / o.groups), 1) : 1;
+    return g;
+  }
+  static std::size_t places(const tutti::block& b) {
+    std::size_t product = 1;
+    for (std::size_t d = 2; d < b.rank(); ++d) product *= b[d].count;
+    return product;
+  }
+
+  // An all-reduce of one vector of each rank along some axes.
+  void add_up(unsigned axes, std::vector<tutti::span<modular>> all) const {
+    std::vector<values> sums;
+    for (int r = 0; r < on_.size(); ++r) {
+      values sum(all[static_cast<std::size_t>(r)].size());
+      for (int other = 0; other < on_.size(); ++other) {
+        bool adds = true;
+        for (int axis = 0; axis < on_.axes(); ++axis)
+          adds &= (axes >> axis & 1u) != 0 || on_.coordinate({r}, axis) == on_.coordinate({other}, axis);
+        for (std::size_t e = 0; adds && e < sum.size(); ++e) sum[e] = sum[e] + all[static_cast<std::size_t>(other)][e];
+      }
+      sums.push_back(sum);
+    }
+    for (std::size_t r = 0; r < all.size(); ++r) std::copy(sums[r].begin(), sums[r].end(), all[r].begin());
+  }
+
+  // What is kept goes by an element's number in the whole tensor.
+  void drop(std::size_t i, const tutti::block& held, const values& from, values& into) const {
+    const tutti::dropout_mask mask{.seed = 3, .step = 2, .layer = static_cast<std::uint32_t>(i), .rate = net_[i].rate};
+    tutti::for_each_run(held, held, broken_.dropped_by_own_number ? held : tutti::block(net_[i].y),
+                        [&](std::size_t mine, std::size_t whole, std::size_t n) {
+                          mask.apply<modular>(whole, {from.data() + mine, n}, {into.data() + mine, n});
+                        });
+  }
+
   bool adds_bias(std::size_t i, int r) const {
     bool first = true;
     for (int axis = 0; axis < on_.axes(); ++axis)
@@ -110,6 +155,17 @@ class network {
       k.weights.push_back(spread(o.parameters[n], p.parameters[n].at, on_, parameters[n], 0));
     world_tensor y{o.y, p.made, {}};
     k.argmax.resize(static_cast<std::size_t>(on_.size()));
+    if (o.what == tutti::operation_kind::batch_norm) {
+      std::vector<tutti::span<modular>> sums;
+      k.norms.resize(operands[0].ranks.size());
+      for (int r = 0; r < on_.size(); ++r) {
+        const auto rank = static_cast<std::size_t>(r);
+        const tutti::block in = read(i, r);
+        k.norms[rank] = {{.batch = in[0].count, .channels = in[1].count, .places = places(in)}, false, 0};
+        sums.push_back(k.norms[rank].sum(operands[0].ranks[rank]));
+      }
+      if (!broken_.statistics_not_summed) add_up(tutti::inner_axes(o, p), sums);
+    }
     for (int r = 0; r < on_.size(); ++r) {
       const auto rank = static_cast<std::size_t>(r);
       const tutti::block in = read(i, r), out = held(o.y, p.made, r);
@@ -122,9 +178,8 @@ class network {
       values made(out.elements());
       switch (o.what) {
         case tutti::operation_kind::convolution: {
-          auto g = geometry<tutti::convolution_geometry>(o, in, out);
-          g.filters = out[1].count;
-          values bias = k.weights[1].ranks[rank];
+          const auto g = convolved(o, in, out);
+          values bias = o.has_bias() ? k.weights[1].ranks[rank] : values();
           if (!adds_bias(i, r)) bias.assign(bias.size(), {});
           if (out.elements() > 0) tutti::naive::convolution<modular>(g, x, k.weights[0].ranks[rank], bias, made);
           break;
@@ -149,7 +204,13 @@ class network {
           break;
         case tutti::operation_kind::flatten:
         case tutti::operation_kind::loss: made = x; break;
-        default: break;
+        case tutti::operation_kind::average_pool:
+          tutti::naive::average_pool<modular>(geometry<tutti::pool_geometry>(o, in, out), x, made);
+          break;
+        case tutti::operation_kind::batch_norm:
+          k.norms[rank].normalise(x, k.weights[0].ranks[rank], k.weights[1].ranks[rank], made);
+          break;
+        case tutti::operation_kind::dropout: drop(i, in, x, made); break;
       }
       k.x.push_back(x);
       y.ranks.push_back(made);
@@ -195,6 +256,11 @@ class network {
       for (const tutti::move& m : p.unsettle) apply(dy, m, on_);
       dy.at = p.dy;
     }
+    if (o.what == tutti::operation_kind::batch_norm) {
+      std::vector<tutti::span<modular>> sums;
+      for (std::size_t rank = 0; rank < k.norms.size(); ++rank) sums.push_back(k.norms[rank].sum_gradients(k.x[rank], dy.ranks[rank]));
+      if (!broken_.gradient_statistics_not_summed) add_up(tutti::inner_axes(o, p), sums);
+    }
     std::vector<values> wide;  // of each rank, halo included
     for (const tutti::parameter_plan& w : p.parameters) all.parameter_gradients[i].push_back({w.dims, w.gradient, {}});
     for (int r = 0; r < on_.size(); ++r) {
@@ -206,12 +272,11 @@ class network {
       for (const tutti::parameter_plan& w : p.parameters) dw.emplace_back(held(w.dims, w.at, r).elements());
       switch (o.what) {
         case tutti::operation_kind::convolution: {
-          auto g = geometry<tutti::convolution_geometry>(o, in, out);
-          g.filters = out[1].count;
+          const auto g = convolved(o, in, out);
           if (out.elements() == 0) break;
           tutti::naive::convolution_backward_data<modular>(g, dy.ranks[rank], k.weights[0].ranks[rank], dx);
           tutti::naive::convolution_backward_weights<modular>(g, x, dy.ranks[rank], dw[0]);
-          tutti::naive::convolution_backward_bias<modular>(g, dy.ranks[rank], dw[1]);
+          if (o.has_bias()) tutti::naive::convolution_backward_bias<modular>(g, dy.ranks[rank], dw[1]);
           break;
         }
         case tutti::operation_kind::dense: {
@@ -231,7 +296,11 @@ class network {
         case tutti::operation_kind::add:
         case tutti::operation_kind::flatten: dx = dy.ranks[rank]; break;
         case tutti::operation_kind::loss: dx = loss_gradient(i, r); break;
-        default: break;
+        case tutti::operation_kind::average_pool:
+          tutti::naive::average_pool_backward<modular>(geometry<tutti::pool_geometry>(o, in, out), dy.ranks[rank], dx);
+          break;
+        case tutti::operation_kind::batch_norm: k.norms[rank].backward(x, dy.ranks[rank], dx, dw[0], dw[1]); break;
+        case tutti::operation_kind::dropout: drop(i, in, dy.ranks[rank], dx); break;
       }
       wide.push_back(dx);
       for (std::size_t n = 0; n < dw.size(); ++n) all.parameter_gradients[i][n].ranks.push_back(dw[n]);

@@ -20,6 +20,11 @@ constexpr operation_list small_network() {
   n.loss("loss");
   return n;
 }
+constexpr operation_list normalised_network() {
+  operation_list n = worlds::normalised_network();
+  n.loss("loss");
+  return n;
+}
 
 static_assert(plan_network(small_network(), "batch:data,conv*/filters:model", mesh{{"data", 2}, {"model", 2}}).operations.size() == 13);
 
@@ -84,10 +89,11 @@ std::vector<placement> all_cuts(const tensor_operation& o, const mesh& on) {
 }
 
 bool can_cut(const tensor_operation& o, const placement& cut, const mesh& on) {
-  if (o.what != operation_kind::flatten) return true;
   std::size_t parts = 1;
   for (int axis : cut.axes_of(1)) parts *= static_cast<std::size_t>(on[axis].size);
-  return o.x[1].size % parts == 0;
+  if (o.what == operation_kind::flatten) return o.x[1].size % parts == 0;
+  // As many filters as channels: both are cut at the same places, and where groups are of one each, at any.
+  return o.groups == 1 || (o.groups == o.x[1].size && o.groups == o.y[1].size) || o.groups % parts == 0;
 }
 
 void check(const example& e, const std::string& rules, const mesh& on) {
@@ -113,6 +119,15 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
   };
   add([](operation_list& n) { n.convolution("it", 3, three, {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 0}), n.pointwise("after"); });
   add([](operation_list& n) { n.pool("it", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 1}, two), n.pointwise("after"); });
+  add([](operation_list& n) { n.average_pool("it", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 1}, {.size = 4}), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("before"), n.batch_norm("it"), n.pointwise("after"); });
+  add([](operation_list& n) { n.flatten("before"), n.dense("dense", 3), n.batch_norm("it"), n.pointwise("after"); });
+  add([](operation_list& n) { n.dropout("it", 0.5), n.pointwise("after"); });
+  const filter_options depth_wise{.groups = 3}, no_bias{.bias = false}, two_groups{.groups = 2, .bias = false};
+  const window even{.size = 2, .stride = 2, .pad_high = 1};
+  add([&](operation_list& n) { n.convolution("it", 3, three, even, n.last, depth_wise), n.pointwise("after"); });
+  add([&](operation_list& n) { n.convolution("before", 4, {}, {}, n.last, no_bias), n.convolution("it", 6, three, even, n.last, two_groups), n.pointwise("after"); });
+  add([&](operation_list& n) { n.convolution("it", 3, even, three, n.last, no_bias), n.pointwise("after"); });
   add([](operation_list& n) { n.pointwise("it"), n.pointwise("after"); });
   add([](operation_list& n) { n.pointwise("before"), n.sum("it", 0, 1), n.pointwise("after"); });
   add([](operation_list& n) { n.flatten("it"), n.dense("after", 2); });
@@ -133,25 +148,25 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
   MESSAGE("layouts of operations: " << cases);
 }
 
-TEST_CASE("a network whose layers are cut at random equals one rank's") {
-  const example e(small_network());
+TEST_CASE("networks whose layers are cut at random equal one rank's") {
   const random_stream random{.seed = 41};
   std::uint64_t next = 0;
   std::size_t cases = 0;
-  for (int round = 0; round < 12; ++round)
-    for (const mesh& on : worlds::meshes()) {
-      std::string rules;
-      for (const tensor_operation& o : e.net.all()) {
-        if (!contracts(o.what) && random.below(next++, 3) != 0) continue;  // stays where its operand is
-        const std::vector<placement> cuts = all_cuts(o, on);
-        const placement cut = cuts[random.below(next++, cuts.size())];
-        if (!can_cut(o, cut, on)) continue;
-        rules += (rules.empty() ? "" : ",") + rules_of(o, cut, on);
+  for (const example& e : {example(small_network()), example(normalised_network())})
+    for (int round = 0; round < 12; ++round)
+      for (const mesh& on : worlds::meshes()) {
+        std::string rules;
+        for (const tensor_operation& o : e.net.all()) {
+          if (!contracts(o.what) && random.below(next++, 3) != 0) continue;  // stays where its operand is
+          const std::vector<placement> cuts = all_cuts(o, on);
+          const placement cut = cuts[random.below(next++, cuts.size())];
+          if (!can_cut(o, cut, on)) continue;
+          rules += (rules.empty() ? "" : ",") + rules_of(o, cut, on);
+        }
+        check(e, rules, on);
+        ++cases;
       }
-      check(e, rules, on);
-      ++cases;
-    }
-  MESSAGE("layouts of the network, seed 41: " << cases);
+  MESSAGE("layouts of networks, seed 41: " << cases);
 }
 
 namespace {
@@ -223,32 +238,67 @@ const broken_rule broken_rules[] = {
     {"what was read from others gets no gradient", nullptr, {.halo_not_returned = true}},
     {"a loss knows a rank's own classes only", nullptr, {.classes_not_summed = true}},
     {"of two operands one gets a gradient", nullptr, {.second_operand_forgotten = true}},
+    {"a batch norm knows a rank's own mean only", nullptr, {.statistics_not_summed = true}},
+    {"a batch norm knows a rank's own gradients only", nullptr, {.gradient_statistics_not_summed = true}},
+    {"a batch norm's gradients are added up once more",
+     [](network_plan& p) {
+       for (operation_plan& o : p.operations)
+         for (parameter_plan& w : o.parameters)
+           for (int axis = 0; axis < 2; ++axis)
+             if (o.parameters.size() == 2 && o.parameters[0].dims == o.parameters[1].dims && w.at.dimension_on(axis) < 0) w.gradient = w.gradient.with_partial(axis);
+     }},
+    {"what is dropped goes by a rank's own numbers", nullptr, {.dropped_by_own_number = true}},
+    {"what is linear adds up its bias, or a sum, twice",
+     [](network_plan& p) {
+       for_each_operand(p, [](operand_plan& x) { std::erase_if(x.forward, [](const move& m) { return m.what == move_kind::keep_on_first; }); });
+     }},
 };
 
 }  // namespace
 
-TEST_CASE("each of twelve broken rules is caught") {
-  static_assert(std::size(broken_rules) == 12);
-  const example e(small_network());
+TEST_CASE("each rule that is broken is caught") {
+  static_assert(std::size(broken_rules) == 17);
   const mesh on{{"a", 2}, {"b", 2}};
-  const char* layouts[] = {
-      "batch:a",
-      "conv*/channels:a,relu1/height:a",
-      "conv1/filters:a+b,dense*/units:b",
-      "conv2/channels:a,conv3/height:a,conv3/width:b",
-      "batch:a,conv*/filters:b,dense1/features:b,loss/classes:b",
+  const struct {
+    example net;
+    std::vector<const char*> layouts;
+  } all[] = {
+      {example(small_network()),
+       {"batch:a", "conv*/channels:a,relu1/height:a", "conv1/filters:a+b,dense*/units:b",
+        "conv2/channels:a,conv3/height:a,conv3/width:b", "batch:a,conv*/filters:b,dense1/features:b,loss/classes:b"}},
+      {example(normalised_network()), {"batch:a", "batch:a,height:b", "conv1/channels:a,side/channels:b", "conv*/filters:a,dense*/units:b"}},
   };
-  for (const char* rules : layouts) CHECK(e.difference(plan_network(e.net, rules, on), on) == "");
+  for (const auto& [net, layouts] : all)
+    for (const char* rules : layouts) CHECK(net.difference(plan_network(net.net, rules, on), on) == "");
   for (const broken_rule& rule : broken_rules) {
     CAPTURE(std::string(rule.what));
     bool caught = false;
-    for (const char* rules : layouts) {
-      network_plan plan = plan_network(e.net, rules, on);
-      if (rule.planned) rule.planned(plan);
-      caught |= !e.difference(plan, on, rule.done).empty();
-    }
+    for (const auto& [net, layouts] : all)
+      for (const char* rules : layouts) {
+        network_plan plan = plan_network(net.net, rules, on);
+        if (rule.planned) rule.planned(plan);
+        caught |= !net.difference(plan, on, rule.done).empty();
+      }
     CHECK(caught);
   }
+}
+
+TEST_CASE("what is added up inside of operations is said: channels and counts of a batch norm, samples of a loss") {
+  const operation_list n = normalised_network();
+  const mesh on{{"a", 2}, {"b", 3}};
+  auto inside = [&](const char* rules, std::size_t operation, int r) {
+    const network_plan p = plan_network(n, rules, on);
+    return inner_reductions(n.all()[operation], p.operations[operation], on, {r}, 4);
+  };
+  using all = std::vector<inner_reduction>;
+  CHECK(inside("batch:a", 0, 0) == all{});
+  CHECK(inside("batch:a", 1, 0) == all{{.axes = 1, .forward = 9, .backward = 8, .bytes_each = 8}});
+  CHECK(inside("conv*/filters:a", 1, 0) == all{});  // whole channels, of whole batches
+  CHECK(inside("batch:a,height:b", 1, 0) == all{{.axes = 3, .forward = 9, .backward = 8, .bytes_each = 8}});
+  CHECK(inside("conv1/height:a,norm1/channels:b,norm1/height:a", 1, 0) == all{{.axes = 1, .forward = 5, .backward = 4, .bytes_each = 8}});
+  CHECK(inside("conv1/height:a,norm1/channels:b,norm1/height:a", 1, 5) == all{{.axes = 1, .forward = 3, .backward = 2, .bytes_each = 8}});
+  CHECK(inside("loss/batch:a,loss/classes:b", n.all().size() - 1, 5) ==
+        all{{.axes = 2, .forward = 2, .backward = 0, .bytes_each = 16}, {.axes = 2, .forward = 4, .backward = 0, .bytes_each = 4}});
 }
 
 TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
@@ -260,6 +310,11 @@ TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
   CHECK_THROWS_WITH_AS(plan("dense*/filters:model"), "no layer that 'dense*' names has a dimension 'filters' that can be cut", error);
   CHECK_THROWS_WITH_AS(plan("batch:data,filters:data"), "layer 'conv1': the axis 'data' cannot cut both 'batch' and 'filters'", error);
   CHECK_THROWS_WITH_AS(plan("flatten/channels:data"), "layer 'flatten' can cut 3 channels only into pieces of equal size", error);
+  const mesh three_ranks{{"model", 3}};
+  CHECK_THROWS_WITH_AS(plan_network(normalised_network(), "conv2/filters:model", three_ranks),
+                       "layer 'conv2' can cut 4 filters only into pieces of whole groups, of which it has 2", error);
+  CHECK_THROWS_WITH_AS(plan_network(normalised_network(), "conv2/channels:model", three_ranks),
+                       "no layer that 'conv2' names has a dimension 'channels' that can be cut", error);
   operation_list wrong({{"batch", 2}, {"channels", 1}, {"height", 4}, {"width", 4}});
   CHECK_THROWS_WITH_AS(wrong.dense("dense1", 3), "layer 'dense1' needs (batch, features) and gets (batch 2, channels 1, height 4, width 4); flatten first", error);
   CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' makes (batch 2, filters 1, height 0, width 4) of (batch 2, channels 1, height 4, width 4)", error);

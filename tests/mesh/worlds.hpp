@@ -55,4 +55,26 @@ constexpr tutti::operation_list small_network() {
   return n;
 }
 
+/// What networks after LeNet have: batch norms of pictures and of features, groups,
+/// convolutions without bias, dropout of sums, averages, and a join of a sum with what is none.
+constexpr tutti::operation_list normalised_network() {
+  constexpr tutti::window three{.size = 3, .pad_low = 1, .pad_high = 1}, two{.size = 2, .stride = 2};
+  tutti::operation_list n({{"batch", 5}, {"channels", 2}, {"height", 6}, {"width", 5}});
+  n.convolution("conv1", 4, three, three, n.last, {.bias = false});
+  n.batch_norm("norm1");
+  const std::size_t fork = n.pointwise("relu1");
+  n.convolution("conv2", 4, three, three, fork, {.groups = 2, .bias = false});
+  n.batch_norm("norm2");
+  const std::size_t one = n.pointwise("relu2"), other = n.convolution("side", 4, {}, {}, fork);
+  n.sum("join", other, one);
+  n.dropout("drop1", 0.5);
+  n.average_pool("pool1", {.size = 3, .stride = 2, .pad_low = 1}, two);
+  n.flatten("flatten");
+  n.dense("dense1", 5);
+  n.batch_norm("norm3");
+  n.dropout("drop2", 0.25);
+  n.dense("dense2", 4);
+  return n;
+}
+
 }  // namespace worlds

@@ -12,7 +12,7 @@ TEST_CASE("a rank pools what it reads, and makes 0 where its windows see padding
   net.pool("p", {.size = 1, .pad_low = 1, .pad_high = 1}, {});
   for (int r : {0, 1, 2})
     local_requests::on_rank(r, {{"p", 3}}, net, "p/height:p", [&](const auto& request) {
-      local_pool<backend> pool(request);
+      local_pool<backend, backend::max_pool> pool(request);
       auto x = r == 1 ? tensors({{5}}) : tensors({{}});
       auto y = tensors({{9}}), dy = tensors({{4}}), dx = r == 1 ? tensors({{9}}) : tensors({{}});
       pool.forward({&x[0]}, x, y[0]);

@@ -12,6 +12,8 @@ namespace local_requests {
 
 using backend = tutti::naive_backend<double>;
 
+constexpr int everyone = -1;
+
 /// `body(request)` on rank `r` of the mesh, for the last operation of `net` cut by `rules`.
 template <class Body>
 void on_rank(int r, const tutti::mesh& m, const tutti::operation_list& net, const std::string& rules, Body body) {
@@ -21,11 +23,12 @@ void on_rank(int r, const tutti::mesh& m, const tutti::operation_list& net, cons
     const tutti::network_plan plan = plan_network(net, std::string_view(rules), m);
     const tutti::tensor_operation& o = net.all().back();
     const tutti::operation_plan& mine = plan.operations.back();
-    tutti::local_request<backend> request{.context = c, .on = on, .what = o, .plan = mine};
+    tutti::pass_state<double> state{.seed = 3, .step = 2};
+    tutti::local_request<backend> request{.context = c, .on = on, .what = o, .plan = mine, .state = &state};
     request.made = block_of(o.y, mine.made, m, on.rank());
     for (const tutti::operand_plan& x : mine.operands) {
       tutti::block read = block_of(o.x, x.at, m, on.rank());
-      if (o.x.rank() == 4 && o.down.size > 0 && o.y.rank() == 4 && o.what != tutti::operation_kind::add) {
+      if (tutti::slides(o.what)) {
         read[2] = tutti::read_by(o.down, request.made[2], o.x[2].size);
         read[3] = tutti::read_by(o.across, request.made[3], o.x[3].size);
       }
@@ -33,7 +36,7 @@ void on_rank(int r, const tutti::mesh& m, const tutti::operation_list& net, cons
       request.dims.push_back(sizes_of(read));
       request.x.push_back(backend::format::row_major(sizes_of(read)));
     }
-    if (on.rank().value == r) body(request);
+    if (r == everyone || on.rank().value == r) body(request);
   });
 }
 

@@ -21,8 +21,9 @@ TEST_CASE("a stage computes where its operand lies if nobody else needs that, an
     std::vector<held_tensor> tensors(4);
     tensors[0].held = block(net.shape_of(0)), tensors[0].dims = net.shape_of(0), tensors[0].value = memory.add(tensors[0].held);
     std::vector<stage<backend>> stages;
+    pass_state<backend::element> state;
     for (std::size_t i = 0; i < 3; ++i) {
-      stages.emplace_back(c, memory, on, net, plan, i, i, purpose::training, stage<backend>::formats{}, tensors);
+      stages.emplace_back(c, memory, on, net, plan, i, i, purpose::training, stage<backend>::formats{}, state, tensors);
       tensors[i + 1].spare &= i == 0;
     }
     CHECK(tensors[bent].value == tensors[d].value);

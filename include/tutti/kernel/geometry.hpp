@@ -32,17 +32,21 @@ struct window {
   friend constexpr bool operator==(const window&, const window&) = default;
 };
 
-/// x (batch, channels, height, width), weights (filters, channels, down.size,
-/// across.size), bias (filters), y (batch, filters, out_height, out_width).
+/// x (batch, channels, height, width), weights (filters, channels / groups, down.size,
+/// across.size), bias (filters), y (batch, filters, out_height, out_width). Filter f
+/// reads the channels of group f / (filters / groups) only.
 struct convolution_geometry {
   std::size_t batch = 0, channels = 0, height = 0, width = 0, filters = 0;
   window down = {}, across = {};
+  std::size_t groups = 1;
 
   constexpr std::size_t out_height() const { return down.outputs(height); }
   constexpr std::size_t out_width() const { return across.outputs(width); }
   constexpr std::size_t inputs() const { return batch * channels * height * width; }
   constexpr std::size_t outputs() const { return batch * filters * out_height() * out_width(); }
-  constexpr std::size_t weights() const { return filters * channels * down.size * across.size; }
+  constexpr std::size_t group_channels() const { return channels / groups; }
+  constexpr std::size_t group_filters() const { return filters / groups; }
+  constexpr std::size_t weights() const { return filters * group_channels() * down.size * across.size; }
 };
 
 /// x (batch, channels, height, width), y (batch, channels, out_height, out_width).
@@ -54,6 +58,11 @@ struct pool_geometry {
   constexpr std::size_t out_width() const { return across.outputs(width); }
   constexpr std::size_t inputs() const { return batch * channels * height * width; }
   constexpr std::size_t outputs() const { return batch * channels * out_height() * out_width(); }
+};
+
+/// x and y (batch, channels, …), with so many places in each channel of a sample.
+struct norm_geometry {
+  std::size_t batch = 0, channels = 0, places = 1;
 };
 
 /// x (batch, channels, height, width), read as (batch, features); weights

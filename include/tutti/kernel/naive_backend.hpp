@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/kernel/batch_norm.hpp>
 #include <tutti/kernel/naive.hpp>
 #include <tutti/kernel/shape.hpp>
 
@@ -60,6 +61,7 @@ struct naive_backend {
   struct layer_request {
     format x;
     std::optional<format> weights;
+    bool bias = true;
     bool relu = false;
     bool train = true;
     bool input_gradient = true;
@@ -67,24 +69,24 @@ struct naive_backend {
 
   class convolution {
    public:
-    convolution(context&, const convolution_geometry& g, const layer_request& r) : g_(g), relu_(r.relu) {}
+    convolution(context&, const convolution_geometry& g, const layer_request& r) : g_(g), bias_(r.bias), relu_(r.relu) {}
     format weights() const { return format::row_major({{"all", g_.weights()}}); }
     format y() const { return format::row_major({{"all", g_.outputs()}}); }
 
     void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
-      naive::convolution<T>(g_, x.stored(), w.stored(), b.stored(), y.stored());
+      naive::convolution<T>(g_, x.stored(), w.stored(), bias_ ? b.stored() : span<const T>(), y.stored());
       if (relu_) naive::relu<T>(y.stored(), y.stored());
     }
     void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
       if (relu_) naive::relu_backward<T>(y.stored(), dy.stored(), dy.stored());
       if (dx) naive::convolution_backward_data<T>(g_, dy.stored(), w.stored(), dx->stored());
       naive::convolution_backward_weights<T>(g_, x.stored(), dy.stored(), dw.stored());
-      naive::convolution_backward_bias<T>(g_, dy.stored(), db.stored());
+      if (bias_) naive::convolution_backward_bias<T>(g_, dy.stored(), db.stored());
     }
 
    private:
     convolution_geometry g_;
-    bool relu_;
+    bool bias_, relu_;
   };
 
   class dense {
@@ -119,6 +121,23 @@ struct naive_backend {
    private:
     pool_geometry g_;
     std::vector<std::size_t> argmax_;
+  };
+
+  class average_pool {
+   public:
+    average_pool(context&, const pool_geometry& g, const format&, bool) : g_(g) {}
+    format y() const { return format::row_major({{"all", g_.outputs()}}); }
+    void forward(const tensor& x, tensor& y) { naive::average_pool<T>(g_, x.stored(), y.stored()); }
+    void backward(const tensor& dy, tensor& dx) { naive::average_pool_backward<T>(g_, dy.stored(), dx.stored()); }
+
+   private:
+    pool_geometry g_;
+  };
+
+  /// y lies in the format of x.
+  struct batch_norm : batch_normalisation<T> {
+    batch_norm(context&, const norm_geometry& g, const format&, bool relu, double epsilon)
+        : batch_normalisation<T>({.batch = g.batch, .channels = g.channels, .places = g.places}, relu, epsilon) {}
   };
 
   /// In place.

@@ -8,22 +8,23 @@
 
 namespace tutti::naive {
 
-/// y = x ⋆ weights + bias, summed in T, channel by channel.
+/// y = x ⋆ weights + bias, summed in T, channel by channel; an empty bias is none.
 template <class T>
 void convolution(const convolution_geometry& g, span<const T> x, span<const T> weights, span<const T> bias, span<T> y) {
-  const std::size_t rows = g.out_height(), columns = g.out_width();
+  const std::size_t rows = g.out_height(), columns = g.out_width(), group = g.group_channels();
   for (std::size_t n = 0; n < g.batch; ++n)
     for (std::size_t f = 0; f < g.filters; ++f)
       for (std::size_t i = 0; i < rows; ++i)
         for (std::size_t j = 0; j < columns; ++j) {
-          T sum = bias[f];
-          for (std::size_t c = 0; c < g.channels; ++c)
+          const std::size_t first = f / g.group_filters() * group;
+          T sum = bias.empty() ? T{} : bias[f];
+          for (std::size_t c = 0; c < group; ++c)
             for (std::size_t u = 0; u < g.down.size; ++u)
               for (std::size_t v = 0; v < g.across.size; ++v) {
                 std::size_t row = g.down.source(i, u, g.height), column = g.across.source(j, v, g.width);
                 if (row == window::outside || column == window::outside) continue;
-                sum = static_cast<T>(sum + x[((n * g.channels + c) * g.height + row) * g.width + column] *
-                                               weights[((f * g.channels + c) * g.down.size + u) * g.across.size + v]);
+                sum = static_cast<T>(sum + x[((n * g.channels + first + c) * g.height + row) * g.width + column] *
+                                               weights[((f * group + c) * g.down.size + u) * g.across.size + v]);
               }
           y[((n * g.filters + f) * rows + i) * columns + j] = sum;  // (N, F, H', W')
         }
@@ -32,21 +33,22 @@ void convolution(const convolution_geometry& g, span<const T> x, span<const T> w
 /// dx, the gradient of the input: every output gives back to what it has read.
 template <class T>
 void convolution_backward_data(const convolution_geometry& g, span<const T> dy, span<const T> weights, span<T> dx) {
-  const std::size_t rows = g.out_height(), columns = g.out_width();
+  const std::size_t rows = g.out_height(), columns = g.out_width(), group = g.group_channels();
   for (T& value : dx) value = T{};
   for (std::size_t n = 0; n < g.batch; ++n)
     for (std::size_t f = 0; f < g.filters; ++f)
       for (std::size_t i = 0; i < rows; ++i)
         for (std::size_t j = 0; j < columns; ++j) {
+          const std::size_t first = f / g.group_filters() * group;
           const T given = dy[((n * g.filters + f) * rows + i) * columns + j];
-          for (std::size_t c = 0; c < g.channels; ++c)
+          for (std::size_t c = 0; c < group; ++c)
             for (std::size_t u = 0; u < g.down.size; ++u)
               for (std::size_t v = 0; v < g.across.size; ++v) {
                 std::size_t row = g.down.source(i, u, g.height), column = g.across.source(j, v, g.width);
                 if (row == window::outside || column == window::outside) continue;
-                T& taker = dx[((n * g.channels + c) * g.height + row) * g.width + column];  // (N, C, H, W)
+                T& taker = dx[((n * g.channels + first + c) * g.height + row) * g.width + column];  // (N, C, H, W)
                 taker = static_cast<T>(taker +
-                                       given * weights[((f * g.channels + c) * g.down.size + u) * g.across.size + v]);
+                                       given * weights[((f * group + c) * g.down.size + u) * g.across.size + v]);
               }
         }
 }
@@ -54,21 +56,22 @@ void convolution_backward_data(const convolution_geometry& g, span<const T> dy, 
 /// dweights, the gradient of the weights, summed over the batch and the picture.
 template <class T>
 void convolution_backward_weights(const convolution_geometry& g, span<const T> x, span<const T> dy, span<T> dweights) {
-  const std::size_t rows = g.out_height(), columns = g.out_width();
+  const std::size_t rows = g.out_height(), columns = g.out_width(), group = g.group_channels();
   for (std::size_t f = 0; f < g.filters; ++f)
-    for (std::size_t c = 0; c < g.channels; ++c)
+    for (std::size_t c = 0; c < group; ++c)
       for (std::size_t u = 0; u < g.down.size; ++u)
         for (std::size_t v = 0; v < g.across.size; ++v) {
+          const std::size_t first = f / g.group_filters() * group;
           T sum{};
           for (std::size_t n = 0; n < g.batch; ++n)
             for (std::size_t i = 0; i < rows; ++i)
               for (std::size_t j = 0; j < columns; ++j) {
                 std::size_t row = g.down.source(i, u, g.height), column = g.across.source(j, v, g.width);
                 if (row == window::outside || column == window::outside) continue;
-                sum = static_cast<T>(sum + x[((n * g.channels + c) * g.height + row) * g.width + column] *
+                sum = static_cast<T>(sum + x[((n * g.channels + first + c) * g.height + row) * g.width + column] *
                                                dy[((n * g.filters + f) * rows + i) * columns + j]);
               }
-          dweights[((f * g.channels + c) * g.down.size + u) * g.across.size + v] = sum;  // (F, C, K, K)
+          dweights[((f * group + c) * g.down.size + u) * g.across.size + v] = sum;  // (F, C, K, K)
         }
 }
 

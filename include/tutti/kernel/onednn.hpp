@@ -1,4 +1,5 @@
 #pragma once
+#include <tutti/kernel/onednn_batch_norm.hpp>
 #include <tutti/kernel/onednn_convolution.hpp>
 #include <tutti/kernel/onednn_dense.hpp>
 #include <tutti/kernel/onednn_pool.hpp>
@@ -16,6 +17,8 @@ struct onednn_backend {
   using convolution = onednn::convolution;
   using dense = onednn::dense;
   using max_pool = onednn::max_pool;
+  using average_pool = onednn::average_pool;
+  using batch_norm = onednn::batch_norm;
   using relu = onednn::relu;
 
   static void copy(context& c, const tensor& from, tensor& into) { onednn::copy(c, from, into); }

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <unordered_map>
 
 #include <tutti/kernel/onednn_context.hpp>
 #include <tutti/kernel/onednn_relu.hpp>
@@ -10,6 +11,7 @@ namespace tutti::onednn {
 struct layer_request {
   memory_format x;                       ///< what the layer before gives
   std::optional<memory_format> weights;  ///< the parameter's format; chosen by the layer where it has none yet
+  bool bias = true;                      ///< where there is none, none is read and none gets a gradient
   bool relu = false;                     ///< y = max(·, 0) in the same pass
   bool train = true;                     ///< backward will be called
   bool input_gradient = true;            ///< and dx is wanted
@@ -30,10 +32,11 @@ class layer_with_weights {
 
   void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
     if (empty_) return;
-    forward_.execute(c_->stream(), {{DNNL_ARG_SRC, forward_x_.in(*c_, x)},
-                                    {DNNL_ARG_WEIGHTS, forward_w_.in(*c_, w)},
-                                    {DNNL_ARG_BIAS, b.memory()},
-                                    {DNNL_ARG_DST, y.memory()}});
+    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, forward_x_.in(*c_, x)},
+                                                    {DNNL_ARG_WEIGHTS, forward_w_.in(*c_, w)},
+                                                    {DNNL_ARG_DST, y.memory()}};
+    if (bias_) arguments.emplace(DNNL_ARG_BIAS, b.memory());
+    forward_.execute(c_->stream(), arguments);
     c_->stream().wait();
   }
 
@@ -41,7 +44,8 @@ class layer_with_weights {
   void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
     if (empty_) {
       for (float& value : dw.stored()) value = 0;
-      for (float& value : db.stored()) value = 0;
+      if (bias_)
+        for (float& value : db.stored()) value = 0;
       return;
     }
     if (relu_) mask_(*c_, y, dy);
@@ -51,10 +55,11 @@ class layer_with_weights {
                                    {DNNL_ARG_DIFF_SRC, data_x_.out(*dx)}});
       data_x_.done(*c_, *dx);
     }
-    gradient_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, gradient_y_.in(*c_, dy)},
-                                     {DNNL_ARG_SRC, gradient_x_.in(*c_, x)},
-                                     {DNNL_ARG_DIFF_WEIGHTS, gradient_w_.out(dw)},
-                                     {DNNL_ARG_DIFF_BIAS, db.memory()}});
+    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_DIFF_DST, gradient_y_.in(*c_, dy)},
+                                                    {DNNL_ARG_SRC, gradient_x_.in(*c_, x)},
+                                                    {DNNL_ARG_DIFF_WEIGHTS, gradient_w_.out(dw)}};
+    if (bias_) arguments.emplace(DNNL_ARG_DIFF_BIAS, db.memory());
+    gradient_.execute(c_->stream(), arguments);
     gradient_w_.done(*c_, dw);
     c_->stream().wait();
   }
@@ -62,7 +67,7 @@ class layer_with_weights {
  protected:
   /// What a layer is before its primitives are made, and stays where the batch is empty.
   layer_with_weights(context& c, const layer_request& r, bool empty, memory_format plain_weights, memory_format plain_y)
-      : c_(&c), empty_(empty), relu_(r.relu), weights_(r.weights.value_or(plain_weights)), y_(plain_y) {}
+      : c_(&c), empty_(empty), bias_(r.bias), relu_(r.relu), weights_(r.weights.value_or(plain_weights)), y_(plain_y) {}
 
   /// Makes the primitives. `forward_of`, `data_of` and `gradient_of` describe
   /// one each from the formats of x, weights and y; the `any` formats leave
@@ -105,7 +110,7 @@ class layer_with_weights {
 
  private:
   context* c_;
-  bool empty_, relu_;
+  bool empty_, bias_, relu_;
   memory_format weights_, y_;
   relu_mask mask_;
   Forward forward_;

@@ -15,27 +15,27 @@ using pooling_backward = dnnl::pooling_backward;
 #endif
 }  // namespace detail
 
-/// The primitives of one max pooling, for one shape; keeps what won for backward.
-class max_pool {
+/// The primitives of one pooling, for one shape; keeps for backward which input won, if one did.
+template <dnnl::algorithm Algorithm>
+class pool {
  public:
-  max_pool(context& c, const pool_geometry& g, const memory_format& x, bool train) : c_(&c), empty_(g.batch == 0) {
+  pool(context& c, const pool_geometry& g, const memory_format& x, bool train) : c_(&c), empty_(g.batch == 0) {
     const shape y_shape{
         {"batch", g.batch}, {"channels", g.channels}, {"height", g.out_height()}, {"width", g.out_width()}};
     y_ = memory_format::row_major(y_shape);
     if (empty_) return;
-    const auto greatest = dnnl::algorithm::pooling_max;
     const auto stride = dims_of(g.down.stride, g.across.stride), size = dims_of(g.down.size, g.across.size),
                low = dims_of(g.down.pad_low, g.across.pad_low), high = dims_of(g.down.pad_high, g.across.pad_high),
                dilation = dims_of(g.down.dilation - 1, g.across.dilation - 1);
     auto forward = describe<detail::pooling_forward>(
         c, dnnl::primitive_attr(), train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
-        greatest, x.description(), any_of(memory_format::dims(y_shape)), stride, size, dilation, low, high);
+        Algorithm, x.description(), any_of(memory_format::dims(y_shape)), stride, size, dilation, low, high);
     y_ = memory_format(forward.dst_desc());
     forward_ = detail::pooling_forward(forward);
     if (!train) return;
     workspace_ = dnnl::memory(forward.workspace_desc(), c.engine());
     backward_ = detail::pooling_backward(describe_backward<detail::pooling_backward>(
-        c, forward, greatest, x.description(), y_.description(), stride, size, dilation, low, high));
+        c, forward, Algorithm, x.description(), y_.description(), stride, size, dilation, low, high));
     train_ = true;
   }
 
@@ -64,5 +64,8 @@ class max_pool {
   detail::pooling_forward forward_;
   detail::pooling_backward backward_;
 };
+
+using max_pool = pool<dnnl::algorithm::pooling_max>;
+using average_pool = pool<dnnl::algorithm::pooling_avg_include_padding>;
 
 }  // namespace tutti::onednn

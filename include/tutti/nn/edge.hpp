@@ -39,7 +39,7 @@ class edge {
     const operand_plan& x = plan.operations[i].operands[k];
     const tensor_plan& t = plan.tensors[tensor_];
     own_ = read_ = block_of(o.x, x.at, on.shape(), on.rank());
-    if (o.what == operation_kind::convolution || o.what == operation_kind::pool) make_halo(on, o, plan.operations[i]);
+    if (slides(o.what)) make_halo(on, o, plan.operations[i]);
     if (!x.forward.empty()) there_.emplace(on, o.x, t.lies, x.at);
     if (!x.backward.empty()) back_.emplace(on, o.x, x.gradient, t.gradient);
     if (!there_ && !halo_) return;

@@ -9,7 +9,8 @@
 
 namespace tutti {
 
-/// Convolution or dense layer: weights and bias, by a kernel of the backend.
+/// Convolution or dense layer: weights, and bias if there is one, by a kernel of the
+/// backend.
 ///
 /// Where what it sums is cut, every rank makes a summand, and one of them adds the
 /// bias. Where windows see padding only, or nothing is left to sum, the result is the
@@ -21,17 +22,18 @@ class local_layer : public local_operation<Backend> {
 
  public:
   template <class Geometry>
-  local_layer(const local_request<Backend>& r, const Geometry& g) : base(r), relu_(r.relu), made_(r.made) {
+  local_layer(const local_request<Backend>& r, const Geometry& g) : base(r), bias_(r.what.has_bias()), relu_(r.relu), made_(r.made) {
     this->reads_x_ = true;
     this->reads_y_ = this->changes_dy_ = r.relu && r.train();
     for (int axis = 0; axis < r.on.shape().axes(); ++axis)
-      if (r.plan.made.partial_on(axis) && r.on.shape().coordinate(r.on.rank(), axis) != 0)
+      if (bias_ && r.plan.made.partial_on(axis) && r.on.shape().coordinate(r.on.rank(), axis) != 0)
         no_bias_.emplace(r.context, this->stored_[1]);
     if (no_bias_) clear(*no_bias_);
     if (r.idle()) return;
     kernel_.emplace(r.context, g,
                     typename Backend::layer_request{.x = r.x[0],
                                                     .weights = r.stored.empty() ? std::nullopt : r.stored[0],
+                                                    .bias = bias_,
                                                     .relu = r.relu,
                                                     .train = r.train(),
                                                     .input_gradient = r.input_gradient});
@@ -40,17 +42,17 @@ class local_layer : public local_operation<Backend> {
   }
 
   void forward(const operands& x, tensors& w, tensor& y) override {
-    tensor& bias = no_bias_ ? *no_bias_ : w[1];
+    tensor& bias = !bias_ ? none_ : no_bias_ ? *no_bias_ : w[1];
     if (kernel_) return kernel_->forward(*x[0], w[0], bias, y);
     std::size_t e = 0;
-    for (element& value : y.stored()) value = bent(bias.stored()[filter(e++)]);
+    for (element& value : y.stored()) value = bias_ ? bent(bias.stored()[filter(e++)]) : element{};
   }
 
   void backward(const operands& x, tensors& w, tensor& y, tensor& dy, const operands& dx, tensors& dw) override {
-    if (kernel_) return kernel_->backward(*x[0], w[0], y, dy, dx[0], dw[0], dw[1]);
+    if (kernel_) return kernel_->backward(*x[0], w[0], y, dy, dx[0], dw[0], bias_ ? dw[1] : none_);
     if (dx[0]) clear(*dx[0]);
     for (tensor& each : dw) clear(each);
-    for (std::size_t e = 0; e < dy.stored().size(); ++e) {
+    for (std::size_t e = 0; bias_ && e < dy.stored().size(); ++e) {
       if (relu_ && !(element{} < y.stored()[e])) continue;
       element& sum = dw[1].stored()[filter(e)];
       sum = static_cast<element>(sum + dy.stored()[e]);
@@ -65,7 +67,8 @@ class local_layer : public local_operation<Backend> {
     for (element& value : t.stored()) value = element{};
   }
 
-  bool relu_;
+  bool bias_, relu_;
+  tensor none_{};
   block made_;
   std::optional<Kernel> kernel_{};
   std::optional<tensor> no_bias_{};
@@ -92,6 +95,8 @@ class local_convolution : public local_layer<Backend, typename Backend::convolut
   static convolution_geometry geometry(const local_request<Backend>& r) {
     convolution_geometry g = sliding_geometry<convolution_geometry>(r);
     g.filters = r.made[1].count;
+    // Pieces of filters are whole groups.
+    g.groups = r.what.groups > 1 ? g.filters / (r.what.y[1].size / r.what.groups) : 1;
     return g;
   }
 };

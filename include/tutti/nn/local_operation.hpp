@@ -1,5 +1,7 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -11,6 +13,21 @@ namespace tutti {
 
 enum class purpose : std::uint8_t { training, evaluation };
 
+/// Means and variances of a batch norm's channels that this rank has, as training goes on.
+template <class T>
+struct running_statistics {
+  std::vector<T> mean{}, variance{};
+};
+
+/// What all passes of a model have in common and no optimiser changes: what a
+/// checkpoint holds beside the parameters.
+template <class T>
+struct pass_state {
+  std::uint64_t seed = 0;   ///< of what is dropped
+  std::uint32_t step = 0;   ///< forward passes of training so far
+  std::map<std::size_t, running_statistics<T>> norms{};  ///< by operation
+};
+
 /// What one rank is to compute of an operation, as the plan says.
 template <class Backend>
 struct local_request {
@@ -20,6 +37,8 @@ struct local_request {
   process_mesh& on;                 ///< for what an operation adds up between ranks inside of itself
   const tensor_operation& what;
   const operation_plan& plan;
+  std::size_t number = 0;           ///< of the operation in its network
+  pass_state<typename Backend::element>* state = nullptr;  ///< of batch norm and dropout, which need it
   std::vector<block> read{};        ///< of each operand, halo included, in the numbers of the whole tensor
   block made{};                     ///< of the result
   std::vector<shape> dims{};        ///< each operand's sizes as they lie: pictures, where a flatten has but renamed them

@@ -1,6 +1,8 @@
 #pragma once
 #include <memory>
 
+#include <tutti/nn/local_batch_norm.hpp>
+#include <tutti/nn/local_dropout.hpp>
 #include <tutti/nn/local_elementwise.hpp>
 #include <tutti/nn/local_layer.hpp>
 #include <tutti/nn/local_pool.hpp>
@@ -14,8 +16,11 @@ std::unique_ptr<local_operation<Backend>> make_local(const local_request<Backend
   switch (r.what.what) {
     case operation_kind::convolution: return std::make_unique<local_convolution<Backend>>(r);
     case operation_kind::dense: return std::make_unique<local_dense<Backend>>(r);
-    case operation_kind::pool: return std::make_unique<local_pool<Backend>>(r);
+    case operation_kind::pool: return std::make_unique<local_pool<Backend, typename Backend::max_pool>>(r);
+    case operation_kind::average_pool: return std::make_unique<local_pool<Backend, typename Backend::average_pool>>(r);
+    case operation_kind::batch_norm: return std::make_unique<local_batch_norm<Backend>>(r);
     case operation_kind::pointwise: return std::make_unique<local_relu<Backend>>(r);
+    case operation_kind::dropout: return std::make_unique<local_dropout<Backend>>(r);
     case operation_kind::add: return std::make_unique<local_sum<Backend>>(r);
     case operation_kind::flatten: return std::make_unique<local_flatten<Backend>>(r);
     case operation_kind::average_pool:

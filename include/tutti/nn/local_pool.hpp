@@ -5,8 +5,8 @@
 
 namespace tutti {
 
-/// Max pooling. Windows that see padding only make 0.
-template <class Backend>
+/// Pooling, max or average. Windows that see padding only make 0.
+template <class Backend, class Kernel>
 class local_pool : public local_operation<Backend> {
   using base = local_operation<Backend>;
   using typename base::element, typename base::tensor, typename base::tensors, typename base::operands;
@@ -30,7 +30,7 @@ class local_pool : public local_operation<Backend> {
   }
 
  private:
-  std::optional<typename Backend::max_pool> kernel_{};
+  std::optional<Kernel> kernel_{};
 };
 
 }  // namespace tutti

@@ -24,7 +24,7 @@ class sharded_model {
   /// be. Both `c` and `on` must outlive the model. Initial parameters depend on the
   /// seed alone, not on mesh or layout.
   sharded_model(context& c, process_mesh& on, const network& net, const layout& rules, const model_options& o = {})
-      : context_(&c), on_(&on), network_(net), layout_(rules), whole_(parameters_of(net)) {
+      : context_(&c), on_(&on), network_(net), layout_(rules), whole_(parameters_of(net)), state_{.seed = o.seed} {
     const network_plan& plan = made_for(o.usual_batch > 0 ? o.usual_batch : 1, purpose::training).plan;
     std::vector<parameter> mine = whole_;
     for (std::size_t i = 0; i < plan.operations.size(); ++i)
@@ -62,6 +62,9 @@ class sharded_model {
   /// For each parameter the axes, bit a for axis a, over which this rank's gradient is
   /// a summand; the store is grouped by them.
   const std::vector<unsigned>& sums() const { return sums_; }
+
+  /// What else there is of it: this rank's part of running statistics, and how many steps were done.
+  pass_state<element>& state() { return state_; }
 
   const network_plan& plan_for(std::size_t batch) { return made_for(batch, purpose::training).plan; }
   /// What runs a batch of this size, of all ranks together; made at the first
@@ -136,7 +139,7 @@ class sharded_model {
     const operation_list operations = operations_of(network_, batch);
     auto made = std::make_unique<planned>(
         planned{batch, why, plan_network(operations, layout_, on_->shape(), {.element = sizeof(element)}), nullptr});
-    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_);
+    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_, state_);
     passes_.push_back(std::move(made));
     return *passes_.back();
   }
@@ -157,6 +160,7 @@ class sharded_model {
   std::vector<placed> placed_{};
   std::vector<unsigned> sums_{};
   typename sharded_pass<Backend>::formats formats_{};
+  pass_state<element> state_;
   parameter_store<element> store_;
   std::vector<std::vector<tensor>> values_, gradients_;
   std::vector<std::unique_ptr<planned>> passes_;

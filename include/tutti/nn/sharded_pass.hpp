@@ -23,9 +23,10 @@ class sharded_pass {
   /// The formats of each operation's parameters, where they are settled.
   using formats = std::vector<std::vector<std::optional<format>>>;
 
-  /// Collective. Settles the formats that are still open. `c` and `on` must outlive it.
-  sharded_pass(context& c, process_mesh& on, const operation_list& net, const network_plan& plan, purpose why, formats& settled)
-      : memory_(c, on), why_(why), tensors_(plan.tensors.size()) {
+  /// Collective. Settles the formats that are still open. `c`, `on` and `state` must outlive it.
+  sharded_pass(context& c, process_mesh& on, const operation_list& net, const network_plan& plan, purpose why, formats& settled,
+               pass_state<element>& state)
+      : memory_(c, on), why_(why), state_(&state), tensors_(plan.tensors.size()) {
     for (std::size_t t = 0; t < tensors_.size(); ++t) uses_.push_back(0);
     for (const tensor_operation& o : net.all())
       for (std::size_t input : o.inputs) ++uses_[input];
@@ -37,7 +38,7 @@ class sharded_pass {
     settled.resize(net.all().size());
     for (std::size_t i = 0, last; i < net.all().size(); i = last + 1) {
       last = fuses_relu(net, plan, i) ? i + 1 : i;
-      stages_.emplace_back(c, memory_, on, net, plan, i, last, why, settled[i], tensors_);
+      stages_.emplace_back(c, memory_, on, net, plan, i, last, why, settled[i], state, tensors_);
       tensors_[last + 1].spare &= uses_[last + 1] == 1;
       const auto& stored = stages_.back().local().stored();
       settled[i].assign(stored.begin(), stored.end());
@@ -67,6 +68,7 @@ class sharded_pass {
   /// Collective. `values` holds this rank's part of every parameter, by operation and
   /// parameter, in the settled formats.
   void forward(std::vector<std::vector<tensor>>& values) {
+    state_->step += why_ == purpose::training;
     for (stage<Backend>& s : stages_) s.forward(memory_, values[s.operation()]);
     memory_.copy(tensors_.back().value, output_);
   }
@@ -91,7 +93,7 @@ class sharded_pass {
   // Operation i + 1 is a ReLU on what i makes, which nobody else uses, and no move
   // stands between them.
   bool fuses_relu(const operation_list& net, const network_plan& plan, std::size_t i) const {
-    if (i + 1 >= net.all().size() || !contracts(net.all()[i].what)) return false;
+    if (i + 1 >= net.all().size() || !(contracts(net.all()[i].what) || net.all()[i].what == operation_kind::batch_norm)) return false;
     const tensor_operation& next = net.all()[i + 1];
     if (next.what != operation_kind::pointwise || next.inputs[0] != i + 1 || uses_[i + 1] != 1) return false;
     const operation_plan &here = plan.operations[i], &there = plan.operations[i + 1];
@@ -100,6 +102,7 @@ class sharded_pass {
 
   workspace<Backend> memory_;
   purpose why_;
+  pass_state<element>* state_;
   std::vector<std::size_t> uses_{};
   std::vector<held_tensor> tensors_;
   std::vector<stage<Backend>> stages_{};

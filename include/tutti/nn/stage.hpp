@@ -41,11 +41,12 @@ class stage {
 
   /// Operation `first` of the network, and those up to `last` that are fused into it.
   stage(typename Backend::context& c, workspace<Backend>& memory, process_mesh& on, const operation_list& net, const network_plan& plan,
-        std::size_t first, std::size_t last, purpose why, const formats& stored, std::vector<held_tensor>& tensors)
+        std::size_t first, std::size_t last, purpose why, const formats& stored, pass_state<typename Backend::element>& state,
+        std::vector<held_tensor>& tensors)
       : operation_(first), makes_(last + 1) {
     const tensor_operation& o = net.all()[first];
     const operation_plan& mine = plan.operations[first];
-    local_request<Backend> request{.context = c, .on = on, .what = o, .plan = mine, .stored = stored, .relu = last > first, .why = why};
+    local_request<Backend> request{.context = c, .on = on, .what = o, .plan = mine, .number = first, .state = &state, .stored = stored, .relu = last > first, .why = why};
     request.made = block_of(o.y, mine.made, on.shape(), on.rank());
     held_tensor& made = tensors[makes_];
     made.wanted = !o.parameters.empty();
