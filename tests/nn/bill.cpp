@@ -102,9 +102,10 @@ void check(const network& net, std::size_t batch, const layout_case& one, totals
 /// A skip that is projected, a window that leaves some rows out, and uneven pieces.
 network residual() {
   network net({{"channels", 3}, {"height", 11}, {"width", 7}});
-  net.convolution("conv1", {.filters = 6, .kernel = 3, .padding = 1}).relu("relu1");
+  net.convolution("conv1", {.filters = 6, .kernel = 3, .padding = 1}).batch_norm("norm1").relu("relu1");
   net.convolution("conv2s", {.filters = 5, .stride = 2}).from("relu1");
-  net.convolution("conv2a", {.filters = 6, .kernel = 3, .stride = 2, .padding = 1}).relu("relu2").convolution("conv2b", {.filters = 5, .kernel = 3, .padding = 1});
+  net.convolution("conv2a", {.filters = 6, .kernel = 3, .stride = 2, .padding = 1}).relu("relu2");
+  net.convolution("conv2b", {.filters = 5, .kernel = 3, .padding = 1}).batch_norm("norm2b");
   return net.sum("sum2", "conv2s").relu("relu3").flatten().dense("dense", {.units = 4});
 }
 
