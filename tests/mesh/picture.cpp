@@ -34,20 +34,20 @@ bool well_formed(const std::string& xml) {
   return open.empty();
 }
 
-struct piece {
+struct drawn_piece {
   double x, y, width, height;
   std::string colour;
 };
 
 /// The pieces of every square of a kind.
-std::vector<std::vector<piece>> squares(const std::string& svg, const std::string& kind) {
-  std::vector<std::vector<piece>> all;
+std::vector<std::vector<drawn_piece>> squares(const std::string& svg, const std::string& kind) {
+  std::vector<std::vector<drawn_piece>> all;
   const std::string begin = "<g class=\"" + kind + "\">";
   for (std::size_t at = 0; (at = svg.find(begin, at)) != std::string::npos; at += begin.size()) {
     all.emplace_back();
     const std::string group = svg.substr(at, svg.find("</g>", at) - at);
     for (std::size_t r = 0; (r = group.find("<rect", r)) != std::string::npos; ++r) {
-      piece p{};
+      drawn_piece p{};
       char colour[64] = {};
       REQUIRE(std::sscanf(group.c_str() + r, "<rect x=\"%lf\" y=\"%lf\" width=\"%lf\" height=\"%lf\" fill=\"%63[^\"]\"", &p.x, &p.y, &p.width,
                           &p.height, colour) == 5);
@@ -65,7 +65,7 @@ std::string drawn_network(const operation_list& net, const char* rules, const me
 
 }  // namespace
 
-TEST_CASE("in a picture each rank has one piece of each tensor, pieces do not overlap, and a square's add up to it") {
+TEST_CASE("in a picture each rank has one drawn_piece of each tensor, pieces do not overlap, and a square's add up to it") {
   const struct {
     const char* on;
     const char* rules;
@@ -83,13 +83,13 @@ TEST_CASE("in a picture each rank has one piece of each tensor, pieces do not ov
     for (const char* kind : {"values", "weights"}) {
       std::vector<std::string> in_row;  // the colours of one row
       double row = -1;
-      for (const std::vector<piece>& square : squares(svg, kind)) {
+      for (const std::vector<drawn_piece>& square : squares(svg, kind)) {
         double area = 0, left = 1e9, right = 0, top = 1e9, bottom = 0;
-        for (const piece& a : square) {
+        for (const drawn_piece& a : square) {
           area += a.width * a.height;
           left = std::min(left, a.x), right = std::max(right, a.x + a.width);
           top = std::min(top, a.y), bottom = std::max(bottom, a.y + a.height);
-          for (const piece& b : square)
+          for (const drawn_piece& b : square)
             if (&a != &b)
               CHECK((a.x + a.width <= b.x + 0.01 || b.x + b.width <= a.x + 0.01 || a.y + a.height <= b.y + 0.01 || b.y + b.height <= a.y + 0.01));
         }
@@ -99,7 +99,7 @@ TEST_CASE("in a picture each rank has one piece of each tensor, pieces do not ov
           if (row >= 0) CHECK(in_row.size() == static_cast<std::size_t>(on.size()));
           in_row.clear(), row = top;
         }
-        for (const piece& a : square) {
+        for (const drawn_piece& a : square) {
           for (const std::string& other : in_row) CHECK(other != a.colour);
           in_row.push_back(a.colour);
         }

@@ -69,29 +69,27 @@ struct paragraph {
   std::string label, text;
 };
 
-/// Paragraphs; where some follow each other again with nothing but other labels, once.
-inline std::string without_repeats(const std::vector<paragraph>& all) {
-  std::string text;
-  for (std::size_t i = 0; i < all.size();) {
-    // Of all that begins to repeat here, what covers most.
-    std::size_t period = 1, same = 0;
-    for (std::size_t p = 2, covered = 0; p <= (all.size() - i) / 2; ++p) {
-      std::size_t alike = 0;
-      while (i + p + alike < all.size() && all[i + alike].text == all[i + p + alike].text) ++alike;
-      if (alike < p || alike / p * p <= covered) continue;
-      covered = alike / p * p;
-      period = p, same = alike;
+/// Paragraphs `from` to `to`; where some follow each other again with nothing but other
+/// labels, once: of all that repeat first those that cover most.
+inline std::string without_repeats(const std::vector<paragraph>& all, std::size_t from, std::size_t to) {
+  std::size_t begin = from, period = 0, covered = 0;
+  for (std::size_t p = 2; 2 * p <= to - from; ++p)
+    for (std::size_t i = from, same = 0; i + p < to; i += same + 1) {
+      for (same = 0; i + p + same < to && all[i + same].text == all[i + p + same].text;) ++same;
+      if (same / p * p <= covered) continue;
+      // What repeats ends where something else begins: what is left over stands in front.
+      covered = same / p * p, begin = i + same % p, period = p;
     }
-    const std::size_t times = same / period;
-    // What repeats ends where something else begins: what is left over stands in front.
-    const std::size_t begin = i + (times > 0 ? same % period : 0), end = begin + (times > 0 ? period : 1);
-    for (; i < end; ++i) text += all[i].label + ": " + all[i].text;
-    if (times == 0) continue;
-    i += times * period;
-    text += all[end].label + " to " + all[i - 1].label + ": " + (times > 1 ? format("%zu times ", times) : "") + "as " + all[begin].label +
-            " to " + all[end - 1].label + "\n";
+  std::string text;
+  if (period == 0) {
+    for (std::size_t i = from; i < to; ++i) text += all[i].label + ": " + all[i].text;
+    return text;
   }
-  return text;
+  const std::size_t first = begin + period, end = first + covered;
+  for (std::size_t i = begin; i < first; ++i) text += all[i].label + ": " + all[i].text;
+  text += all[first].label + " to " + all[end - 1].label + ": " + (covered > period ? format("%zu times ", covered / period) : "") + "as " +
+          all[begin].label + " to " + all[first - 1].label + "\n";
+  return without_repeats(all, from, begin) + text + without_repeats(all, end, to);
 }
 
 /// What is sent of what `counts(item)` says.
@@ -111,7 +109,8 @@ inline std::string explain(const operation_list& net, const network_plan& plan, 
   std::vector<detail::paragraph> paragraphs;
   for (std::size_t i = 0; i < net.all().size(); ++i) {
     const tensor_operation& o = net.all()[i];
-    paragraphs.push_back({o.label.text(), text_of(o.x, plan.operations[i].operands[0].at, on) + " → " + text_of(o.y, plan.operations[i].made, on) + "\n"});
+    const std::string several = o.inputs.size() > 1 ? format("%zu of ", o.inputs.size()) : "";
+    paragraphs.push_back({o.label.text(), several + text_of(o.x, plan.operations[i].operands[0].at, on) + " → " + text_of(o.y, plan.operations[i].made, on) + "\n"});
     for (const bill_item& item : b.items) {
       if (item.what.operation != i || item.what.why == cause::parameter_gradient || item.what.why == cause::loss) continue;
       paragraphs.back().text += format("  %s %s, %s: %s\n", is_backward(item.what.why) ? "backward" : "forward ",
@@ -119,7 +118,7 @@ inline std::string explain(const operation_list& net, const network_plan& plan, 
                                        reason_of(item, net, on).c_str());
     }
   }
-  std::string text = format("mesh %s\n", on.axes() > 0 ? on.text().c_str() : "of one rank") + detail::without_repeats(paragraphs);
+  std::string text = format("mesh %s\n", on.axes() > 0 ? on.text().c_str() : "of one rank") + detail::without_repeats(paragraphs, 0, paragraphs.size());
   for (const bill_item& item : b.items)
     if (item.what.why == cause::parameter_gradient || item.what.why == cause::loss)
       text += format("%s: %s, %s: %s\n", item.what.why == cause::loss ? "loss" : "gradients", text_of(item.what, net, plan, on).c_str(),
