@@ -7,7 +7,9 @@
 #include <tutti/kernel/naive_backend.hpp>
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/nn/networks/lenet.hpp>
+#include <tutti/nn/sharded_model.hpp>
 
+#include "../comm/thread_ranks.hpp"
 #include "../kernel/data.hpp"
 
 using namespace tutti;
@@ -66,6 +68,81 @@ TEST_CASE("On whole numbers LeNet by oneDNN is LeNet by the naive kernels, bit f
         CHECK(wrong == 0);
       }
   }
+}
+
+TEST_CASE("Cut over a mesh, LeNet by oneDNN is still that, bit for bit, whatever formats its ranks would choose") {
+  const std::size_t batch = 5;
+  naive_backend<double>::context plain;
+  model<naive_backend<double>> exact(plain, lenet(), {.usual_batch = batch});
+  const auto expected = everything(exact, batch, false);
+  const struct {
+    const char* on;
+    const char* rules;
+    std::size_t usual;
+  } layouts[] = {{"", "", 5},
+                 {"data=2", "batch:data", 5},
+                 {"data=2", "batch:data", 1},  // of which the second rank gets nothing, and would keep weights row-major
+                 {"model=2", "conv*/filters:model,dense*/units:model", 5},
+                 {"rows=3", "conv*/height:rows", 5},
+                 {"p=2", "conv*/batch:p,dense*/units:p", 5}};
+  for (const auto& one : layouts) {
+    CAPTURE(std::string(one.rules));
+    const mesh m = mesh::parse(one.on);
+    std::size_t wrong = 0;
+    thread_ranks::run(m.size(), [&](communicator& world) {
+      onednn_backend::context c(1);
+      process_mesh on(world, m);
+      sharded_model<onednn_backend> cut(c, on, lenet(), one.rules, {.usual_batch = one.usual});
+      for (const parameter& p : cut.whole()) cut.write(p.index, whole_numbers<float>(p.dims.elements(), p.index, p.fan_in > 100 ? 16 : 3, true));
+      auto fill = [](const block& held, const shape& all, const std::vector<float>& from, span<float> into) {
+        copy_block(held, block(all), from.data(), held, into.data());
+      };
+      const shape in = batch_of(lenet(), batch), out{{"n", batch}, {"u", 10}};
+      std::size_t different = 0, next = 0;
+      auto compare = [&](const block& held, const shape& all, const std::vector<float>& found) {
+        std::vector<float> whole(expected.begin() + static_cast<std::ptrdiff_t>(next), expected.begin() + static_cast<std::ptrdiff_t>(next + all.elements()));
+        std::vector<float> mine(held.elements());
+        fill(held, all, whole, mine);
+        different += mine != found;
+        next += all.elements();
+      };
+      for (purpose why : {purpose::evaluation, purpose::training}) {
+        auto& run = cut.pass_for(batch, why);
+        fill(run.input_block(), in, whole_numbers<float>(in.elements(), 50, 2, true), run.input());
+        cut.forward(run);
+        next = 0;
+        compare(run.output_block(), out, {run.output().begin(), run.output().end()});
+      }
+      auto& run = cut.pass_for(batch);
+      fill(run.output_block(), out, whole_numbers<float>(out.elements(), 51, 1, true), run.output_gradient());
+      cut.backward(run);
+      for (const parameter& p : cut.whole()) compare(cut.held_of(p.index), p.dims, cut.read_gradient(p.index));
+      all_reduce(world, span<std::size_t>(&different, 1), plus{});
+      if (world.rank() == 0) wrong = different;
+    });
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("A pass that only evaluates takes less memory, and one that trains less than all tensors and gradients") {
+  thread_ranks::run(1, [](communicator& world) {
+    onednn_backend::context c(1);
+    process_mesh on(world, mesh{});
+    sharded_model<onednn_backend> m(c, on, lenet(), std::string_view(""), {.usual_batch = 32});
+    auto& training = m.pass_for(32);
+    std::size_t all = 0;
+    for (const shape& s : shapes_of(lenet(), 32)) all += s.elements() * sizeof(float);
+    MESSAGE("bytes of a pass over 32 digits: ", training.bytes(), " to train, ", m.pass_for(32, purpose::evaluation).bytes(), " to evaluate, ",
+            all, " of all tensors");
+    CHECK(m.pass_for(32, purpose::evaluation).bytes() < training.bytes());
+    CHECK(training.bytes() < 2 * all);
+    m.forward(training);
+    m.backward(training);
+    const std::size_t before = c.reorders();
+    m.forward(training);
+    m.backward(training);
+    CHECK(c.reorders() - before <= 4);  // of weights, for a convolution's input gradient
+  });
 }
 
 TEST_CASE("From step to step no picture changes its format, and at most each layer's weights do") {

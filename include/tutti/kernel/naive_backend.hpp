@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ struct naive_backend {
     static format row_major(const shape& s) { return format(s.elements()); }
     format row_major() const { return *this; }
     std::size_t stored() const { return elements_; }
+    std::uint64_t fingerprint() const { return elements_; }
     friend bool operator==(const format&, const format&) = default;
 
    private:

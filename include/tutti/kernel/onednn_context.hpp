@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -83,6 +84,25 @@ class memory_format {
       else return d.dims();  // oneDNN 2
     }(description_);
   }
+  /// A number for the order of its elements in memory, the same on all ranks that have the same.
+  std::uint64_t fingerprint() const {
+    std::uint64_t hash = 14695981039346656037u;
+    auto mix = [&](const auto& all, int count) {
+      for (int i = 0; i < count; ++i) hash = (hash ^ static_cast<std::uint64_t>(all[i])) * 1099511628211u;
+    };
+    [&](const auto& d) {
+      if constexpr (requires { d.get_strides(); }) {
+        const auto padded = d.get_padded_dims(), strides = d.get_strides(), sizes = d.get_inner_blks(), along = d.get_inner_idxs();
+        mix(padded, static_cast<int>(padded.size())), mix(strides, static_cast<int>(strides.size()));
+        mix(sizes, static_cast<int>(sizes.size())), mix(along, static_cast<int>(along.size()));
+      } else {  // oneDNN 2
+        const auto& order = d.data.format_desc.blocking;
+        mix(d.data.padded_dims, d.data.ndims), mix(order.strides, d.data.ndims);
+        mix(order.inner_blks, order.inner_nblks), mix(order.inner_idxs, order.inner_nblks);
+      }
+    }(description_);
+    return hash;
+  }
   const dnnl::memory::desc& description() const { return description_; }
   friend bool operator==(const memory_format& a, const memory_format& b) { return a.description_ == b.description_; }
 
@@ -109,8 +129,14 @@ class tensor {
   dnnl::memory memory_;
 };
 
-/// Copies from one format to another.
-inline void copy(context& c, const tensor& from, const tensor& into) {
+/// Copies from one format to another; between tensors of unlike dimensions, such as
+/// pictures and the features that they are, as row-major ones.
+inline void copy(context& c, const tensor& from, tensor& into) {
+  if (from.format().sizes() != into.format().sizes()) {
+    tensor rows(c, from.format().row_major());
+    copy(c, from, rows);
+    return copy(c, tensor(c, into.format().row_major(), rows.stored().data()), into);
+  }
   dnnl::reorder(from.memory(), into.memory())
       .execute(c.stream(), {{DNNL_ARG_FROM, from.memory()}, {DNNL_ARG_TO, into.memory()}});
   c.stream().wait();

@@ -42,6 +42,7 @@ class edge {
     if (slides(o.what)) make_halo(on, o, plan.operations[i]);
     if (!x.forward.empty()) there_.emplace(on, o.x, t.lies, x.at);
     if (!x.backward.empty()) back_.emplace(on, o.x, x.gradient, t.gradient);
+    memory.use(from_);
     if (!there_ && !halo_) return;
     from_rows_ = memory.row_major(from_);
     if (there_ && halo_) arrived_ = memory.add(own_);
@@ -64,7 +65,7 @@ class edge {
     if (halo_ || back_) {
       written_rows_ = memory.row_major(written);
       if (halo_ && back_) given_back_ = memory.add(own_);
-      landed_ = memory.add(into.held);
+      landed_ = memory.add(memory.format_of(into.value).row_major());
       taken = false;
     }
     first_ = into.gradient == nowhere;
@@ -73,6 +74,8 @@ class edge {
       into.gradient = fits && !taken ? landed_ : memory.add(memory.format_of(into.value));
     }
     into_ = into.gradient;
+    memory.use(landed_);
+    memory.use(into_);
   }
   place gradient() const { return written_; }
 

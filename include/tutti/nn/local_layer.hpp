@@ -105,7 +105,11 @@ class local_convolution : public local_layer<Backend, typename Backend::convolut
 template <class Backend>
 class local_dense : public local_layer<Backend, typename Backend::dense> {
  public:
-  explicit local_dense(const local_request<Backend>& r) : local_layer<Backend, typename Backend::dense>(r, geometry(r)) {}
+  explicit local_dense(const local_request<Backend>& r) : local_layer<Backend, typename Backend::dense>(r, geometry(r)) {
+    const shape& x = r.dims[0];  // a rank without samples keeps its weights as the others do
+    if (r.idle() && r.stored.empty() && x.rank() == 4)
+      this->stored_[0] = Backend::format::row_major({{"units", r.local(0)[0].size}, x[1], x[2], x[3]});
+  }
 
  private:
   static dense_geometry geometry(const local_request<Backend>& r) {

@@ -88,7 +88,7 @@ class local_operation {
   bool renames() const { return renames_; }
   /// The operands' gradients are the result's, changed in its memory if at all.
   bool passes_gradient() const { return in_place_ || renames_; }
-  /// Backward needs the operand, and the result, as forward had them.
+  /// Backward needs the operands, and the result, as forward had them.
   bool reads_x() const { return reads_x_; }
   bool reads_y() const { return reads_y_; }
   /// Backward changes the gradient of the result.

@@ -1,9 +1,11 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
+#include <tutti/base/operations.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/nn/initial.hpp>
 #include <tutti/nn/model.hpp>
@@ -25,14 +27,14 @@ class sharded_model {
   /// seed alone, not on mesh or layout.
   sharded_model(context& c, process_mesh& on, const network& net, const layout& rules, const model_options& o = {})
       : context_(&c), on_(&on), network_(net), layout_(rules), whole_(parameters_of(net)), state_{.seed = o.seed} {
-    const network_plan& plan = made_for(o.usual_batch > 0 ? o.usual_batch : 1, purpose::training).plan;
+    const std::size_t usual = o.usual_batch > 0 ? o.usual_batch : 1;
+    const network_plan plan = made_for(usual, purpose::training).plan;
     std::vector<parameter> mine = whole_;
     for (std::size_t i = 0; i < plan.operations.size(); ++i)
       for (std::size_t n = 0; n < plan.operations[i].parameters.size(); ++n) {
         const parameter_plan& w = plan.operations[i].parameters[n];
         parameter& p = mine[placed_.size()];
         p.dims = local_shape(w.dims, w.at, on.shape(), on.rank());
-        p.stored = formats_[i][n]->stored();
         placed_.push_back({.operation = i, .number = n, .plan = w});
       }
     for (const placed& each : placed_) {
@@ -40,6 +42,11 @@ class sharded_model {
       for (int axis = 0; axis < on.shape().axes(); ++axis)
         if (each.plan.gradient.partial_on(axis)) sums_.back() |= 1u << axis;
     }
+    if (agree_on_formats()) {
+      passes_.clear();
+      made_for(usual, purpose::training);
+    }
+    for (parameter& p : mine) p.stored = formats_[placed_[p.index].operation][placed_[p.index].number]->stored();
     store_ = parameter_store<element>(std::move(mine), sums_);
     values_.resize(plan.operations.size()), gradients_.resize(plan.operations.size());
     for (const parameter& p : store_.parameters()) {
@@ -142,6 +149,27 @@ class sharded_model {
     made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_, state_);
     passes_.push_back(std::move(made));
     return *passes_.back();
+  }
+
+  // Ranks that add up a gradient must store it alike. Where kernels chose otherwise (of
+  // uneven parts, on unlike processors) it is row-major. Collective; returns whether
+  // anything changed on any rank.
+  bool agree_on_formats() {
+    std::vector<std::uint64_t> differs(placed_.size() + 1);
+    for (std::size_t index = 0; index < placed_.size(); ++index) {
+      if (sums_of(index) == 0) continue;
+      const std::uint64_t mine = formats_[placed_[index].operation][placed_[index].number]->fingerprint();
+      std::uint64_t bounds[] = {mine, ~mine};
+      all_reduce(on_->over(sums_of(index)), span<std::uint64_t>(bounds, 2), maximum{});
+      differs[index] = bounds[0] != ~bounds[1];
+      differs.back() |= differs[index];
+    }
+    all_reduce(on_->all(), differs, maximum{});
+    for (std::size_t index = 0; index < placed_.size(); ++index) {
+      auto& f = formats_[placed_[index].operation][placed_[index].number];
+      if (differs[index] != 0) f = f->row_major();
+    }
+    return differs.back() != 0;
   }
 
   std::vector<element> part_of(std::size_t index, const std::vector<std::vector<tensor>>& from) {

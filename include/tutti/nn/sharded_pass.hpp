@@ -35,6 +35,7 @@ class sharded_pass {
     input.held = block_of(net.shape_of(0), plan.tensors.front().lies, on.shape(), on.rank());
     input.dims = sizes_of(input.held);
     input.value = memory_.add(input.held);
+    memory_.keep(input.value);
     settled.resize(net.all().size());
     for (std::size_t i = 0, last; i < net.all().size(); i = last + 1) {
       last = fuses_relu(net, plan, i) ? i + 1 : i;
@@ -45,9 +46,12 @@ class sharded_pass {
     }
     held_tensor& output = tensors_.back();
     output_ = memory_.row_major(output.value);
+    memory_.keep(output_);
     if (why == purpose::training) {
+      memory_.at(net.all().size());
       output.gradient = memory_.add(memory_.format_of(output.value));
       output_gradient_ = memory_.row_major(output.gradient);
+      memory_.keep(output_gradient_);
       for (std::size_t s = stages_.size(); s-- > 0;)
         stages_[s].make_way_back(memory_, on, net, plan, s > 0 ? &stages_[s - 1] : nullptr, tensors_);
     }

@@ -44,6 +44,7 @@ class stage {
         std::size_t first, std::size_t last, purpose why, const formats& stored, pass_state<typename Backend::element>& state,
         std::vector<held_tensor>& tensors)
       : operation_(first), makes_(last + 1) {
+    memory.at(first);
     const tensor_operation& o = net.all()[first];
     const operation_plan& mine = plan.operations[first];
     local_request<Backend> request{.context = c, .on = on, .what = o, .plan = mine, .number = first, .state = &state, .stored = stored, .relu = last > first, .why = why};
@@ -85,11 +86,16 @@ class stage {
     held_tensor& made = tensors[makes_];
     backward_ = made.wanted;
     if (!backward_) return;
+    memory.at(2 * net.all().size() - 1 - operation_);
+    if (local_->reads_y()) memory.use(y_);
+    for (const edge<Backend>& e : operands_)
+      if (local_->reads_x()) memory.use(e.value());
     if (made.gradient == nowhere) {  // nobody uses it
       made.gradient = memory.add(memory.format_of(made.value));
       unused_ = made.gradient;
     }
     dy_ = made.gradient;
+    memory.use(dy_);
     const operation_plan& ending = plan.operations[makes_ - 1];
     if (!ending.unsettle.empty()) {
       dy_ = memory.add(local_->y());
@@ -142,6 +148,7 @@ class stage {
       const bool free = e.brings() || tensors[e.tensor()].spare;
       if (!local_->renames() && !(local_->in_place() && free && memory.format_of(e.value()) == local_->y())) continue;
       y_ = e.value();
+      memory.use(y_);
       return free;
     }
     y_ = memory.add(local_->y());

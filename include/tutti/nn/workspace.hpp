@@ -6,6 +6,7 @@
 #include <tutti/device/buffer.hpp>
 #include <tutti/mesh/block.hpp>
 #include <tutti/mesh/process_mesh.hpp>
+#include <tutti/nn/lifetimes.hpp>
 
 namespace tutti {
 
@@ -13,8 +14,9 @@ namespace tutti {
 using place = std::size_t;
 inline constexpr place nowhere = static_cast<place>(-1);
 
-/// The memory of a pass. Its parts ask for places first, each in a format; `make`
-/// then makes all of them at once, where other ranks read what is sent as it lies.
+/// The memory of a pass. Its parts ask for places first, each in a format, and say at
+/// which steps they use them; `make` then makes all of them at once, where other ranks
+/// read what is sent as it lies. What is used at different steps shares memory.
 template <class Backend>
 class workspace {
  public:
@@ -26,26 +28,38 @@ class workspace {
   /// Both must outlive it.
   workspace(context& c, process_mesh& on) : context_(&c), on_(&on) {}
 
+  /// The step that what follows is about.
+  void at(std::size_t step) { step_ = step; }
+
   place add(const format& f) {
-    formats_.push_back(f);
-    return formats_.size() - 1;
+    pieces_.push_back({.what = f, .first = step_, .last = step_});
+    return pieces_.size() - 1;
   }
   place add(const block& row_major) { return add(format::row_major(sizes_of(row_major))); }
-  /// The same tensor row-major: in another place only where it does not lie so.
-  place row_major(place p) { return formats_[p] == formats_[p].row_major() ? p : add(formats_[p].row_major()); }
-  const format& format_of(place p) const { return formats_[p]; }
+  /// What is there is used at this step, from the first one that did until the last one that does.
+  void use(place p) {
+    piece& used = pieces_[p];
+    if (step_ < used.first) used.first = step_;
+    if (step_ > used.last) used.last = step_;
+  }
+  /// It is there at all steps.
+  void keep(place p) { pieces_[p].first = 0, pieces_[p].last = static_cast<std::size_t>(-1); }
+  /// The same tensor row-major: in another place only where it does not lie so. Uses both.
+  place row_major(place p) {
+    use(p);
+    return format_of(p) == format_of(p).row_major() ? p : add(format_of(p).row_major());
+  }
+  const format& format_of(place p) const { return pieces_[p].what; }
 
   void make() {
     // Parts begin where a vector load is aligned.
     constexpr std::size_t line = 64 / sizeof(element) > 0 ? 64 / sizeof(element) : 1;
-    std::vector<std::size_t> begins;
-    std::size_t all = 0;
-    for (const format& f : formats_) {
-      begins.push_back(all);
-      all += (f.stored() + line - 1) / line * line;
-    }
-    memory_ = buffer<element>(on_->all(), all);
-    for (place p = 0; p < formats_.size(); ++p) tensors_.emplace_back(*context_, formats_[p], memory_.data() + begins[p]);
+    std::vector<lifetime> needed;
+    for (const piece& p : pieces_)
+      needed.push_back({.size = (p.what.stored() + line - 1) / line * line, .from = p.first, .to = p.last});
+    const memory_layout laid = lay_out(needed);
+    memory_ = buffer<element>(on_->all(), laid.size);
+    for (place p = 0; p < pieces_.size(); ++p) tensors_.emplace_back(*context_, pieces_[p].what, memory_.data() + laid.begins[p]);
   }
 
   tensor& operator[](place p) { return tensors_[p]; }
@@ -65,9 +79,15 @@ class workspace {
   std::size_t bytes() const { return memory_.size() * sizeof(element); }
 
  private:
+  struct piece {
+    format what;
+    std::size_t first, last;  // steps that use it
+  };
+
   context* context_;
   process_mesh* on_;
-  std::vector<format> formats_{};
+  std::size_t step_ = 0;
+  std::vector<piece> pieces_{};
   buffer<element> memory_{};
   std::vector<tensor> tensors_{};
 };
