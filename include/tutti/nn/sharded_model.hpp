@@ -157,10 +157,10 @@ class sharded_model {
   bool agree_on_formats() {
     std::vector<std::uint64_t> differs(placed_.size() + 1);
     for (std::size_t index = 0; index < placed_.size(); ++index) {
-      if (sums_of(index) == 0) continue;
+      if (sums_[index] == 0) continue;
       const std::uint64_t mine = formats_[placed_[index].operation][placed_[index].number]->fingerprint();
       std::uint64_t bounds[] = {mine, ~mine};
-      all_reduce(on_->over(sums_of(index)), span<std::uint64_t>(bounds, 2), maximum{});
+      all_reduce(on_->over(sums_[index]), span<std::uint64_t>(bounds, 2), maximum{});
       differs[index] = bounds[0] != ~bounds[1];
       differs.back() |= differs[index];
     }
