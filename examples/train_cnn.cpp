@@ -64,7 +64,8 @@ void examine(tutti::process_mesh& mesh, const tutti::network& net, const tutti::
     std::vector<std::size_t> sent{bill.sent().bytes, count_step(model, chosen.batch)};
     all_reduce(world, sent, tutti::plus{});
     said += "rank 0 sends in a step\n" + bill_table(operations, mesh.shape(), bill) +
-            tutti::format("all ranks: %zu B billed, %zu B counted on the links\n", sent[0], sent[1]);
+            tutti::format("its pass holds %zu B\nall ranks: %zu B billed, %zu B counted on the links\n",
+                          model.pass_for(chosen.batch).bytes(), sent[0], sent[1]);
   }
   if (chosen.check) {
     const tutti::check_report found = tutti::check_against_one_rank<tutti::onednn_backend>(cpu, mesh, net, rules, {.batch = chosen.batch, .seed = chosen.seed});

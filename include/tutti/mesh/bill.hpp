@@ -184,7 +184,7 @@ class billing {
 constexpr memory_bill memory_of(const operation_list& net, const network_plan& plan, const mesh& on, rank me, std::size_t element) {
   memory_bill m;
   auto held = [&](const shape& whole, const placement& at) { return block_of(whole, at, on, me).elements(); };
-  std::vector<bool> wanted{false};
+  const std::vector<char> wanted = wanted_gradients(net);
   m.values = held(net.shape_of(0), plan.tensors[0].lies);
   for (std::size_t i = 0; i < net.all().size(); ++i) {
     const tensor_operation& o = net.all()[i];
@@ -194,7 +194,6 @@ constexpr memory_bill memory_of(const operation_list& net, const network_plan& p
     if (!in_place) m.values += held(o.y, p.made);
     if (!p.settle.empty()) m.values += held(o.y, plan.tensors[i + 1].lies);
     if (!p.unsettle.empty()) m.gradients += held(o.y, p.dy);
-    wanted.push_back(!o.parameters.empty());
     for (std::size_t k = 0; k < o.inputs.size(); ++k) {
       const operand_plan& x = p.operands[k];
       std::size_t read = held(o.x, x.at);
@@ -205,8 +204,7 @@ constexpr memory_bill memory_of(const operation_list& net, const network_plan& p
         for (std::size_t r = 0; halo.needed() && r < members.size(); ++r)
           if (members[r] == me) m.scratch += read = halo.read[r].elements();
       }
-      if (!wanted[o.inputs[k]]) continue;
-      wanted.back() = true;
+      if (wanted[o.inputs[k]] == 0) continue;
       if (!in_place && o.what != operation_kind::add) m.gradients += read;
       if (!x.backward.empty()) m.gradients += held(o.x, plan.tensors[o.inputs[k]].gradient);
     }

@@ -93,6 +93,17 @@ constexpr const shape& moved(const step_exchange& e, const operation_list& net) 
   return e.why == cause::operand || e.why == cause::operand_gradient ? o.x : o.y;
 }
 
+/// By tensor, 1 where its gradient leads to a parameter's, and else 0.
+constexpr std::vector<char> wanted_gradients(const operation_list& net) {
+  std::vector<char> wanted(1, 0);
+  for (const tensor_operation& o : net.all()) {
+    bool here = !o.parameters.empty();
+    for (std::size_t input : o.inputs) here = here || wanted[input] != 0;
+    wanted.push_back(here ? 1 : 0);
+  }
+  return wanted;
+}
+
 /// What the loss of a network adds up that ends in logits (batch, classes) and is no
 /// operation of it.
 constexpr std::vector<inner_reduction> loss_reductions(const operation_list& net, const network_plan& plan, const mesh& on, rank r,
@@ -106,13 +117,8 @@ namespace detail {
 
 class listing {
  public:
-  constexpr listing(const operation_list& net, const network_plan& plan, const mesh& on) : net_(net), plan_(plan), on_(on) {
-    wanted_.push_back(false);
-    for (const tensor_operation& o : net.all()) {
-      bool wanted = !o.parameters.empty();
-      for (std::size_t input : o.inputs) wanted = wanted || wanted_[input];
-      wanted_.push_back(wanted);
-    }
+  constexpr listing(const operation_list& net, const network_plan& plan, const mesh& on)
+      : net_(net), plan_(plan), on_(on), wanted_(wanted_gradients(net)) {
     for (std::size_t i = 0; i < net.all().size(); ++i) forward(i);
     if (!net.all().empty()) add_inner(cause::loss, net.all().size() - 1, loss_reductions(net, plan, on, {0}, 1));
     for (std::size_t i = net.all().size(); i-- > 0;) backward(i);
@@ -160,7 +166,7 @@ class listing {
   const operation_list& net_;
   const network_plan& plan_;
   const mesh& on_;
-  std::vector<bool> wanted_{};  // by tensor: whether its gradient leads to a parameter
+  std::vector<char> wanted_;
   std::vector<step_exchange> all_{};
 };
 
