@@ -1,12 +1,16 @@
-// Trains a LeNet that a layout cuts over a mesh of ranks:
+// Trains a convolutional network that a layout cuts over a mesh of ranks:
 //
 //     train_cnn --ranks 4 --mesh data=2,model=2 --layout "batch:data,conv*/filters:model,dense*/units:model"
 //
 // or by a layout's name: data, tensor, spatial, hybrid; auto searches one. --explain
-// says what is moved, and why, and trains nothing.
+// says how layers are cut, what is moved, and why, and --picture draws it, on a mesh of
+// any size; --bill says what is sent, --check what the layout changes beside one rank.
+// These need no data, and train nothing.
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -14,35 +18,31 @@
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
 #include <tutti/mesh/explain.hpp>
-#include <tutti/mesh/search.hpp>
+#include <tutti/mesh/legal.hpp>
+#include <tutti/mesh/named_layout.hpp>
+#include <tutti/mesh/picture.hpp>
 #include <tutti/nn/networks.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
-#include <tutti/train/trainer.hpp>
+#include <tutti/train/check.hpp>
 #include <tutti/train/data_folder.hpp>
 #include <tutti/train/sgd.hpp>
+#include <tutti/train/step_bill.hpp>
+#include <tutti/train/trainer.hpp>
 #include <tutti/tutti.hpp>
 
 namespace {
 
+static_assert(tutti::legal_program<[] { return operations_of(tutti::lenet(), 64); },
+                                   "batch:data,conv*/filters:model,dense*/units:model", "data=2,model=2">);
+
 struct settings {
-  std::string data, mesh, layout = "data", schedule = "steps";
+  std::string model = "lenet", data, mesh, layout = "data", schedule = "steps", picture;
   int epochs = 4;
   std::size_t batch = 64;
   std::uint64_t seed = 1;
   std::size_t crop = 0;
-  bool explain = false, flip = false;
+  bool explain = false, bill = false, check = false, flip = false;
 };
-
-/// The layouts that have names, on the one axis `ranks`; any other text is a layout.
-std::string layout_called(const std::string& name, const tutti::operation_list& net, const tutti::mesh& shape) {
-  if (name == "auto") return search_layout(net.all(), shape).rules;
-  if (name == "data") return "batch:ranks";
-  if (name == "tensor") return "conv*/filters:ranks,dense*/units:ranks";
-  if (name == "spatial") return "conv*/height:ranks";
-  // Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014.
-  if (name == "hybrid") return "conv*/batch:ranks,dense*/units:ranks";
-  return name;
-}
 
 /// What --schedule says, for epochs of so many steps.
 tutti::learning_rate rate_called(const std::string& name, std::size_t steps, int epochs) {
@@ -53,27 +53,67 @@ tutti::learning_rate rate_called(const std::string& name, std::size_t steps, int
   throw tutti::error(tutti::errc::invalid_argument, "--schedule is constant, steps or cosine, and not '" + name + "'");
 }
 
+/// What only plans.
+void show(const tutti::network& network, const tutti::mesh& shape, const settings& chosen) {
+  const tutti::operation_list net = operations_of(network, chosen.batch);
+  const tutti::layout rules = layout_called(chosen.layout, net, shape);
+  const tutti::network_plan plan = plan_network(net, rules, shape);
+  if (!chosen.picture.empty())
+    std::ofstream(chosen.picture) << picture(net, plan, shape, bill(net, plan, shape, {0}, sizeof(float), tutti::chosen_by_model{shape, {}}));
+  if (!chosen.explain) return;
+  std::printf("layout %s\n%.3f s a step by the model\n", rules.text().c_str(), step_seconds(net.all(), plan, shape));
+  std::fputs((cuts_text(net, plan, shape) + explain(net, plan, shape, sizeof(float))).c_str(), stdout);
+}
+
+/// What needs a step or a few.
+void examine(tutti::process_mesh& mesh, const tutti::network& network, const settings& chosen) {
+  tutti::communicator& world = mesh.all();
+  tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
+  const tutti::operation_list net = operations_of(network, chosen.batch);
+  const tutti::layout rules = layout_called(chosen.layout, net, mesh.shape());
+  std::string said;
+  bool passed = true;
+  if (chosen.bill) {
+    tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, network, rules, {.usual_batch = chosen.batch});
+    const tutti::step_bill bill = bill_of(model, chosen.batch);
+    std::vector<std::size_t> sent{bill.sent().bytes, count_step(model, chosen.batch)};
+    all_reduce(world, sent, tutti::plus{});
+    said += "rank 0 sends in a step\n" + bill_table(net, mesh.shape(), bill) +
+            tutti::format("its pass holds %zu B\nall ranks: %zu B billed, %zu B counted on the links\n",
+                          model.pass_for(chosen.batch).bytes(), sent[0], sent[1]);
+  }
+  if (chosen.check) {
+    const tutti::check_report found =
+        tutti::check_against_one_rank<tutti::onednn_backend>(cpu, mesh, network, rules, {.batch = chosen.batch, .seed = chosen.seed});
+    said += found.text();
+    passed = found.passed();
+  }
+  if (world.rank() == 0) std::fputs(said.c_str(), stdout);
+  if (!passed) throw tutti::error(tutti::errc::mismatch, "the check has failed");
+}
+
 void train(tutti::communicator& world, const settings& chosen) {
   const bool speaks = world.rank() == 0;
   const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
-  const tutti::operation_list net = operations_of(tutti::lenet(), chosen.batch);
-  const std::string text = layout_called(chosen.layout, net, shape);
-  const tutti::layout rules{std::string_view(text)};
-  tutti::process_mesh mesh(world, shape);
-  if (chosen.explain) {
-    if (speaks) std::printf("layout %s\n", text.c_str());
-    if (speaks) std::fputs(explain(net, plan_network(net, rules, shape), shape, sizeof(float)).c_str(), stdout);
-    return;
+  const tutti::known_network& known = tutti::network_called(chosen.model);
+  if (speaks) show(known.make(known.usual), shape, chosen);
+  if (chosen.bill || chosen.check) {
+    tutti::process_mesh mesh(world, shape);
+    examine(mesh, known.make(known.usual), chosen);
   }
+  if (chosen.explain || !chosen.picture.empty() || chosen.bill || chosen.check) return;
 
+  tutti::process_mesh mesh(world, shape);
   const tutti::data_sets data = tutti::read_data(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
-  const tutti::learning_rate rate = rate_called(chosen.schedule, (data.training.count + chosen.batch - 1) / chosen.batch, chosen.epochs);
+  const tutti::dataset& of = data.training;
+  const tutti::network net = known.make({.channels = of.channels, .height = of.height, .width = of.width, .classes = of.classes});
+  const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
+  const tutti::learning_rate rate = rate_called(chosen.schedule, (of.count + chosen.batch - 1) / chosen.batch, chosen.epochs);
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
-  tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, tutti::lenet(), rules,
-                                                    {.seed = chosen.seed, .usual_batch = chosen.batch});
+  tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
   tutti::sgd<float> sgd(model.parameters(), {.momentum = 0.9, .weight_decay = 1e-3});
   tutti::bucketed_all_reduce policy(model);
-  tutti::trainer trainer(model, policy, sgd, data.training, {.batch = chosen.batch, .seed = chosen.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate});
+  tutti::trainer trainer(model, policy, sgd, of, {.batch = chosen.batch, .seed = chosen.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate});
   for (int epoch = 0; epoch < chosen.epochs; ++epoch) {
     const tutti::epoch_report did = trainer.train_epoch(static_cast<std::size_t>(epoch));
     const tutti::evaluation_report test = trainer.evaluate(data.test);
@@ -88,17 +128,21 @@ void train(tutti::communicator& world, const settings& chosen) {
 
 int main(int argc, char** argv) {
   settings chosen;
-  tutti::arguments line("train_cnn", "Trains a LeNet on handwritten digits, cut over a mesh by a layout.");
+  tutti::arguments line("train_cnn", "Trains a network on pictures, cut over a mesh by a layout.");
+  line.value("--model", chosen.model, "NAME", "lenet, alexnet, vgg16, resnet18, -34, -50, -101 or -152");
   line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not, or CIFAR-10's binary ones; otherwise the digits that are shipped");
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
   line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");
   line.flag("--explain", chosen.explain, "say what is moved and why, and train nothing");
+  line.value("--picture", chosen.picture, "FILE", "draw who holds what, and what is sent between layers, as SVG, and train nothing");
+  line.flag("--bill", chosen.bill, "say what a step sends, layer by layer, beside what the links count, and the memory it needs");
+  line.flag("--check", chosen.check, "run three steps on random pictures beside one rank, and say the largest difference");
   line.value("--schedule", chosen.schedule, "HOW", "the learning rate falls: constant, steps (by a fifth after each epoch) or cosine");
   line.flag("--flip", chosen.flip, "mirror about half of the training pictures, anew in each epoch");
   line.value("--crop", chosen.crop, "PLACES", "move them by up to so many places each way", std::size_t{0}, std::size_t{32});
-  line.value("--epochs", chosen.epochs, "E", "passes over the training digits", 1, 10000);
-  line.value("--batch", chosen.batch, "B", "digits in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
-  line.value("--seed", chosen.seed, "S", "of the first weights and of the digits' order", std::uint64_t{0}, std::uint64_t{1} << 62);
+  line.value("--epochs", chosen.epochs, "E", "passes over the training pictures", 1, 10000);
+  line.value("--batch", chosen.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
+  line.value("--seed", chosen.seed, "S", "of the first weights and of the pictures' order", std::uint64_t{0}, std::uint64_t{1} << 62);
   if (auto code = line.read(argc, argv)) return *code;
   return tutti::run(argc, argv, [&](tutti::communicator& world) { train(world, chosen); });
 }

@@ -4,7 +4,10 @@ headers  every public header alone, and all of them together in both orders,
          with warnings as errors; tutti.hpp and what has bodies also as the
          installed packages compile it, with -DTUTTI_COMPILED
 refused  every tests/**/refused/*.cpp: it must not compile, and the compiler
-         must say the text that its first line gives after `// refused: `
+         must say the text that its first line gives after `// refused: `; or,
+         where that is `// refused, each with -DCASE=n:`, what the lines `// n: `
+         after it give, none with more than ten lines before it, and without
+         a word with -DCASE=0
 Headers of an optional part are left out, by name, where the part is not there.
 What is compiled is written to FOLDER, which stays, so that ccache knows it.
 """
@@ -72,24 +75,49 @@ def headers(compiler, root, folder):
     yield from together("backwards", present[::-1])
 
 
+# A sentence in the arguments of a template may come in pieces.
+PIECES = re.compile(r'"\}, (?:\w+::)*because<[^"]*>\{"')
+BEFORE = 10
+
+
+def cases(path, text):
+    """Each wrong program of a file: its name, its flags, and the sentence; None where there is none."""
+    if one := re.match(r"// refused: (.+)\n", text):
+        yield path, (), one.group(1)
+    elif re.match(r"// refused, each with -DCASE=n:\n", text):
+        yield path, ("-DCASE=0",), ""
+        for case in re.finditer(r"^// (\d+): (.+)$", text, re.M):
+            yield f"{path}, case {case.group(1)}", (f"-DCASE={case.group(1)}",), case.group(2)
+    else:
+        yield path, (), None
+
+
 def refused(compiler, root, folder):
     programs = sorted((root / "tests").glob("**/refused/*.cpp"))
     if not programs:
         yield "no program to refuse"
-    for path in programs:
-        text = path.read_text(encoding="utf-8")
-        name = path.relative_to(root).as_posix()
-        sentence = re.match(r"// refused: (.+)\n", text)
+
+    def one(task):
+        (name, flags, sentence), text = task
+        if sentence is None:
+            return f"{name}: its first line does not say '// refused: ' and the sentence"
+        status, said = compile_text(compiler, root, folder, name, text, *flags)
         if not sentence:
-            yield f"{name}: its first line does not say '// refused: ' and the sentence"
-            continue
-        status, said = compile_text(compiler, root, folder, name, text)
+            return f"{name}: does not compile with -DCASE=0:\n{said}" if status else None
         if status == 0:
-            yield f"{name}: compiles"
-        elif sentence.group(1) not in said:
-            yield f"{name}: refused without saying '{sentence.group(1)}':\n{said}"
-        else:
-            print(f"{name}: refused as it should be")
+            return f"{name}: compiles"
+        said = PIECES.sub(" ", said)
+        if sentence not in said:
+            return f"{name}: refused without saying '{sentence}':\n{said}"
+        if flags and (lines := said[:said.index(sentence)].count("\n")) > BEFORE:
+            return f"{name}: {lines} lines before what is wrong:\n{said}"
+        print(f"{name}: refused as it should be")
+        return None
+
+    tasks = [(case, text) for path in programs for text in [path.read_text(encoding="utf-8")]
+             for case in cases(path.relative_to(root).as_posix(), text)]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from filter(None, pool.map(one, tasks))
 
 
 if __name__ == "__main__":

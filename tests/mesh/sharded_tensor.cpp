@@ -72,6 +72,10 @@ TEST_CASE("a tensor says what it is") {
     text << t;
     if (world.rank() == 1)
       REQUIRE(text.str() == "rank 1 of data=2 holds batch 2 to 3, features 0 to 1 of (batch:data 4, features 2): 4 5 6 7");
+    t.apply([](int x) { return x * x; });
+    REQUIRE(t.values()[1] == (world.rank() == 0 ? 1 : 25));
+    sharded_tensor<int> sum(on, {{"batch", 4}}, placement{}.with_partial(0));
+    REQUIRE_THROWS_WITH_AS(sum.apply([](int x) { return x * x; }), "(batch 4) is a sum over 'data': what is not linear needs it added up first", error);
     if (world.rank() == 0)
       REQUIRE_THROWS_WITH_AS(t.scatter(0, span<const int>(nullptr, 3)), "3 elements are no tensor (batch 4, features 2)", error);
   });

@@ -1,5 +1,6 @@
 // The example that a layout cuts, as people run it.
 #include <cstdio>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -51,4 +52,27 @@ TEST_CASE("what a layout moves is said without data, and what cannot be is refus
   const ranks::ended wrong = run("--ranks 2 --mesh data=3");
   CHECK(wrong.code != 0);
   CHECK(wrong.output.find("the mesh 'data=3' has 3 ranks, and there are 2") != std::string::npos);
+}
+
+TEST_CASE("a step is billed to the byte, checked beside one rank, and drawn, without data") {
+  const ranks::ended billed = run("--ranks 2 --layout tensor --bill --batch 16 --data nowhere");
+  INFO(billed.output);
+  CHECK(billed.code == 0);
+  std::size_t says = 0, counted = 1;
+  const std::size_t at = billed.output.find("all ranks: ");
+  REQUIRE(at != std::string::npos);
+  REQUIRE(std::sscanf(billed.output.c_str() + at, "all ranks: %zu B billed, %zu B counted", &says, &counted) == 2);
+  CHECK(says == counted);
+  CHECK(says > 0);
+  const ranks::ended checked = run("--ranks 2 --layout spatial --check --batch 16 --data nowhere");
+  INFO(checked.output);
+  CHECK(checked.code == 0);
+  CHECK(checked.output.find("PASS\n") != std::string::npos);
+  const std::string file = "drawn_layout.svg";
+  CHECK(run("--ranks 2 --layout hybrid --picture " + file).code == 0);
+  std::ifstream drawn(file);
+  std::string first;
+  CHECK(std::getline(drawn, first));
+  CHECK(first.find("<svg ") == 0);
+  std::remove(file.c_str());
 }

@@ -36,6 +36,13 @@ inline constexpr struct version_number {
 #define TUTTI_BODY inline
 #endif
 
+// How many characters of a text in a template's argument the compiler writes out.
+#if defined(__clang__)
+#define TUTTI_SHOWN_CHARACTERS 31
+#else
+#define TUTTI_SHOWN_CHARACTERS 383
+#endif
+
 /// True under a thread sanitizer.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool under_thread_sanitizer = true;

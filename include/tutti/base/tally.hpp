@@ -21,18 +21,18 @@ class tally {
 struct traffic {
   std::uint64_t messages = 0, bytes = 0;
 
-  void add(std::uint64_t more) { ++messages, bytes += more; }
-  traffic& operator+=(const traffic& other) {
+  constexpr void add(std::uint64_t more) { ++messages, bytes += more; }
+  constexpr traffic& operator+=(const traffic& other) {
     messages += other.messages;
     bytes += other.bytes;
     return *this;
   }
-  traffic& operator-=(const traffic& other) {
+  constexpr traffic& operator-=(const traffic& other) {
     messages -= other.messages;
     bytes -= other.bytes;
     return *this;
   }
-  friend bool operator==(const traffic&, const traffic&) = default;
+  friend constexpr bool operator==(const traffic&, const traffic&) = default;
 };
 
 /// The same, of one thread for any to read.

@@ -87,7 +87,7 @@ namespace detail {
 /// first.
 inline constexpr std::size_t staged_bytes = 16384;
 
-inline chunking cut(const call_shape& c, const team& all, int parts) {
+constexpr chunking cut(const call_shape& c, const team& all, int parts) {
   if (blocked(c.what)) return block_chunking(c.count, blocks_of(c.what, all), parts);
   // Chunks begin on a cache line where there is enough to go round.
   const std::size_t line = 64 / c.element;
@@ -96,7 +96,7 @@ inline chunking cut(const call_shape& c, const team& all, int parts) {
 }
 
 /// Elements in each block, as far as this rank knows them.
-inline std::vector<std::size_t> uneven_blocks(const call_shape& c, const team& all, rank me) {
+constexpr std::vector<std::size_t> uneven_blocks(const call_shape& c, const team& all, rank me) {
   std::vector<std::size_t> blocks(c.counts.begin(), c.counts.end());
   blocks.insert(blocks.end(), c.received.begin(), c.received.end());
   if (!blocks.empty()) return blocks;
@@ -106,7 +106,7 @@ inline std::vector<std::size_t> uneven_blocks(const call_shape& c, const team& a
 }
 
 /// Where chunks begin, in elements, and the last ends.
-inline std::vector<std::size_t> chunk_bounds(const call_shape& c, const team& all, rank me, int parts) {
+constexpr std::vector<std::size_t> chunk_bounds(const call_shape& c, const team& all, rank me, int parts) {
   if (c.uneven) return uneven_bounds(uneven_blocks(c, all, me), parts);
   const chunking cuts = cut(c, all, parts);
   std::vector<std::size_t> bounds;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <tutti/base/error.hpp>
+#include <tutti/base/sentence.hpp>
 
 namespace tutti {
 
@@ -23,6 +24,7 @@ class name {
   }
 
   constexpr std::string_view view() const { return {text_, size_}; }
+  constexpr operator sentence() const { return view(); }  // NOLINT: a name is a word
   std::string text() const { return std::string(view()); }
   friend constexpr bool operator==(const name& a, const name& b) { return a.view() == b.view(); }
 
@@ -93,11 +95,15 @@ class shape {
   }
 
   /// As in `(batch 32, channels 16)`.
-  std::string text() const {
-    std::string all = "(";
-    for (const dimension& d : *this)
-      all += format("%s%s %zu", all.size() > 1 ? ", " : "", d.what.text().c_str(), d.size);
-    return all + ")";
+  std::string text() const { return sentence(*this).text(); }
+  constexpr operator sentence() const {  // NOLINT: what it is in words
+    sentence all("(");
+    for (const dimension& d : *this) {
+      if (&d != begin()) all.put(", ");
+      all.put({"{} {}", {d.what, d.size}});
+    }
+    all.put(")");
+    return all;
   }
 
   friend constexpr bool operator==(const shape& a, const shape& b) {

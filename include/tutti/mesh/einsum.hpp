@@ -1,6 +1,6 @@
 #pragma once
 #include <cstddef>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include <tutti/mesh/move.hpp>
@@ -19,19 +19,18 @@ class einsum {
     for (const shape* operand : {&a, &b})
       for (const dimension& d : *operand) include(*operand, d);
     for (const name& what : result) {
-      if (!over_.has(what))
-        throw error(errc::invalid_argument,
-                    format("the result has a dimension '%s', and neither operand has: %s × %s", what.text().c_str(),
-                           a.text().c_str(), b.text().c_str()));
-      append_once(c_, {what, over_.of(what)});
+      if (!over_.has(what)) refuse("the result has a dimension '{}', and neither operand has: {} and {}", {what, a, b});
+      else if (c_.has(what)) refuse_twice(what);
+      else c_.append({what, over_.of(what)});
     }
     for (const shape* operand : {&a, &b})
       for (const dimension& d : *operand)
         if (!(operand == &a ? b : a).has(d.what) && !c_.has(d.what))
-          throw error(errc::invalid_argument, format("'%s' of %s is neither in the other operand nor in the result: sum it first",
-                                                     d.what.text().c_str(), operand->text().c_str()));
+          refuse("'{}' of {} is neither in the other operand nor in the result: sum it first", {d.what, *operand});
   }
 
+  /// Why this constant cannot be; empty where it can.
+  constexpr const sentence& refused() const { return refused_; }
   constexpr const shape& a() const { return a_; }
   constexpr const shape& b() const { return b_; }
   constexpr const shape& result() const { return c_; }
@@ -56,18 +55,13 @@ class einsum {
     if (times > 1) refuse_twice(d.what);
     if (!over_.has(d.what)) over_.append(d);
     else if (over_.of(d.what) != d.size)
-      throw error(errc::invalid_argument, format("'%s' has %zu places in one operand and %zu in the other",
-                                                 d.what.text().c_str(), over_.of(d.what), d.size));
+      refuse("'{}' has {} places in one operand and {} in the other", {d.what, over_.of(d.what), d.size});
   }
-  static constexpr void append_once(shape& s, const dimension& d) {
-    if (s.has(d.what)) refuse_twice(d.what);
-    s.append(d);
-  }
-  [[noreturn]] static void refuse_twice(const name& what) {
-    throw error(errc::invalid_argument, format("a tensor has two dimensions '%s'", what.text().c_str()));
-  }
+  constexpr void refuse_twice(const name& what) { refuse("a tensor has two dimensions '{}'", {what}); }
+  constexpr void refuse(std::string_view pattern, std::initializer_list<sentence> words = {}) { tutti::refuse(refused_, pattern, words); }
 
   shape a_, b_, c_, over_;
+  sentence refused_{};
 };
 
 /// How a product is done on a mesh: which axis cuts which dimension of its

@@ -3,73 +3,162 @@
 #include <string>
 #include <vector>
 
-#include <tutti/mesh/halo.hpp>
-#include <tutti/mesh/planner.hpp>
+#include <tutti/mesh/bill.hpp>
 
 namespace tutti {
 
-namespace detail {
-
-inline std::string bytes_text(double bytes) {
-  if (bytes < 1024) return format("%.0f B", bytes);
-  if (bytes < 1024.0 * 1024) return format("%.1f KiB", bytes / 1024);
-  return format("%.1f MiB", bytes / (1024.0 * 1024));
+/// As in `1.5 KiB`.
+inline std::string bytes_text(std::size_t bytes) {
+  if (bytes < 1024) return format("%zu B", bytes);
+  const double n = static_cast<double>(bytes);
+  if (bytes < std::size_t{1} << 20) return format("%.1f KiB", n / 1024);
+  return format("%.1f MiB", n / (1024.0 * 1024));
 }
 
-inline std::string reason_of(const move& m, const shape& whole, const mesh& on, const char* what) {
-  auto dimension = [&](int d) { return whole[static_cast<std::size_t>(d)].what.text(); };
-  const std::string axis = on[m.axis].what.text();
-  switch (m.what) {
-    case move_kind::all_gather: return format("%s is needed with all %s", what, dimension(m.from).c_str());
-    case move_kind::all_to_all:
-      return format("%s is needed with all %s, and cut by %s", what, dimension(m.from).c_str(), dimension(m.to).c_str());
-    case move_kind::all_reduce: return format("%s is a sum over %s, needed whole", what, axis.c_str());
-    case move_kind::reduce_scatter:
-      return format("%s is a sum over %s, needed cut by %s", what, axis.c_str(), dimension(m.to).c_str());
-    case move_kind::slice: return format("of %s a part of %s is needed", what, dimension(m.to).c_str());
-    case move_kind::keep_on_first: return format("%s is to be a sum over %s", what, axis.c_str());
-    case move_kind::pad: return format("%s is to be a sum over %s", what, axis.c_str());
+/// What is done: a move as in `all_gather over data: batch`, `halo along height over rows`, or an all-reduce.
+inline std::string text_of(const step_exchange& e, const operation_list& net, const network_plan& plan, const mesh& on) {
+  if (e.is_move()) return text_of(e.by, moved(e, net), on);
+  const std::string axes = on.text_of(e.axes);
+  if (e.why != cause::halo && e.why != cause::halo_gradient) return "all_reduce over " + axes;
+  std::string along;
+  for (std::size_t d : {2u, 3u})
+    if (!plan.operations[e.operation].operands[0].at.axes_of(d).empty())
+      along += (along.empty() ? "" : " and ") + net.all()[e.operation].x[d].what.text();
+  return "halo along " + along + " over " + axes;
+}
+
+/// Why it is done.
+inline std::string reason_of(const bill_item& item, const operation_list& net, const mesh& on) {
+  const step_exchange& e = item.what;
+  const tensor_operation& o = net.all()[e.operation];
+  auto dimension = [&](int d) { return moved(e, net)[static_cast<std::size_t>(d)].what.text(); };
+  const std::string axes = on.text_of(e.axes);
+  std::string what;
+  switch (e.why) {
+    case cause::halo: return format("windows of %zu by %zu places read what others own", o.down.reach(), o.across.reach());
+    case cause::halo_gradient: return "gradients of what was read go back to who owns it";
+    case cause::inner:
+      if (o.what == operation_kind::batch_norm) return "mean and variance of a channel are over all its places";
+      [[fallthrough]];
+    case cause::loss: return e.which == 0 ? "the greatest logit of a sample, of all classes" : "the sum over all classes, and the label's logit";
+    case cause::inner_gradient: return "two sums of a channel's gradients are over all its places";
+    case cause::parameter_gradient: {
+      const std::string first = o.label.text(), last = net.all()[item.gradients.last].label.text();
+      return format("the gradients of %s%s are sums over %s", first.c_str(), first == last ? "" : (" to " + last).c_str(), axes.c_str());
+    }
+    case cause::operand: what = o.inputs.size() > 1 ? format("operand %zu", e.which + 1) : "its operand"; break;
+    case cause::result: what = "its result"; break;
+    case cause::result_gradient: what = "the result's gradient"; break;
+    case cause::operand_gradient: what = o.inputs.size() > 1 ? format("operand %zu's gradient", e.which + 1) : "the operand's gradient"; break;
+  }
+  switch (e.by.what) {
+    case move_kind::all_gather: return what + " is needed with all " + dimension(e.by.from);
+    case move_kind::all_to_all: return what + " is needed with all " + dimension(e.by.from) + ", and cut by " + dimension(e.by.to);
+    case move_kind::all_reduce: return what + " is a sum over " + axes + ", needed whole";
+    case move_kind::reduce_scatter: return what + " is a sum over " + axes + ", needed cut by " + dimension(e.by.to);
+    case move_kind::slice: return "of " + what + " a part of " + dimension(e.by.to) + " is needed";
+    case move_kind::keep_on_first:
+    case move_kind::pad: return what + " is to be a sum over " + axes;
   }
   return {};
 }
 
+namespace detail {
+
+struct paragraph {
+  std::string label, text;
+};
+
+/// Paragraphs `from` to `to`; where some follow each other again with nothing but other
+/// labels, once: of all that repeat first those that cover most.
+inline std::string without_repeats(const std::vector<paragraph>& all, std::size_t from, std::size_t to) {
+  std::size_t begin = from, period = 0, covered = 0;
+  for (std::size_t p = 2; 2 * p <= to - from; ++p)
+    for (std::size_t i = from, same = 0; i + p < to; i += same + 1) {
+      for (same = 0; i + p + same < to && all[i + same].text == all[i + p + same].text;) ++same;
+      if (same / p * p <= covered) continue;
+      // What repeats ends where something else begins: what is left over stands in front.
+      covered = same / p * p, begin = i + same % p, period = p;
+    }
+  std::string text;
+  if (period == 0) {
+    for (std::size_t i = from; i < to; ++i) text += all[i].label + ": " + all[i].text;
+    return text;
+  }
+  const std::size_t first = begin + period, end = first + covered;
+  for (std::size_t i = begin; i < first; ++i) text += all[i].label + ": " + all[i].text;
+  text += all[first].label + " to " + all[end - 1].label + ": " + (covered > period ? format("%zu times ", covered / period) : "") + "as " +
+          all[begin].label + " to " + all[first - 1].label + "\n";
+  return without_repeats(all, from, begin) + text + without_repeats(all, end, to);
+}
+
+/// What is sent of what `counts(item)` says.
+template <class Counts>
+std::string sent_text(const step_bill& b, Counts counts) {
+  const traffic sent = b.sent(counts);
+  return format("%10zu B in %4zu", static_cast<std::size_t>(sent.bytes), static_cast<std::size_t>(sent.messages));
+}
+
 }  // namespace detail
 
-/// In words, what a plan does in one step: how each operation is cut, every move
-/// with the bytes that a rank sends in it, by bandwidth-optimal algorithms and for
-/// sizes that divide, and why it is there. One line each. `element` is in bytes.
-inline std::string explain(const operation_list& net, const network_plan& plan, const mesh& on, std::size_t element) {
-  std::string text = format("mesh %s\n", on.axes() > 0 ? on.text().c_str() : "of one rank");
-  for (std::size_t i = 0; i < plan.operations.size(); ++i) {
+/// In words, what a plan does in one step: how each operation is cut, every exchange
+/// forward and backward with the bytes that the bill's rank sends in it, and why it is
+/// there; at the end all of them, and the memory. Layers that do the same as those
+/// before them are named only.
+inline std::string explain(const operation_list& net, const network_plan& plan, const mesh& on, const step_bill& b) {
+  std::vector<detail::paragraph> paragraphs;
+  for (std::size_t i = 0; i < net.all().size(); ++i) {
     const tensor_operation& o = net.all()[i];
-    const operation_plan& p = plan.operations[i];
-    const std::string label = o.label.text();
-    text += format("%s: %s → %s\n", label.c_str(), text_of(o.x, p.operands[0].at, on).c_str(), text_of(o.y, p.made, on).c_str());
-    auto say = [&](const std::vector<move>& moves, const shape& whole, placement at, const std::string& what) {
-      for (const move& m : moves) {
-        const double bytes = words_of(m, whole, at, on) * static_cast<double>(element);
-        text += format("  %s, %s: %s\n", text_of(m, whole, on).c_str(), detail::bytes_text(bytes).c_str(),
-                       detail::reason_of(m, whole, on, what.c_str()).c_str());
-        at = after(at, m);
-      }
-    };
-    for (std::size_t k = 0; k < o.inputs.size(); ++k)
-      say(p.operands[k].forward, o.x, plan.tensors[o.inputs[k]].lies, "its operand");
-    for (std::size_t d : {2u, 3u}) {
-      const window& w = d == 2 ? o.down : o.across;
-      if (slides(o.what) && !p.operands[0].at.axes_of(d).empty() && (w.reach() > 1 || w.stride > 1))
-        text += format("  halo along %s: a window reads %zu places\n", o.x[d].what.text().c_str(), w.reach());
+    const std::string several = o.inputs.size() > 1 ? format("%zu of ", o.inputs.size()) : "";
+    paragraphs.push_back({o.label.text(), several + text_of(o.x, plan.operations[i].operands[0].at, on) + " → " + text_of(o.y, plan.operations[i].made, on) + "\n"});
+    for (const bill_item& item : b.items) {
+      if (item.what.operation != i || item.what.why == cause::parameter_gradient || item.what.why == cause::loss) continue;
+      paragraphs.back().text += format("  %s %s, %s: %s\n", is_backward(item.what.why) ? "backward" : "forward ",
+                                       text_of(item.what, net, plan, on).c_str(), bytes_text(item.sent.bytes).c_str(),
+                                       reason_of(item, net, on).c_str());
     }
-    say(p.settle, o.y, p.made, "its result");
-    say(p.unsettle, o.y, plan.tensors[i + 1].gradient, "the result's gradient");
-    for (std::size_t k = 0; k < o.inputs.size(); ++k)
-      say(p.operands[k].backward, o.x, p.operands[k].gradient, "the operand's gradient");
-    for (const parameter_plan& w : p.parameters)
-      for (int axis = 0; axis < on.axes(); ++axis)
-        if (w.gradient.partial_on(axis))
-          say({{.what = move_kind::all_reduce, .axis = axis}}, w.dims, w.gradient, "the gradient of " + w.dims.text());
   }
-  return text;
+  std::string text = format("mesh %s\n", on.axes() > 0 ? on.text().c_str() : "of one rank") + detail::without_repeats(paragraphs, 0, paragraphs.size());
+  for (const bill_item& item : b.items)
+    if (item.what.why == cause::parameter_gradient || item.what.why == cause::loss)
+      text += format("%s: %s, %s: %s\n", item.what.why == cause::loss ? "loss" : "gradients", text_of(item.what, net, plan, on).c_str(),
+                     bytes_text(item.sent.bytes).c_str(), reason_of(item, net, on).c_str());
+  const traffic all = b.sent();
+  return text + format("in all: %s in %zu messages; about %s of memory\n", bytes_text(all.bytes).c_str(),
+                       static_cast<std::size_t>(all.messages), bytes_text(b.memory.total()).c_str());
+}
+
+/// The same of rank 0 where all ranks are on one host, for elements of so many bytes.
+inline std::string explain(const operation_list& net, const network_plan& plan, const mesh& on, std::size_t element) {
+  return explain(net, plan, on, bill(net, plan, on, {0}, element, chosen_by_model{on, {}}));
+}
+
+/// The bill as a table: what the rank sends for each layer forward and backward, bytes
+/// and messages, and over which axes; then gradients, loss, all together, and memory.
+inline std::string bill_table(const operation_list& net, const mesh& on, const step_bill& b) {
+  std::string text = format("%-20s %20s %20s  %s\n", "layer", "forward", "backward", "over");
+  auto row = [&](const std::string& label, unsigned axes, auto counts) {
+    text += format("%-20s %s %s%s\n", label.c_str(),
+                   detail::sent_text(b, [&](const bill_item& x) { return counts(x) && !is_backward(x.what.why); }).c_str(),
+                   detail::sent_text(b, [&](const bill_item& x) { return counts(x) && is_backward(x.what.why); }).c_str(),
+                   axes == 0 ? "" : ("  " + on.text_of(axes)).c_str());
+  };
+  auto part = [&](const std::string& label, auto counts) {
+    for (unsigned axes = 1; axes < 1u << on.axes(); ++axes) {
+      auto here = [&](const bill_item& x) { return counts(x) && x.what.axes == axes; };
+      if (b.sent(here).messages > 0) row(label, axes, here);
+    }
+  };
+  for (std::size_t i = 0; i < net.all().size(); ++i)
+    part(net.all()[i].label.text(), [&](const bill_item& x) {
+      return x.what.operation == i && x.what.why != cause::parameter_gradient && x.what.why != cause::loss;
+    });
+  part("loss", [](const bill_item& x) { return x.what.why == cause::loss; });
+  part("gradients", [](const bill_item& x) { return x.what.why == cause::parameter_gradient; });
+  row("all", 0, [](const bill_item&) { return true; });
+  const memory_bill& m = b.memory;
+  return text + format("memory: about %zu B (values %zu, gradients %zu, parameters %zu, scratch %zu)\n", m.total(), m.values, m.gradients,
+                       m.parameters, m.scratch);
 }
 
 }  // namespace tutti

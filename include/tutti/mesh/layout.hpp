@@ -51,7 +51,7 @@ class layout {
   constexpr layout() = default;
   /// Throws `invalid_argument` where the text is no list of rules.
   constexpr layout(std::string_view text) {  // NOLINT: a literal is a layout
-    while (!text.empty()) {
+    while (!text.empty() && refused_.empty()) {
       const std::size_t comma = text.find(',');
       add(text.substr(0, comma));
       if (comma == text.size() - 1) refuse(text, "ends in a comma");
@@ -60,6 +60,8 @@ class layout {
   }
   constexpr layout(const char* text) : layout(std::string_view(text)) {}  // NOLINT: a literal is a layout
 
+  /// Why this constant cannot be; empty where it can.
+  constexpr const sentence& refused() const { return refused_; }
   constexpr const std::vector<layout_rule>& rules() const { return rules_; }
 
   /// As it is read: `batch:data,conv*/filters:model`.
@@ -89,31 +91,32 @@ class layout {
     const std::string_view whole = text;
     layout_rule rule;
     if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
-      if (slash == 0) refuse(whole, "has nothing before the '/'");
+      if (slash == 0) return refuse(whole, "has nothing before the '/'");
       rule.pattern = name(text.substr(0, slash));
       text = text.substr(slash + 1);
     }
     const std::size_t colon = text.find(':');
-    if (colon == std::string_view::npos || colon == 0) refuse(whole, "is no rule such as 'batch:data' or 'conv*/filters:model'");
+    if (colon == std::string_view::npos || colon == 0) return refuse(whole, "is no rule such as 'batch:data' or 'conv*/filters:model'");
     rule.dimension = name(text.substr(0, colon));
     for (text = text.substr(colon + 1); !text.empty();) {
       const std::size_t plus = text.find('+');
       const std::string_view axis = text.substr(0, plus);
-      if (axis.empty() || plus == text.size() - 1) refuse(whole, "has a '+' with no axis beside it");
+      if (axis.empty() || plus == text.size() - 1) return refuse(whole, "has a '+' with no axis beside it");
       for (const name& other : rule.along())
-        if (other.view() == axis) refuse(whole, "names an axis twice");
-      if (rule.cuts == mesh::capacity) refuse(whole, "names more axes than a mesh can have");
+        if (other.view() == axis) return refuse(whole, "names an axis twice");
+      if (rule.cuts == mesh::capacity) return refuse(whole, "names more axes than a mesh can have");
       rule.axes[rule.cuts++] = name(axis);
       text = plus == std::string_view::npos ? std::string_view{} : text.substr(plus + 1);
     }
     rules_.push_back(rule);
   }
 
-  [[noreturn]] static void refuse(std::string_view text, const char* why) {
-    throw error(errc::invalid_argument, format("the layout '%.*s' %s", static_cast<int>(text.size()), text.data(), why));
+  constexpr void refuse(std::string_view text, std::string_view why) {
+    tutti::refuse(refused_, "the layout '{}' {}", {text, why});
   }
 
   std::vector<layout_rule> rules_;
+  sentence refused_{};
 };
 
 }  // namespace tutti

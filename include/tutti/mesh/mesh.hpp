@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tutti/base/error.hpp>
 #include <tutti/kernel/shape.hpp>
@@ -32,14 +33,17 @@ class mesh {
   /// From `data=2,model=2`.
   static constexpr mesh parse(std::string_view text) {
     mesh m;
-    while (!text.empty()) {
+    while (!text.empty() && m.refused_.empty()) {
       const std::size_t comma = text.find(',');
-      m.append(parse_axis(text.substr(0, comma)));
-      if (comma == text.size() - 1) refuse(text, "ends in a comma");
+      m.append_text(text.substr(0, comma));
+      if (comma == text.size() - 1) m.refuse("the mesh '{}' ends in a comma", {text});
       text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
     }
     return m;
   }
+
+  /// Why this constant cannot be; empty where it can.
+  constexpr const sentence& refused() const { return refused_; }
 
   constexpr int axes() const { return static_cast<int>(count_); }
   constexpr const mesh_axis& operator[](int axis) const { return axes_[static_cast<std::size_t>(axis)]; }
@@ -61,12 +65,30 @@ class mesh {
   constexpr rank beside(rank r, int axis, int at) const {
     return {r.value + (at - coordinate(r, axis)) * stride(axis)};
   }
+  /// The ranks that differ from r along a set of axes only (bit a for axis a), in order.
+  constexpr std::vector<rank> beside(rank r, unsigned axes) const {
+    std::vector<rank> found;
+    for (rank other{0}; other.value < size(); ++other.value) {
+      bool among = true;
+      for (int axis = 0; axis < this->axes(); ++axis)
+        among &= (axes >> axis & 1u) != 0 || coordinate(other, axis) == coordinate(r, axis);
+      if (among) found.push_back(other);
+    }
+    return found;
+  }
+  /// Of a set of axes, as in `data and model`.
+  std::string text_of(unsigned axes) const {
+    std::string all;
+    for (int a = 0; a < this->axes(); ++a)
+      if ((axes >> a & 1u) != 0) all += (all.empty() ? "" : " and ") + (*this)[a].what.text();
+    return all;
+  }
 
   /// As in `data=2,model=2`.
-  std::string text() const {
-    std::string all;
-    for (int a = 0; a < axes(); ++a)
-      all += format("%s%s=%d", a > 0 ? "," : "", (*this)[a].what.text().c_str(), (*this)[a].size);
+  std::string text() const { return sentence(*this).text(); }
+  constexpr operator sentence() const {  // NOLINT: what it is in words
+    sentence all;
+    for (int a = 0; a < axes(); ++a) all.put({a > 0 ? ",{}={}" : "{}={}", {(*this)[a].what, (*this)[a].size}});
     return all;
   }
 
@@ -79,30 +101,26 @@ class mesh {
 
  private:
   constexpr void append(const mesh_axis& next) {
-    if (count_ == capacity) throw error(errc::invalid_argument, format("a mesh of more than %zu axes", capacity));
-    if (next.what.view().empty()) throw error(errc::invalid_argument, "an axis of a mesh has no name");
-    if (next.size < 1)
-      throw error(errc::invalid_argument, format("the axis '%s' has %d ranks", next.what.text().c_str(), next.size));
-    if (find(next.what) >= 0)
-      throw error(errc::invalid_argument, format("a mesh has two axes '%s'", next.what.text().c_str()));
+    if (count_ == capacity) return refuse("a mesh of more than {} axes", {capacity});
+    if (next.what.view().empty()) return refuse("an axis of a mesh has no name");
+    if (next.size < 1) return refuse("the axis '{}' has {} ranks", {next.what, next.size});
+    if (find(next.what) >= 0) return refuse("a mesh has two axes '{}'", {next.what});
     axes_[count_++] = next;
   }
 
-  static constexpr mesh_axis parse_axis(std::string_view text) {
+  constexpr void append_text(std::string_view text) {
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos || equals + 1 == text.size())
-      refuse(text, "does not say how many ranks the axis has, as in 'data=2'");
+      return refuse("the mesh '{}' does not say how many ranks the axis has, as in 'data=2'", {text});
     mesh_axis axis{.what = name(text.substr(0, equals)), .size = 0};
     for (char digit : text.substr(equals + 1)) {
-      if (digit < '0' || digit > '9' || axis.size > 100'000'000) refuse(text, "has no number behind the '='");
+      if (digit < '0' || digit > '9' || axis.size > 100'000'000) return refuse("the mesh '{}' has no number behind the '='", {text});
       axis.size = axis.size * 10 + (digit - '0');
     }
-    return axis;
+    append(axis);
   }
 
-  [[noreturn]] static void refuse(std::string_view text, const char* why) {
-    throw error(errc::invalid_argument, format("the mesh '%.*s' %s", static_cast<int>(text.size()), text.data(), why));
-  }
+  constexpr void refuse(std::string_view pattern, std::initializer_list<sentence> words = {}) { tutti::refuse(refused_, pattern, words); }
 
   constexpr int stride(int axis) const {
     int product = 1;
@@ -112,6 +130,7 @@ class mesh {
 
   mesh_axis axes_[capacity] = {};
   std::size_t count_ = 0;
+  sentence refused_{};
 };
 
 }  // namespace tutti

@@ -60,20 +60,25 @@ class planning {
       : net_(net), rules_(rules), on_(on), costs_(costs) {
     check_rules();
     plan_.tensors.resize(net.size() + 1);
-    for (std::size_t i = 0; i < net.size(); ++i) forward(i);
-    for (std::size_t i = net.size(); i-- > 0;) backward(i);
+    for (std::size_t i = 0; i < net.size() && refused_.empty(); ++i) forward(i);
+    for (std::size_t i = net.size(); i-- > 0 && refused_.empty();) backward(i);
   }
 
-  constexpr network_plan result() const { return plan_; }
+  constexpr network_plan result() const {
+    need_accepted(refused_);
+    return plan_;
+  }
+  constexpr const sentence& refused() const { return refused_; }
 
  private:
+  constexpr void refuse(std::string_view pattern, std::initializer_list<sentence> words = {}) { tutti::refuse(refused_, pattern, words); }
+
   // A rule that says nothing is a mistake.
-  constexpr void check_rules() const {
+  constexpr void check_rules() {
     for (const layout_rule& rule : rules_.rules()) {
       for (const name& axis : rule.along())
         if (on_.find(axis) < 0)
-          throw error(errc::invalid_argument, format("the layout puts '%s' on the axis '%s', and the mesh has %s",
-                                                     rule.dimension.text().c_str(), axis.text().c_str(), on_.text().c_str()));
+          refuse("the layout puts '{}' on the axis '{}', and the mesh has {}", {rule.dimension, axis, on_});
       bool layer = false, dimension = false;
       for (const tensor_operation& o : net_) {
         const bool of_it = matches(rule.pattern.view(), o.label.view());
@@ -81,14 +86,13 @@ class planning {
         dimension |= of_it && o.over().has(rule.dimension);
       }
       if (!layer)
-        throw error(errc::invalid_argument, format("the layout's '%s' is the name of no layer", rule.pattern.text().c_str()));
+        refuse("the layout's '{}' is the name of no layer", {rule.pattern});
       if (!dimension)
-        throw error(errc::invalid_argument, format("no layer that '%s' names has a dimension '%s' that can be cut",
-                                                   rule.pattern.text().c_str(), rule.dimension.text().c_str()));
+        refuse("no layer that '{}' names has a dimension '{}' that can be cut", {rule.pattern, rule.dimension});
     }
   }
 
-  constexpr placement cut_of(const tensor_operation& o) const {
+  constexpr placement cut_of(const tensor_operation& o) {
     const shape over = o.over();
     placement cut;
     for (std::size_t d = 0; d < over.rank(); ++d) {
@@ -97,11 +101,8 @@ class planning {
       for (const name& what : rule->along()) {
         const int axis = on_.find(what);
         if (const int other = cut.dimension_on(axis); other >= 0)
-          throw error(errc::invalid_argument,
-                      format("layer '%s': the axis '%s' cannot cut both '%s' and '%s'", o.label.text().c_str(),
-                             what.text().c_str(), over[static_cast<std::size_t>(other)].what.text().c_str(),
-                             over[d].what.text().c_str()));
-        cut = cut.sharded(d, axis);
+          refuse("layer '{}': the axis '{}' cannot cut both '{}' and '{}'", {o.label, what, over[static_cast<std::size_t>(other)].what, over[d].what});
+        else cut = cut.sharded(d, axis);
       }
     }
     need_whole_pieces(o, cut);
@@ -112,13 +113,11 @@ class planning {
     return staying(o, cut, plan_.tensors[o.inputs[0]].lies, ruled, on_);
   }
 
-  constexpr void need_whole_pieces(const tensor_operation& o, const placement& cut) const {
+  constexpr void need_whole_pieces(const tensor_operation& o, const placement& cut) {
     if (whole_pieces(o, cut, on_)) return;
     if (o.what == operation_kind::flatten)
-      throw error(errc::invalid_argument, format("layer '%s' can cut %zu channels only into pieces of equal size",
-                                                 o.label.text().c_str(), o.x[1].size));
-    throw error(errc::invalid_argument, format("layer '%s' can cut %zu filters only into pieces of whole groups, of which it has %zu",
-                                               o.label.text().c_str(), o.y[1].size, o.groups));
+      return refuse("layer '{}' can cut {} channels only into pieces of equal size", {o.label, o.x[1].size});
+    refuse("layer '{}' can cut {} filters only into pieces of whole groups, of which it has {}", {o.label, o.y[1].size, o.groups});
   }
 
   // A sum stays one in what is linear.
@@ -192,6 +191,7 @@ class planning {
   const mesh& on_;
   move_costs costs_;
   network_plan plan_{};
+  sentence refused_{};
 };
 
 }  // namespace detail
@@ -236,6 +236,7 @@ constexpr std::vector<inner_reduction> inner_reductions(const tensor_operation& 
 /// the next other one's needs add up, scattered where that will do.
 constexpr network_plan plan_network(const operation_list& net, const layout& rules, const mesh& on,
                                     const move_costs& costs = {}) {
+  for (const sentence* refused : {&net.refused(), &rules.refused(), &on.refused()}) need_accepted(*refused);
   return detail::planning(net.all(), rules, on, costs).result();
 }
 

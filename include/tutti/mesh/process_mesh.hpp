@@ -4,6 +4,8 @@
 #include <vector>
 
 #include <tutti/comm/communicator.hpp>
+#include <tutti/mesh/bill.hpp>
+#include <tutti/mesh/legal.hpp>
 #include <tutti/mesh/mesh.hpp>
 
 namespace tutti {
@@ -15,8 +17,7 @@ class process_mesh {
   /// Collective. Throws `invalid_argument` where the communicator has not as many
   /// ranks as the mesh. `all` must outlive it. Cost: a split for each axis.
   process_mesh(communicator& all, const mesh& m) : all_(&all), mesh_(m), me_{all.rank()} {
-    if (m.size() != all.size())
-      throw error(errc::invalid_argument, format("the mesh '%s' has %d ranks, and there are %d", m.text().c_str(), m.size(), all.size()));
+    need_accepted(why_not_ranks(m, all.size()));
     for (int axis = 0; axis < m.axes(); ++axis) over(1u << axis);
   }
 
@@ -41,16 +42,7 @@ class process_mesh {
   }
 
   /// The mesh's ranks behind `over(axes)`, in order.
-  std::vector<tutti::rank> members(unsigned axes) const {
-    std::vector<tutti::rank> found;
-    for (tutti::rank r{0}; r.value < mesh_.size(); ++r.value) {
-      bool beside = true;
-      for (int axis = 0; axis < mesh_.axes(); ++axis)
-        beside &= (axes >> axis & 1u) != 0 || mesh_.coordinate(r, axis) == mesh_.coordinate(me_, axis);
-      if (beside) found.push_back(r);
-    }
-    return found;
-  }
+  std::vector<tutti::rank> members(unsigned axes) const { return mesh_.beside(me_, axes); }
 
  private:
   struct group {
@@ -62,6 +54,17 @@ class process_mesh {
   tutti::mesh mesh_;
   tutti::rank me_;
   std::deque<group> groups_;
+};
+
+/// How a mesh's communicators do a call, for its bill. Collective where they were not
+/// asked for these axes before.
+struct chosen_by_ranks {
+  process_mesh* on = nullptr;
+
+  chosen_call operator()(unsigned axes, const call_shape& c) const {
+    communicator& ranks = on->over(axes);
+    return {.all = ranks.all(), .algorithm = ranks.plan_for(c).algorithm};
+  }
 };
 
 }  // namespace tutti

@@ -60,6 +60,14 @@ class sharded_tensor {
     });
   }
 
+  /// Each element becomes function(element). Throws `invalid_argument` where this is a
+  /// sum over an axis: a function need not be linear.
+  template <class Function>
+  void apply(Function function) {
+    need_accepted(why_not_whole(whole_, at_, on_->shape()));
+    for (T& value : values()) value = function(value);
+  }
+
   /// The same tensor in another placement. Collective.
   sharded_tensor moved(const placement& to) const {
     sharded_tensor next(*on_, whole_, to);

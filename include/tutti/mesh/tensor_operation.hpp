@@ -85,6 +85,8 @@ class operation_list {
 
   constexpr explicit operation_list(const shape& input) { shapes_.push_back(input); }
 
+  /// Why this constant cannot be; empty where it can.
+  constexpr const sentence& refused() const { return refused_; }
   constexpr const std::vector<tensor_operation>& all() const { return all_; }
   constexpr const shape& shape_of(std::size_t tensor) const { return shapes_[tensor]; }
 
@@ -94,8 +96,7 @@ class operation_list {
     const shape in = pictures(label, from);
     const std::size_t groups = options.groups;
     if (groups == 0 || in[1].size % groups != 0 || filters % groups != 0)
-      throw error(errc::invalid_argument, format("layer '%s' has %zu groups, which must divide its %zu channels and its %zu filters",
-                                                 label.text().c_str(), groups, in[1].size, filters));
+      refuse("layer '{}' has {} groups, which must divide its {} channels and its {} filters", {label, groups, in[1].size, filters});
     tensor_operation o{.what = operation_kind::convolution,
                        .label = label,
                        .inputs = {number(from)},
@@ -111,8 +112,7 @@ class operation_list {
   constexpr std::size_t dense(name label, std::size_t units, std::size_t from = last) {
     const shape& before = shapes_[number(from)];
     if (before.rank() != 2)
-      throw error(errc::invalid_argument, format("layer '%s' needs (batch, features) and gets %s; flatten first",
-                                                 label.text().c_str(), before.text().c_str()));
+      refuse("layer '{}' needs (batch, features) and gets {}; flatten first", {label, before});
     const shape in{before[0], {"features", before[1].size}};
     return add({.what = operation_kind::dense,
                 .label = label,
@@ -141,7 +141,7 @@ class operation_list {
   /// `invalid_argument` where that is not in [0, 1).
   constexpr std::size_t dropout(name label, double rate, std::size_t from = last) {
     if (!(rate >= 0 && rate < 1))
-      throw error(errc::invalid_argument, format("layer '%s' drops %g of its elements; a part is at least 0 and below 1", label.text().c_str(), rate));
+      refuse("layer '{}' drops {} of its elements; a part is at least 0 and below 1", {label, rate});
     const shape in = general(from);
     return add({.what = operation_kind::dropout, .label = label, .inputs = {number(from)}, .x = in, .y = in, .rate = rate});
   }
@@ -152,8 +152,7 @@ class operation_list {
   constexpr std::size_t sum(name label, std::size_t one, std::size_t other) {
     const shape in = general(one);
     if (!(general(other) == in))
-      throw error(errc::invalid_argument, format("layer '%s' adds %s and %s", label.text().c_str(), in.text().c_str(),
-                                                 general(other).text().c_str()));
+      refuse("layer '{}' adds {} and {}", {label, in, general(other)});
     return add({.what = operation_kind::add, .label = label, .inputs = {one, other}, .x = in, .y = in});
   }
   constexpr std::size_t flatten(name label, std::size_t from = last) {
@@ -167,12 +166,14 @@ class operation_list {
   constexpr std::size_t loss(name label, std::size_t from = last) {
     const shape& before = shapes_[number(from)];
     if (before.rank() != 2)
-      throw error(errc::invalid_argument, format("layer '%s' needs (batch, classes) and gets %s", label.text().c_str(), before.text().c_str()));
+      refuse("layer '{}' needs (batch, classes) and gets {}", {label, before});
     const shape in{before[0], {"classes", before[1].size}};
     return add({.what = operation_kind::loss, .label = label, .inputs = {number(from)}, .x = in, .y = in});
   }
 
  private:
+  constexpr void refuse(std::string_view pattern, std::initializer_list<sentence> words = {}) { tutti::refuse(refused_, pattern, words); }
+
   constexpr std::size_t number(std::size_t from) const { return from == last ? shapes_.size() - 1 : from; }
 
   // What one operation calls filters or units is to the next channels or features.
@@ -181,11 +182,10 @@ class operation_list {
     if (before.rank() == 4) return {before[0], {"channels", before[1].size}, before[2], before[3]};
     return {before[0], {"features", before[1].size}};
   }
-  constexpr shape pictures(const name& label, std::size_t from) const {
+  constexpr shape pictures(const name& label, std::size_t from) {
     const shape in = general(from);
     if (in.rank() != 4)
-      throw error(errc::invalid_argument, format("layer '%s' needs pictures (batch, channels, height, width) and gets %s",
-                                                 label.text().c_str(), in.text().c_str()));
+      refuse("layer '{}' needs pictures (batch, channels, height, width) and gets {}", {label, in});
     return in;
   }
   constexpr std::size_t slide(operation_kind what, const name& label, const window& down, const window& across, std::size_t from) {
@@ -201,8 +201,7 @@ class operation_list {
   constexpr std::size_t add(const tensor_operation& o) {
     for (const dimension& d : o.y)
       if (d.size == 0 && !(d.what == name("batch")))
-        throw error(errc::invalid_argument, format("layer '%s' makes %s of %s", o.label.text().c_str(), o.y.text().c_str(),
-                                                   o.x.text().c_str()));
+        refuse("layer '{}' makes {} of {}", {o.label, o.y, o.x});
     all_.push_back(o);
     shapes_.push_back(o.y);
     return shapes_.size() - 1;
@@ -210,6 +209,7 @@ class operation_list {
 
   std::vector<tensor_operation> all_;
   std::vector<shape> shapes_;
+  sentence refused_{};
 };
 
 }  // namespace tutti

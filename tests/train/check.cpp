@@ -1,0 +1,59 @@
+#include <tutti/train/check.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include <tutti/kernel/naive_backend.hpp>
+
+#include "../comm/thread_ranks.hpp"
+#include "stripes.hpp"
+
+using namespace tutti;
+
+namespace {
+
+/// Dense layers that have some of the units only are a little wrong.
+struct broken_backend : naive_backend<float> {
+  class dense : public naive_backend<float>::dense {
+   public:
+    dense(context& c, const dense_geometry& g, const layer_request& r) : naive_backend<float>::dense(c, g, r), part_(g.units == 4) {}
+    void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+      naive_backend<float>::dense::backward(x, w, y, dy, dx, dw, db);
+      if (part_) dw.stored()[5] += 0.01f;
+    }
+
+   private:
+    bool part_;
+  };
+};
+
+template <class Backend>
+check_report check(const char* on, const char* rules) {
+  const mesh m = mesh::parse(on);
+  check_report found;
+  thread_ranks::run(m.size(), [&](communicator& world) {
+    typename Backend::context c;
+    process_mesh mine(world, m);
+    const check_report r = check_against_one_rank<Backend>(c, mine, stripes::small_network(), rules, {.batch = 8});
+    if (world.rank() == m.size() - 1) found = r;
+  });
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("steps on a mesh are checked beside one rank, and what is broken is found and named") {
+  for (const char* rules : {"batch:r", "a/filters:r,b/units:r,c/units:r", "a/height:r"}) {
+    const check_report r = check<naive_backend<float>>("r=2", rules);
+    INFO(r.text());
+    CHECK(r.passed());
+    CHECK(r.spread.parameters > 0);
+    CHECK(r.text().find("PASS\n") != std::string::npos);
+  }
+  const check_report r = check<broken_backend>("r=2", "b/units:r");
+  INFO(r.text());
+  CHECK(!r.passed());
+  CHECK(r.found.parameter == "b.weights");
+  CHECK(r.text().find(", in b.weights: more than four times that\nFAIL\n") != std::string::npos);
+}
