@@ -9,7 +9,7 @@
 
 #include <tutti/comm/collectives.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
-#include <tutti/train/mesh_trainer.hpp>
+#include <tutti/train/trainer.hpp>
 #include <tutti/train/random_pictures.hpp>
 #include <tutti/train/sgd.hpp>
 
@@ -66,7 +66,7 @@ std::vector<double> trained_values(typename Backend::context& c, process_mesh& o
   sharded_model<Backend> model(c, on, net, rules, {.seed = o.seed, .usual_batch = o.batch});
   sgd<element> optimiser(model.parameters(), {.learning_rate = o.learning_rate, .momentum = 0.9});
   bucketed_all_reduce policy(model);
-  mesh_trainer trainer(model, policy, optimiser, data, {.batch = o.batch, .seed = o.seed, .inner_seed = inner_seed});
+  trainer trainer(model, policy, optimiser, data, {.batch = o.batch, .seed = o.seed, .inner_seed = inner_seed});
   std::vector<double> all{trainer.train_epoch(0).loss};
 
   auto& pass = model.pass_for(o.batch);

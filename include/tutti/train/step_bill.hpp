@@ -7,7 +7,7 @@
 #include <tutti/nn/operations.hpp>
 #include <tutti/nn/sharded_model.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
-#include <tutti/train/mesh_trainer.hpp>
+#include <tutti/train/trainer.hpp>
 #include <tutti/train/random_pictures.hpp>
 #include <tutti/train/sgd.hpp>
 
@@ -40,7 +40,7 @@ std::uint64_t count_step(sharded_model<Backend>& m, std::size_t batch, const buc
   const dataset data = random_pictures(m.net(), batch, 1);
   sgd<typename Backend::element> optimiser(m.parameters(), {});
   bucketed_all_reduce policy(m, o);
-  mesh_trainer trainer(m, policy, optimiser, data, {.batch = batch});
+  trainer trainer(m, policy, optimiser, data, {.batch = batch});
   const communicator& all = m.on().all();
   const auto counted = [&] { return all.home().counters().sent().bytes - all.counters().sent().bytes; };
   const std::uint64_t before = counted();
