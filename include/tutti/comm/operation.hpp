@@ -129,14 +129,7 @@ struct operation {
       body.start(plan->body, data, mark);
       return agreed = true;
     }
-    if (const shown_exchange all(round, data.element); plan->shows_pairs() && all.complete()) {
-      all.copy(peers.board()->rank(), data.output);
-      for (int r = 0; r < round.size(); ++r)
-        if (r != peers.board()->rank()) {
-          const std::size_t bytes = plan->pairs.to[r] * data.element;
-          exchanged.add(bytes);
-          peers.to(r).count(bytes);
-        }
+    if (plan->shows_pairs() && exchange_in_round(peers)) {
       body.start(plan->closing, data, mark);
       return agreed = true;
     }
@@ -198,6 +191,21 @@ struct operation {
         astray = {.met = true, .peer = r, .what = *board.seen(r)->from.what};
         astray.what.count = all.sent(r, board.rank());
       }
+  }
+
+  // Takes from the round what it is all about; false where that had no room in it.
+  bool exchange_in_round(link& peers) {
+    const shown_exchange all(round, data.element);
+    if (!all.complete()) return false;
+    const int me = peers.board()->rank();
+    all.copy(me, data.output);
+    for (int r = 0; r < round.size(); ++r) {
+      if (r == me) continue;
+      const std::size_t bytes = plan->pairs.to[r] * data.element;
+      exchanged.add(bytes);
+      peers.to(r).count(bytes);
+    }
+    return true;
   }
 
   execution& waiting() { return agreed ? body : agreement; }
