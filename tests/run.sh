@@ -46,8 +46,10 @@ run() {
   rm -f "$log"
   if setup=$({ [ -f "$folder/build.ninja" ] || CXX=$compiler meson setup "$folder"; } 2>&1 &&
     meson configure "$folder" $options 2>&1); then
-    # The thread sanitizer's part builds only what it runs.
-    { [ "$part" = thread ] || ninja -C "$folder" --quiet -k 0; } && meson test -C "$folder" --print-errorlogs "$@"
+    # The thread sanitizer's part builds only what it runs. One test more than there
+    # are cores: the longest mostly wait.
+    { [ "$part" = thread ] || ninja -C "$folder" --quiet -k 0; } &&
+      meson test -C "$folder" --num-processes $(($(nproc) + 1)) --print-errorlogs "$@"
   else
     printf '%s\n' "$setup" >&2
   fi

@@ -155,6 +155,8 @@ op, ranks = words[0], int(os.environ.get("FAKE_RANKS") or after("--ranks", "1"))
 with open(os.environ["FAKE_LOG"], "a") as log:
     print(who, op, ranks, settings, os.environ.get("MALLOC_PERTURB_", ""), file=log)
 print(f"# {program} 9.9: {op}, {ranks} ranks", file=sys.stderr)
+if program != "tutti-perf" and "--buffers" in words:
+    sys.exit("--buffers is tutti-perf's")
 does = plan.get("does", "") if "--sizes" in words else ""
 if does == "later" and sum(text.startswith(f"{who} {op} ") for text in open(os.environ["FAKE_LOG"])) > 1:
     sys.exit("it was well before")
@@ -167,7 +169,7 @@ for size in map(int, after("--sizes", "0").split(",")):
     us = plan.get("us", 10.0) * (1 + size / 1e6)
     if does == "fewer" and size > 8:
         break
-    print(json.dumps({"op": op, "ranks": 1 if does == "alone" else ranks, "bytes": size, "type": "float", "algorithm": "a" + who[-3:],
+    print(json.dumps({"op": op, "ranks": 1 if does == "alone" else ranks, "bytes": size, "type": "float", "algorithm": {"library": "l"}.get(after("--buffers", ""), "a") + who[-3:],
                       "usec_median": us, "usec_p99": us, "usec_mean": us, "usec_model": None, "algbw": 1, "busbw": 1,
                       "wrong": 5 if does == "err" else 0}))
     if does == "crash":
@@ -283,6 +285,12 @@ class Runs(unittest.TestCase):
         self.assertEqual(shown, ["8", "aerf", "10.00", "20.00", "10.00", "*", "1.00"])
         self.assertEqual(lines[-1].split("; others")[0],
                          "# 1 cells, 0 above 1.05 times the best peer; the worst 1.00: all_reduce of 8 bytes on 1 ranks (Gloo bcube)")
+
+    def test_library_buffers_are_tuttis_alone(self):
+        done = self.run_compare("--ops", "all_reduce", "--ranks", "2", "--sizes", "8", "--rounds", "1", "--peers", "MPICH", "--buffers", "library")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("0.2 s of calls each, library buffers", done.stdout)
+        self.assertIn(["8", "lerf", "10.00", "10.00", "*", "1.00"], [t.replace("~", " ").split() for t in done.stdout.splitlines()])
 
     def test_a_program_that_fails_is_named_and_the_others_are_measured(self):
         for does, says in (("err", "5 wrong elements of 8 bytes"), ("crash", "exit code 1"), ("fewer", "it measured 8 bytes, not 8, 64"),

@@ -8,8 +8,9 @@ using namespace tutti;
 using namespace faults;
 
 TEST_CASE("ranks that call different things are told what both called, and no receive buffer changes") {
+  // Where there are no windows, two ranks do what four do.
   for (const char* link : {"window", "message"})
-    for (int ranks : {2, 4})
+    for (int ranks = *link == 'w' ? 2 : 4; ranks <= 4; ranks += 2)
       for (const char* count : {"1000", "200000"})
         for (const char* fault : {"count", "type", "operation", "root", "kind", "algorithm", "own-root", "silent-kind"}) {
           const report r = with_fault(fault, ranks, 1, link, count);
@@ -32,7 +33,7 @@ TEST_CASE("ranks that call different things are told what both called, and no re
 
 TEST_CASE("ranks that count blocks differently are told which and how, and no receive buffer changes") {
   for (const char* link : {"window", "message"})
-    for (int ranks : {2, 4})
+    for (int ranks = *link == 'w' ? 2 : 4; ranks <= 4; ranks += 2)
       for (const long n : {10L, 30000L}) {
         const long last = ranks - 1;
         const std::pair<const char*, std::string> all[] = {

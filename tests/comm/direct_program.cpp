@@ -74,8 +74,18 @@ TEST_CASE("the others read where their peers' inputs are, and write what is thei
   CHECK(told->writes == bytes{0, 0, 0});
 }
 
+TEST_CASE("what everyone folds for itself is one pass in the order of the ranks, so that all get the same bits") {
+  for (int me = 0; me < 4; ++me) {
+    const auto p = lowered(collective::all_reduce, algorithm::one_shot, 4, me, 400);
+    REQUIRE(p);
+    CHECK(all_of(*p) == lines{"i0+0 | i1+0 i2+0 i3+0 > o" + std::to_string(me) + "+0 (400)"});
+    CHECK(p->reads == bytes{1, 1, 1, 1});
+    CHECK(p->writes == bytes{0, 0, 0, 0});
+  }
+}
+
 TEST_CASE("what is passed on, or folded in more than one place, has no direct form; a plan's own choices have one") {
-  for (algorithm how : {algorithm::ring, algorithm::tree, algorithm::doubling, algorithm::rabenseifner, algorithm::one_shot})
+  for (algorithm how : {algorithm::ring, algorithm::tree, algorithm::doubling, algorithm::rabenseifner})
     CHECK_FALSE(lowered(collective::all_reduce, how, 4, 1, 400));
   CHECK_FALSE(lowered(collective::all_gather, algorithm::ring, 4, 0, 100));
   // What was read from its owner may be written to one more.
@@ -86,6 +96,17 @@ TEST_CASE("what is passed on, or folded in more than one place, has no direct fo
     for (int ranks = 1; ranks <= 33; ++ranks)
       if (const algorithm how = direct_algorithm(what, {ranks}); how != algorithm::automatic)
         for (int me = 0; me < ranks; ++me) CHECK(lowered(what, how, ranks, me, 1000, ranks / 2));
+}
+
+TEST_CASE("what is shown in one round has a form that writes nowhere else") {
+  for (collective what : every_collective)
+    for (int ranks = 2; ranks <= 33; ++ranks)
+      if (const algorithm how = shown_algorithm(what); how != algorithm::automatic)
+        for (int me = 0; me < ranks; ++me) {
+          const auto p = lowered(what, how, ranks, me, 100);
+          REQUIRE(p);
+          CHECK(p->writes == bytes(static_cast<std::size_t>(ranks), 0));
+        }
 }
 
 TEST_CASE("its bill is its schedule's, and empty chunks take no pass") {
@@ -99,6 +120,12 @@ TEST_CASE("its bill is its schedule's, and empty chunks take no pass") {
         for (const direct_program::bill& b : direct->sends) sent += b.bytes;
         CHECK(sent == direct->sent_bytes);
         CHECK(direct->sent_bytes == prepare(c, {5}, {me})->body.sent_bytes);
+        call_shape little = c;
+        little.count = count % 101;
+        if (what == collective::all_reduce) little.algorithm = algorithm::one_shot;
+        const auto in_one_round = prepare(little, {5}, {me}, algorithm::automatic, true);
+        REQUIRE(in_one_round->shown);
+        CHECK(in_one_round->shown->sent_bytes == prepare(little, {5}, {me})->body.sent_bytes);
       }
   CHECK(lowered(collective::all_reduce, algorithm::two_shot, 5, 4, 3)->passes.empty());
 }

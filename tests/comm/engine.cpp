@@ -106,6 +106,8 @@ TEST_CASE("a rank that is killed, or stopped, is named by every other") {
   for (const char* link : {"window", "message"})
     for (const char* fault : {"kill", "stop", "kill-tested", "kill-root"})
       for (int which : {0, 1, 2}) {
+        // It takes seconds until a stopped one is missed: once a link, the first rank and the last.
+        if (*fault == 's' && which != (*link == 'w')) continue;
         const int ranks = which < 2 ? 3 : 2, culprit = which == 1 ? 2 : 0;
         const report r = with_fault(fault, ranks, culprit, link, "300000");
         INFO(std::string(fault) << " " << culprit << " of " << ranks << ", " << std::string(link) << ":\n" << r.ended.output);

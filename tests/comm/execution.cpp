@@ -31,12 +31,12 @@ case_of draw_case(simulated_network& random) {
 
 }  // namespace
 
-TEST_CASE("ten thousand seeded interleavings of every algorithm end right, and send what was billed") {
+TEST_CASE("four thousand seeded interleavings of every algorithm end right, and send what was billed") {
   const char* given = std::getenv("TUTTI_TEST_SEED");
   const std::uint64_t base = given ? std::strtoull(given, nullptr, 10) : 20261121;
   MESSAGE("seed " << base);
   std::uint64_t ordered = 0, bytes = 0;
-  for (std::uint64_t i = 0; i < 10000; ++i) {
+  for (std::uint64_t i = 0; i < 4000; ++i) {
     simulated_network random(1, base + i);
     const case_of c = draw_case(random);
     simulation_options options{.longest_delay = 1 + random.draw(40), .longest_piece = 1 + random.draw(300),
@@ -52,8 +52,8 @@ TEST_CASE("ten thousand seeded interleavings of every algorithm end right, and s
     REQUIRE(o.wrong == "");
     REQUIRE(o.bytes_sent == o.bytes_billed);
   }
-  CHECK(ordered > 1000);
-  CHECK(bytes > 10000000);
+  CHECK(ordered > 400);
+  CHECK(bytes > 4000000);
 }
 
 namespace {
@@ -105,7 +105,7 @@ TEST_CASE("blocks of drawn lengths end right, and send what was billed") {
   const std::uint64_t base = given ? std::strtoull(given, nullptr, 10) : 20261122;
   MESSAGE("seed " << base);
   std::uint64_t ordered = 0, bytes = 0;
-  for (std::uint64_t i = 0; i < 1500; ++i) {
+  for (std::uint64_t i = 0; i < 600; ++i) {
     simulated_network random(1, base + i);
     const uneven_case c = draw_uneven(random);
     const simulate::outcome o = run_uneven(c, base + i, draw_options(random), [](int, auto&, auto&, std::size_t&) {});
@@ -117,8 +117,8 @@ TEST_CASE("blocks of drawn lengths end right, and send what was billed") {
     REQUIRE(o.strangers == 0);
     REQUIRE(o.bytes_sent == o.bytes_billed);
   }
-  CHECK(ordered > 80);
-  CHECK(bytes > 500000);
+  CHECK(ordered > 30);
+  CHECK(bytes > 200000);
 }
 
 TEST_CASE("one rank with another count is found out, and no output changes") {

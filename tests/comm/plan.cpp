@@ -118,6 +118,41 @@ TEST_CASE("small results are staged, large ones agreed upon first; neither where
   for (int ranks : {1, 2}) CHECK_FALSE(prepared(collective::all_reduce, 1 << 20, ranks, algorithm::ring)->agree_first);
 }
 
+TEST_CASE("where all see what all show, little goes in one round, and what is agreed first is a round too") {
+  auto prepared = [](collective what, std::size_t count, int ranks, algorithm how, bool in_rounds) {
+    return prepare({.what = what, .count = count, .element = 1, .algorithm = how}, {ranks}, {ranks - 1}, algorithm::automatic, in_rounds);
+  };
+  for (int ranks : {2, 4, 7}) {
+    CAPTURE(ranks);
+    const std::size_t most = detail::staged_bytes, per_rank = most / static_cast<std::size_t>(ranks);
+    const auto shown = prepared(collective::all_reduce, most, ranks, algorithm::one_shot, true);
+    REQUIRE(shown->shown);
+    CHECK((shown->agree_first && shown->scratch_bytes() == 0 && shown->agreement.segments.empty() && shown->body.segments.empty()));
+    CHECK_FALSE(prepared(collective::all_reduce, most, ranks, algorithm::one_shot, false)->shown);
+    CHECK_FALSE(prepared(collective::all_reduce, most + 1, ranks, algorithm::one_shot, true)->shown);
+    CHECK_FALSE(prepared(collective::all_reduce, most, ranks, algorithm::tree, true)->shown);
+    for (collective what : {collective::reduce_scatter, collective::all_gather, collective::all_to_all}) {
+      CHECK(prepared(what, per_rank, ranks, algorithm::pairwise, true)->shown);
+      CHECK_FALSE(prepared(what, per_rank + 1, ranks, algorithm::pairwise, true)->shown);
+    }
+    CHECK(prepared(collective::barrier, 0, ranks, algorithm::dissemination, true)->shown);
+    const auto large = prepared(collective::all_reduce, most + 1, ranks, algorithm::ring, true);
+    CHECK(large->agree_first == (ranks > 2));
+    CHECK((large->in_rounds && large->agreement.segments.empty() && !large->body.segments.empty()));
+    // Ranks that read all do more the more they are; two have little to wait for.
+    const call_shape c{.what = collective::all_reduce, .count = most, .element = 1};
+    CHECK(shows_best(c, {ranks}) == (ranks > 2));
+    CHECK_FALSE(shows_best(c, {9}));
+    CHECK(shows_best({.what = collective::all_gather, .count = most / 9, .element = 1}, {9}));
+  }
+  const std::vector<std::size_t> counts{1, 2, 3};
+  const call_shape pairs{.what = collective::all_to_all, .count = 6, .element = 4, .algorithm = algorithm::pairwise, .uneven = true,
+                         .counts = counts, .received = counts};
+  CHECK(prepare(pairs, {3}, {1}, algorithm::automatic, true)->shows_pairs());
+  CHECK(prepare(pairs, {3}, {1}, algorithm::automatic, true)->agreement.segments.empty());
+  CHECK_FALSE(prepare(pairs, {3}, {1})->shows_pairs());
+}
+
 TEST_CASE("an all_to_all in place keeps its output for the end, and the other ranks need not know") {
   for (int ranks : {2, 4})
     for (std::size_t count : {std::size_t{1}, std::size_t{1} << 20}) {

@@ -53,15 +53,15 @@ struct communicator_core {
 
   plan plan_for(call_shape c) {
     const algorithm directly = direct(c);
-    c.algorithm = choose_algorithm(c, everyone, settings);
-    const auto p = prepare(c, everyone, {me}, directly);
+    c.algorithm = choose(c);
+    const auto p = prepare(c, everyone, {me}, directly, shows());
     const bool lent = c.lent && p->lent;
     if (lent) c.algorithm = directly;
     const std::vector<double> blocks(c.counts.begin(), c.counts.end());
     const double seconds =
         c.by_pair() ? 0 : predict(c.what, c.algorithm, everyone, vector_bytes(c, everyone), settings.model_for(everyone), {}, blocks);
     return {.what = c.what, .algorithm = c.algorithm, .seconds = seconds,
-            .bytes_sent = lent ? p->lent->sent_bytes : p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
+            .bytes_sent = p->shown ? p->shown->sent_bytes : lent ? p->lent->sent_bytes : p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
 
   // How a call is done where all buffers are lent: nobody has asked for another
@@ -71,6 +71,16 @@ struct communicator_core {
     const algorithm how = direct_algorithm(c.what, everyone);
     const algorithm asked = c.algorithm != algorithm::automatic ? c.algorithm : settings.forced_for(c.what);
     return asked == algorithm::automatic || asked == how ? how : algorithm::automatic;
+  }
+
+  bool shows() const { return queue->channels().board() != nullptr; }
+
+  // Little goes in one round where all see what all show, unless somebody has
+  // asked for another algorithm.
+  algorithm choose(const call_shape& c) const {
+    const algorithm shown = shows() && shows_best(c, everyone) ? shown_algorithm(c.what) : algorithm::automatic;
+    const bool free = c.algorithm == algorithm::automatic && settings.forced_for(c.what) == algorithm::automatic;
+    return free && shown != algorithm::automatic ? shown : choose_algorithm(c, everyone, settings);
   }
 
   statistics counters() const {
@@ -212,8 +222,8 @@ struct communicator_core {
       }
     if (known.size() >= most_shapes) forget_shapes();
     call_shape chosen = c;
-    chosen.algorithm = choose_algorithm(c, everyone, settings);
-    known.push_back({c, prepare(chosen, everyone, {me}, direct(c))});
+    chosen.algorithm = choose(c);
+    known.push_back({c, prepare(chosen, everyone, {me}, direct(c), shows())});
     last = static_cast<std::uint32_t>(known.size() - 1);
     return *known.back().how;
   }
@@ -229,8 +239,8 @@ struct communicator_core {
     for (known_shape& k : known_uneven)
       if ((!oldest || k.last_used < oldest->last_used) && !in_use(*k.how)) oldest = &k;
     call_shape chosen = c;
-    chosen.algorithm = choose_algorithm(c, everyone, settings);
-    known_shape found{c, prepare(chosen, everyone, {me}), ++uneven_calls};
+    chosen.algorithm = choose(c);
+    known_shape found{c, prepare(chosen, everyone, {me}, algorithm::automatic, shows()), ++uneven_calls};
     if (!c.counts.empty()) found.asked.counts = found.how->counts;
     found.asked.received = found.how->received;
     if (known_uneven.size() < most_uneven || !oldest) {

@@ -139,7 +139,7 @@ inline void look_for_missing(const waiting_operation& w, double deadline) {
   if (!late) return;
   if (first_missing < 0) {
     // All have come, and still it does not end.
-    const int peer = w.what.agreed ? w.what.body.waits_for() : w.what.agreement.waits_for();
+    const int peer = w.what.waits_for();
     first_missing = peer < 0 ? w.world_rank : w.member(static_cast<std::size_t>(peer));
     verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.id()};
     v.say(format("operation %llu%s (%s) did not end within %g s, though every rank has joined it; it waits for rank %d",

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <tutti/base/tally.hpp>
+#include <tutti/comm/board_round.hpp>
 #include <tutti/comm/direct_program.hpp>
 #include <tutti/device/copy.hpp>
 #include <tutti/device/fold.hpp>
@@ -65,23 +66,31 @@ class direct_execution {
     return true;
   }
 
+  /// Takes everybody's input from where `round` shows it; writes this rank's
+  /// output only.
+  void open(const board_round& round, int me, std::byte* output) {
+    for (std::size_t r = 0; r < offers_.size(); ++r) bases_[2 * r] = const_cast<std::byte*>(round.shown_by(static_cast<int>(r)));
+    bases_[2 * static_cast<std::size_t>(me) + 1] = output;
+    under_way_ = true;
+  }
+
   bool under_way() const { return under_way_; }
   const traffic& sent() const { return sent_; }
 
-  /// Does one slice; `bill(peer, bytes)` is told at the end what the schedule has
-  /// sent.
+  /// Does the passes until a slice of each source is used; `bill(peer, bytes)` is
+  /// told at the end what the schedule has sent.
   template <class Bill>
   void progress(std::size_t element, const fold_function& fold, Bill bill) {
-    if (pass_ < program_->passes.size()) {
+    for (std::size_t left = slice_bytes; pass_ < program_->passes.size();) {
+      if (left == 0) return;
       const direct_pass& p = program_->passes[pass_];
-      const std::size_t end = at_ + least(whole(slice_bytes, element), p.bytes - at_);
+      const std::size_t end = at_ + least(whole(left, element), p.bytes - at_);
+      left -= least(left, end - at_);
       if (p.sources > 1) reduce(p, end, element, fold);
       else
         for (std::uint32_t t = 0; t < p.targets; ++t) put(target(p, t) + at_, source(p, 0) + at_, end - at_);
-      at_ = end;
-      if (at_ < p.bytes) return;
-      at_ = 0;
-      if (++pass_ < program_->passes.size()) return;
+      at_ = end < p.bytes ? end : 0;
+      if (at_ == 0) ++pass_;
     }
     if (program_->streams) end_streaming();
     for (const direct_program::bill& b : program_->sends) {

@@ -94,10 +94,9 @@ class direct_lowering {
 
   void note_messages(int r) {
     const schedule& s = team_[at(r)];
-    legal_ = legal_ && s.scratch == 0;
-    std::vector<char> written(at(s.parts));
+    std::vector<char> written(at(s.parts + s.scratch));
     for (const step& next : s.steps) {
-      legal_ = legal_ && next.where.count == 1 && next.what != verb::fold && (next.what != verb::recv_reduce || next.with == next.where);
+      legal_ = legal_ && next.where.count == 1 && next.with.count == 1 && (next.what != verb::recv_reduce || next.with == next.where);
       const int c = next.where.first.value;
       if (!legal_) return;
       if (next.what == verb::send) sent_[pair(r, next.peer.value)].push_back({c, written[at(c)] != 0});
@@ -111,13 +110,16 @@ class direct_lowering {
   bool make_passes() {
     const schedule& s = team_[at(me_)];
     const chunk_map& mine = maps_[at(me_)];
-    std::vector<std::optional<result_of_pass>> results(at(s.parts));
-    std::vector<char> arrives(at(s.parts));
+    std::vector<std::optional<result_of_pass>> results(at(s.parts + s.scratch));
+    std::vector<char> arrives(results.size());
     std::vector<std::size_t> sent(at(ranks_)), received(at(ranks_));
     std::vector<int> order;
     auto begin = [&](int c, remote_place from) -> result_of_pass& {
+      result_of_pass& r = results[at(c)].emplace(result_of_pass{.sources = {from}, .targets = {}});
+      if (c >= s.parts) return r;
       order.push_back(c);
-      return results[at(c)].emplace(result_of_pass{.sources = {from}, .targets = {out(me_, c)}});
+      r.targets.push_back(out(me_, c));
+      return r;
     };
     for (const step& next : s.steps) {
       const int c = next.where.first.value, peer = next.peer.value;
@@ -148,7 +150,7 @@ class direct_lowering {
             begin(c, in(peer, m.chunk));
             break;
           }
-          if (arrives[at(c)] || (results[at(c)] && results[at(c)]->sent)) return false;
+          if (arrives[at(c)] || (results[at(c)] ? results[at(c)]->sent : c >= s.parts)) return false;
           result_of_pass& r = results[at(c)] ? *results[at(c)] : begin(c, in(me_, c));
           // Those on the left come first.
           if (next.incoming == side::left && r.lefts + 1 != r.sources.size()) return false;
@@ -157,10 +159,20 @@ class direct_lowering {
           break;
         }
         case verb::copy:
-          if (results[at(c)] || arrives[at(c)]) return false;
+          if (results[at(c)] || arrives[at(c)] || c >= s.parts || next.with.first.value >= s.parts) return false;
           begin(c, in(me_, next.with.first.value));
           break;
-        case verb::fold: return false;
+        case verb::fold: {
+          // What was folded in scratch goes before what was given.
+          const auto& before = results[at(next.with.first.value)];
+          if (results[at(c)] || arrives[at(c)] || c >= s.parts || next.incoming != side::left || !before || before->lefts > 0 || before->sent)
+            return false;
+          std::vector<remote_place> sources = before->sources;
+          result_of_pass& r = begin(c, in(me_, c));
+          sources.push_back(r.sources.front());
+          r.sources = sources;
+          break;
+        }
       }
     }
     for (int c = mine.required_begin; c < mine.required_end; ++c)

@@ -170,21 +170,22 @@ class engine {
       if (!o.begun) begin(q, o);
       bool moved = false;
       if (!o.agreed) {
-        moved = o.agreement.progress(q.channels());
-        if (o.agreement.met().met) mismatch(q, o, o.agreement.met());
-        if (!o.agreement.done()) return moved;
+        moved = o.progress(q.channels());
+        if (o.met().met) mismatch(q, o, o.met());
+        if (!o.done()) return moved;
         // After a verdict peers' memory may be gone, or be used for something else.
         if (o.plan->lent && fabric_.board().any()) return false;
         if (!o.begin_body(q.channels())) return moved;
       }
-      if (o.lent && o.direct.under_way()) {
+      if (o.direct.under_way()) {
         if (fabric_.board().any()) return false;
         o.direct.progress(o.data.element, o.data.fold, [&](int peer, std::size_t bytes) { q.channels().to(peer).count(bytes); });
         if (o.direct.under_way()) return true;
+        o.close(q.channels());
       }
-      moved |= o.body.progress(q.channels());
-      if (o.body.met().met) mismatch(q, o, o.body.met());
-      if (!o.body.done()) return moved;
+      moved |= o.progress(q.channels());
+      if (o.met().met) mismatch(q, o, o.met());
+      if (!o.done()) return moved;
       if (o.body.borrowed() || o.lent) {
         // After a verdict its owner may have written to it: whoever has seen that
         // must see the verdict as well.

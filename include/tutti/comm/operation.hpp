@@ -2,12 +2,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <vector>
 
 #include <tutti/comm/direct_execution.hpp>
 #include <tutti/comm/execution.hpp>
 #include <tutti/comm/kept_functor.hpp>
+#include <tutti/comm/shown_exchange.hpp>
 #include <tutti/schedule/contract.hpp>
 #include <tutti/transport/call.hpp>
 #include <tutti/transport/doorbell.hpp>
@@ -32,7 +34,15 @@ struct prepared_call {
   /// own again.
   std::optional<direct_program> lent;
   program closing;
+  /// Agreement and closing are rounds of the link's billboard.
+  bool in_rounds = false;
+  /// In place of all else, where it is little: everyone shows its input in one
+  /// round, and folds and copies out of what the others show.
+  std::optional<direct_program> shown;
 
+  const std::optional<direct_program>& direct() const { return shown ? shown : lent; }
+  /// The agreement is a `shown_exchange`, which may be all.
+  bool shows_pairs() const { return in_rounds && pairs.to; }
   std::size_t staging_begin() const { return (body.scratch_bytes + 63) / 64 * 64; }
   std::size_t scratch_bytes() const { return staging > 0 ? staging_begin() + staging : body.scratch_bytes; }
 };
@@ -58,6 +68,11 @@ struct operation {
   execution_data data{};
   void (*after)(const void* result, const void* op) = nullptr;
   execution agreement, body;
+  bool waits_for_round = false;  ///< not for one of these
+  board_round round;
+  bool others_counts = false;  ///< in that, ranks have shown different counts
+  execution::stranger astray{};  ///< found when it was done
+  traffic exchanged{};  ///< in that
   direct_execution direct;
   buffer<std::byte> scratch;
   kept_functor functor;
@@ -71,16 +86,24 @@ struct operation {
   bool has_room_for(const prepared_call& p) const {
     return scratch.size() >= p.scratch_bytes() && body.has_room_for(p.body) &&
            (!p.agree_first || agreement.has_room_for(p.agreement)) &&
-           (!p.lent || (direct.has_room_for(*p.lent) && body.has_room_for(p.closing)));
+           (!p.direct() || (direct.has_room_for(*p.direct()) && body.has_room_for(p.closing)));
   }
   /// Starts on what comes first: what all must agree on, or the call itself.
-  void begin(const link& peers) {
+  void begin(link& peers) {
     begun = true;
     waits_since = lost_since = 0;
     steps = 1;
     agreed = !plan->agree_first;
-    lent = false;
+    lent = others_counts = astray.met = false;
+    exchanged = {};
+    waits_for_round = plan->in_rounds && !agreed;
     if (agreed) return body.start(plan->body, data, mark);
+    if (plan->shown) {
+      direct.prepare(*plan->shown);
+      return round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark);
+    }
+    if (plan->shows_pairs())
+      return shown_exchange::show(round, *peers.board(), plan->pairs.to, plan->pairs.from, data.input, mark);
     execution_data offers{};
     offers.pairs = data.pairs;
     if (plan->lent) {
@@ -93,27 +116,100 @@ struct operation {
       offers.input = reinterpret_cast<const std::byte*>(&direct.own_offer());
       offers.output = reinterpret_cast<std::byte*>(direct.offers());
     }
-    agreement.start(plan->agreement, offers, mark);
+    if (plan->in_rounds) round.start(*peers.board(), {{offers.input, plan->lent ? sizeof(loan_offer) : 0}}, mark);
+    else agreement.start(plan->agreement, offers, mark);
   }
 
   /// Goes on with the call itself once all have agreed. False where a peer's
   /// memory has gone with it.
   bool begin_body(link& peers) {
+    waits_for_round = false;
+    if (plan->shown) {
+      direct.open(round, peers.board()->rank(), data.output);
+      body.start(plan->body, data, mark);
+      return agreed = true;
+    }
+    if (plan->shows_pairs() && exchange_in_round(peers)) {
+      body.start(plan->closing, data, mark);
+      return agreed = true;
+    }
+    for (int r = 0; plan->in_rounds && plan->lent && r < peers.board()->size(); ++r)
+      std::memcpy(&direct.offers()[r], round.shown_by(r), sizeof(loan_offer));
     lent = plan->lent && direct.all_lent();
     if (lent && !direct.open(peers, data.input, data.output)) return false;
     body.start(lent ? plan->closing : plan->body, data, mark);
     return agreed = true;
   }
 
+  /// Goes on with what is to be done once the passes are: before this rank's
+  /// memory is its own again, the others say that they need it no more.
+  void close(link& peers) {
+    if (lent && plan->in_rounds) round.start(*peers.board(), {}, mark), waits_for_round = true;
+  }
+
+  /// Of whatever it waits for at present.
+  bool progress(link& peers) {
+    if (!waits_for_round) return waiting().progress(peers);
+    const bool moved = round.progress();
+    if (moved && round.done()) {
+      look_for_strays(peers);
+      if (plan->shows_pairs()) look_for_other_counts(*peers.board());
+    }
+    return moved;
+  }
+  bool done() const { return waits_for_round ? round.done() && !others_counts && !astray.met : waiting().done(); }
+  const execution::stranger& met() const { return !waits_for_round ? waiting().met() : astray.met ? astray : round.met(); }
+  /// The peer, or −1.
+  int waits_for() const { return waits_for_round ? round.waits_for() : waiting().waits_for(); }
+
   /// What its schedules have sent.
   traffic sent() const {
     traffic all = body.sent();
-    if (plan->agree_first) all += agreement.sent();
-    if (lent) all += direct.sent();
+    if (plan->agree_first && !plan->in_rounds) all += agreement.sent();
+    if (lent || plan->shown) all += direct.sent();
+    if (plan->shows_pairs()) all += exchanged;
     return all;
   }
 
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
+
+ private:
+  // All have come to this call; what a peer has sent in an earlier one was not for it.
+  void look_for_strays(link& peers) {
+    for (int r = 0; r < round.size() && !astray.met; ++r) {
+      const envelope* other = r == peers.board()->rank() ? nullptr : peers.from(r).peek();
+      if (other && other->what->number < what.number) astray = {.met = true, .peer = r, .what = *other->what};
+    }
+  }
+
+  // Whoever expects something else than is sent says so; all others wait for that.
+  void look_for_other_counts(const billboard& board) {
+    const shown_exchange all(round, data.element);
+    others_counts = !all.agreed();
+    for (int r = 0; others_counts && !astray.met && r < board.size(); ++r)
+      if (all.sent(r, board.rank()) != all.expected(r, board.rank())) {
+        astray = {.met = true, .peer = r, .what = *board.seen(r)->from.what};
+        astray.what.count = all.sent(r, board.rank());
+      }
+  }
+
+  // Takes from the round what it is all about; false where that had no room in it.
+  bool exchange_in_round(link& peers) {
+    const shown_exchange all(round, data.element);
+    if (!all.complete()) return false;
+    const int me = peers.board()->rank();
+    all.copy(me, data.output);
+    for (int r = 0; r < round.size(); ++r) {
+      if (r == me) continue;
+      const std::size_t bytes = plan->pairs.to[r] * data.element;
+      exchanged.add(bytes);
+      peers.to(r).count(bytes);
+    }
+    return true;
+  }
+
+  execution& waiting() { return agreed ? body : agreement; }
+  const execution& waiting() const { return agreed ? body : agreement; }
 };
 
 namespace detail {

@@ -241,6 +241,18 @@ constexpr algorithm direct_algorithm(collective what, const team& all) {
   }
 }
 
+/// The algorithm whose steps are done in one round where all see what all show;
+/// `automatic` where none is.
+constexpr algorithm shown_algorithm(collective what) {
+  switch (what) {
+    case collective::all_reduce: return algorithm::one_shot;
+    case collective::reduce_scatter:
+    case collective::all_gather:
+    case collective::all_to_all: return algorithm::pairwise;
+    default: return algorithm::automatic;
+  }
+}
+
 namespace detail {
 
 /// Inputs and outputs of all ranks that have together as many bytes have left the
@@ -263,6 +275,21 @@ inline std::optional<direct_program> prepare_direct(const call_shape& c, const t
   return direct;
 }
 
+/// The form of a call in which all show what they have: where that is little,
+/// and the algorithm's steps read nothing else.
+inline std::optional<direct_program> prepare_shown(const call_shape& c, const team& all, rank me) {
+  if (c.uneven || all.size < 2 || vector_bytes(c, all) > staged_bytes) return std::nullopt;
+  direct_program p;
+  if (c.what == collective::barrier) {
+    const schedule s = make_schedule(c.what, c.algorithm, all, me);
+    for (const step& next : s.steps)
+      if (next.what == verb::send) p.sends.push_back({next.peer.value, 0});
+    p.reads.resize(static_cast<std::size_t>(all.size));
+    return p;
+  }
+  return c.algorithm == shown_algorithm(c.what) ? prepare_direct(c, all, me) : std::nullopt;
+}
+
 /// Everyone tells everyone `bytes` bytes of the library's own, or none.
 inline program tell_all(const team& all, rank me, std::size_t bytes) {
   chunk_map map{.bounds = {}, .held_begin = me.value, .held_end = me.value + 1, .required_begin = 0, .required_end = all.size};
@@ -274,10 +301,19 @@ inline program tell_all(const team& all, rank me, std::size_t bytes) {
 
 }  // namespace detail
 
+/// Whether to show all is the fastest way: ranks that read everything do more
+/// work the more they are, and two have little to wait for.
+inline bool shows_best(const call_shape& c, const team& all) {
+  constexpr std::size_t most_folded = std::size_t{128} << 10;
+  return !c.uneven && all.size > 2 && vector_bytes(c, all) <= detail::staged_bytes &&
+         (c.what != collective::all_reduce || vector_bytes(c, all) * static_cast<std::size_t>(all.size) <= most_folded);
+}
+
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
 /// `directly`: the algorithm that takes its place where all ranks' buffers are
-/// lent, if any.
-inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& all, rank me, algorithm directly = algorithm::automatic) {
+/// lent, if any. `in_rounds`: all have a billboard.
+inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& all, rank me, algorithm directly = algorithm::automatic,
+                                              bool in_rounds = false) {
   auto p = std::make_unique<prepared_call>();
   p->kind = c.what;
   p->what.count = c.count;
@@ -293,8 +329,14 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
   // The whole names, and all counts: calls may differ only in what does not travel.
   p->shape = detail::mix(detail::mix(detail::mix(fingerprint(p->what), c.type), c.operation), p->shape);
 
-  const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
   if (detail::needs_proof(c.algorithm, all)) detail::prove(c, all);
+  p->in_rounds = in_rounds && (!c.by_pair() || (c.what == collective::all_to_all && shown_exchange::has_room(static_cast<std::size_t>(all.size), 0)));
+  if (p->in_rounds) p->shown = detail::prepare_shown(c, all, me);
+  if (p->shown) {
+    p->agree_first = true;
+    return p;
+  }
+  const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
   const bool writes = c.what != collective::barrier && all.size > 2;
   const bool small = vector_bytes(c, all) <= detail::staged_bytes;
   // In place, an output that is no part of the input's chunks would overwrite it.
@@ -308,12 +350,14 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
     p->lent = detail::prepare_direct(lent, all, me);
   }
   if (c.by_pair()) {
-    p->agreement = detail::pair_agreement(c, all, me);
+    if (!p->in_rounds) p->agreement = detail::pair_agreement(c, all, me);
   } else if (p->lent) {
     p->agree_first = true;
-    p->agreement = detail::tell_all(all, me, sizeof(loan_offer));
-    p->closing = detail::tell_all(all, me, 0);
-  } else if (p->agree_first) {
+    if (!p->in_rounds) {
+      p->agreement = detail::tell_all(all, me, sizeof(loan_offer));
+      p->closing = detail::tell_all(all, me, 0);
+    }
+  } else if (p->agree_first && !p->in_rounds) {
     const call_shape nothing{.what = collective::barrier,
                              .algorithm = all.hosts() > 1 ? algorithm::leaders : algorithm::dissemination};
     if (detail::needs_proof(nothing.algorithm, all)) detail::prove(nothing, all);

@@ -207,7 +207,9 @@ request scatter_v_async(communicator& c, const In& in, Out&& out, span<const std
 /// `counts`), of which counts[d] go to rank d; `out` (the sum of `received`), of
 /// which received[s] come from rank s. In place where both begin at one address,
 /// for as much scratch as the output is long. Cost: every word once, in p−1
-/// messages from each rank, after p−1 + ⌈log2 p⌉ empty ones by which all agree.
+/// messages from each rank, after p−1 + ⌈log2 p⌉ empty ones by which all agree; on
+/// one host after a round in which all see all counts, and the words too where no
+/// rank has more than 16 KiB of both.
 template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 void all_to_all_v(communicator& c, const In& in, span<const std::size_t> counts, Out&& out, span<const std::size_t> received,

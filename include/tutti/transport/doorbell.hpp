@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -40,21 +41,31 @@ struct alignas(64) doorbell {
 
   /// To be called after publishing.
   void ring() {
-    // The fence orders what was published before the look at the sleeper; the
-    // sleeper's exchange orders its mark before its look at what was published.
-    if constexpr (under_thread_sanitizer) {
-      if (state.fetch_or(0, std::memory_order_seq_cst) == awake) return;
-    } else {
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-      if (state.load(std::memory_order_relaxed) == awake) return;
-    }
-    wake();
+    order();
+    if (is_asleep()) wake();
+  }
+  /// The same of several, at the price of one.
+  static void ring(const std::vector<doorbell*>& bells) {
+    order();
+    for (doorbell* bell : bells)
+      if (bell->is_asleep()) bell->wake();
   }
 
   void wake() {
     // What was published before is seen by whoever sees that it was woken.
     state.store(awake, std::memory_order_release);
     futex_wake(state);
+  }
+
+ private:
+  // What was published stands before the look at the sleeper; the sleeper's
+  // exchange orders its mark before its look at what was published.
+  static void order() {
+    if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+  bool is_asleep() {
+    if constexpr (under_thread_sanitizer) return state.fetch_or(0, std::memory_order_seq_cst) != awake;
+    return state.load(std::memory_order_relaxed) != awake;
   }
 };
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && sizeof(doorbell) == 64);

@@ -10,6 +10,7 @@
 
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/device/buffer.hpp>
+#include <tutti/transport/billboard.hpp>
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/link_kind.hpp>
 #include <tutti/transport/loan.hpp>
@@ -96,6 +97,10 @@ class link {
   /// Where a peer's loan lies here, to be read and written; null where the peer
   /// has ended. Throws `link` where it cannot be reached though the peer lives.
   virtual std::byte* borrowed(int peer, loan from) { return static_cast<void>(peer), static_cast<void>(from), nullptr; }
+
+  /// Where all members see at once what each shows; null where some cannot: the
+  /// same answer on all.
+  virtual billboard* board() { return nullptr; }
 
   /// Tells peers that cannot see this rank's status in which call it waits.
   virtual void tell(const call& what, std::uint64_t shape) { static_cast<void>(what), static_cast<void>(shape); }

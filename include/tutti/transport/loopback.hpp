@@ -2,6 +2,7 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -37,16 +38,19 @@ class loopback_fabric final : public fabric {
  private:
   /// The memory of one rank's incoming channels; kept alive by all who use it.
   struct inbox {
-    inbox(int peers, slot_shape shape, std::shared_ptr<doorbell> bell)
-        : owner(std::move(bell)), memory(static_cast<std::size_t>(peers) * shape.footprint()) {
+    inbox(int peers, slot_shape shape, std::shared_ptr<doorbell> bell, bool shows)
+        : owner(std::move(bell)), memory(static_cast<std::size_t>(peers) * shape.footprint()),
+          shown(shows ? billboard::places.footprint() : 0) {
       for (int peer = 0; peer < peers; ++peer) channel(peer, shape).initialise();
+      if (shows) places().initialise();
     }
+    slot_memory places() { return {shown.data(), billboard::places}; }
     slot_memory channel(int from, slot_shape shape) {
       return {memory.data() + static_cast<std::size_t>(from) * shape.footprint(), shape};
     }
     std::shared_ptr<doorbell> owner;
     rank_status status;
-    buffer<std::byte> memory;
+    buffer<std::byte> memory, shown;
   };
   using shared_inbox = std::shared_ptr<inbox>;
 
@@ -54,11 +58,16 @@ class loopback_fabric final : public fabric {
    public:
     loopback_link(std::vector<shared_inbox> inboxes, int me, slot_shape shape, bool lends)
         : inboxes_(std::move(inboxes)), me_(me), lends_(lends) {
+      std::vector<slot_memory> places;
+      std::vector<doorbell*> others;
       for (std::size_t peer = 0; peer < inboxes_.size(); ++peer) {
+        places.push_back(inboxes_[peer]->places());
+        if (peer != static_cast<std::size_t>(me)) others.push_back(inboxes_[peer]->owner.get());
         inbox &mine = *inboxes_[static_cast<std::size_t>(me)], &theirs = *inboxes_[peer];
         senders_.emplace_back(theirs.channel(me, shape), *theirs.owner);
         receivers_.emplace_back(mine.channel(static_cast<int>(peer), shape), *theirs.owner);
       }
+      if (inboxes_.front()->shown.size() > 0) board_.emplace(me, std::move(places), std::move(others));
     }
     // A rank that is on its way out of an exception has not left: it fails.
     ~loopback_link() override {
@@ -68,7 +77,10 @@ class loopback_fabric final : public fabric {
     send_port& to(int peer) override { return senders_[static_cast<std::size_t>(peer)]; }
     recv_port& from(int peer) override { return receivers_[static_cast<std::size_t>(peer)]; }
     link_kind kind(int peer) const override { return peer == me_ ? link_kind::self : link_kind::loopback; }
-    std::size_t bytes() const override { return inboxes_[static_cast<std::size_t>(me_)]->memory.size(); }
+    std::size_t bytes() const override {
+      const inbox& mine = *inboxes_[static_cast<std::size_t>(me_)];
+      return mine.memory.size() + mine.shown.size();
+    }
     rank_status& status() final { return inboxes_[static_cast<std::size_t>(me_)]->status; }
     const rank_status* status_of(int peer) const override {
       return &inboxes_[static_cast<std::size_t>(peer)]->status;
@@ -76,6 +88,7 @@ class loopback_fabric final : public fabric {
     bool lends() const override { return lends_; }
     loan lend(const std::byte* data, std::size_t) const override { return reinterpret_cast<loan>(data); }
     std::byte* borrowed(int, loan from) override { return reinterpret_cast<std::byte*>(from); }
+    billboard* board() override { return board_ ? &*board_ : nullptr; }
 
    private:
     std::vector<shared_inbox> inboxes_;
@@ -83,6 +96,7 @@ class loopback_fabric final : public fabric {
     bool lends_;
     std::vector<slot_sender> senders_;
     std::vector<slot_receiver> receivers_;
+    std::optional<billboard> board_;
   };
 
   class engine final : public engine_transport {
@@ -92,7 +106,7 @@ class loopback_fabric final : public fabric {
     std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, link_use use, std::size_t) override {
       slot_shape shape = shape_;
       if (use == link_use::messages && shape.bytes > 4096) shape.bytes = 4096;
-      auto mine = std::make_shared<inbox>(static_cast<int>(members.size()), shape, bell_);
+      auto mine = std::make_shared<inbox>(static_cast<int>(members.size()), shape, bell_, use == link_use::collectives);
       shared_inbox* address = &mine;
       contributions all = with.all_gather(bytes_of(address));
       std::vector<shared_inbox> inboxes;

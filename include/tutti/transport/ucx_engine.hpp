@@ -16,18 +16,6 @@
 
 namespace tutti {
 
-/// A neighbour that may write to an inbox of this rank until it has left, or has
-/// given up the inbox in which it would hear the answer.
-struct ucx_fabric::inbox_writer {
-  const rank_status* status;
-  const slot_credit* credit;
-  std::uint64_t generation;
-
-  bool has_left() const {
-    return credit->generation.load(std::memory_order_acquire) != generation || status->left.load(std::memory_order_acquire);
-  }
-};
-
 /// The channels of one communicator, of both kinds.
 class ucx_fabric::mixed_link final : public link {
  public:
@@ -48,6 +36,7 @@ class ucx_fabric::mixed_link final : public link {
   inline bool lends() const override;
   inline loan lend(const std::byte* data, std::size_t bytes) const override;
   inline std::byte* borrowed(int peer, loan from) override;
+  billboard* board() override { return board_.get(); }
   void tell(const call& what, std::uint64_t shape) override {
     for (std::size_t p = 0; p < senders_.size(); ++p)
       if (kinds_[p] == link_kind::message) sender(p).say(message_header::status, what, shape);
@@ -75,6 +64,7 @@ class ucx_fabric::mixed_link final : public link {
   std::vector<link_kind> kinds_;
   std::vector<std::unique_ptr<rank_status>> remembered_;  // of peers on other hosts, from their goodbyes
   std::vector<inbox_writer> writers_;
+  std::unique_ptr<billboard> board_;
   std::vector<const double*> broken_since_;  // by peer; null where no message joins it
 };
 
@@ -101,6 +91,7 @@ class ucx_fabric::engine final : public engine_transport {
     made->lender_ = fabric_.memory_.get();
     made->borrower_ = fabric_.borrowings_.get();
     const slot_shape shape = shape_for(n, use, most_bytes, fabric_.rank_);
+    const std::size_t shown_bytes = fabric_.shown_bytes(use, most_bytes);
     bool any_message = false;  // of this rank's
     for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
     made->hosts_ = hosts_by(static_cast<int>(n), [&](int a, int b) {
@@ -108,30 +99,37 @@ class ucx_fabric::engine final : public engine_transport {
     });
 
     // Its own inbox, initialised before anybody hears of it.
-    made->inbox_bytes_ = channels_at + n * shape.footprint();
+    const std::size_t places_at = channels_at + n * shape.footprint();
+    made->inbox_bytes_ = places_at + shown_bytes;
     made->place_ = fabric_.arena_.allocate(made->inbox_bytes_);
     std::byte* inbox = fabric_.arena_.at(made->place_);
     made->status_ = new (inbox) rank_status;
     for (std::size_t p = 0; p < n; ++p)
       slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise(fabric_.next_generation_);
+    if (shown_bytes > 0) slot_memory{inbox + places_at, billboard::places}.initialise();
     ++fabric_.next_generation_;
 
     std::vector<std::byte> card;
     append(card, fabric_.next_communicator_);
     append(card, shape);
+    append(card, shown_bytes);
     fabric_.append_card(card, made->place_);
     fabric_.append_card(card, bell_place_);
     const contributions cards = with.all_gather(card);
     std::vector<card_reader> readers;
     std::vector<slot_shape> shapes;  // of each rank's own inbox
+    bool all_show = n > 1;
     for (const auto& bytes : cards) {
       readers.emplace_back(bytes);
       const auto number = readers.back().value<std::uint32_t>();
       if (number > made->number_) made->number_ = number;
       shapes.push_back(readers.back().value<slot_shape>());
+      all_show &= readers.back().value<std::size_t>() > 0;
     }
     fabric_.next_communicator_ = made->number_ + 1;
 
+    std::vector<slot_memory> shown(n, {inbox + places_at, billboard::places});
+    std::vector<doorbell*> bells;
     for (std::size_t p = 0; p < n; ++p) {
       if (p == self) continue;
       const auto member = static_cast<std::size_t>(members[p]);
@@ -142,6 +140,8 @@ class ucx_fabric::engine final : public engine_transport {
         throw error(errc::link, format("rank %zu opened a window at first and does not open another", member),
                     static_cast<int>(member));
       made->kinds_[p] = link_kind::window;
+      shown[p].base = theirs + channels_at + n * shapes[p].footprint();
+      bells.push_back(bell);
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
       const slot_memory outgoing{theirs + channels_at + self * shapes[p].footprint(), shapes[p]};
       made->senders_[p] = std::make_unique<slot_sender>(outgoing, *bell, fabric_.memory_.get());
@@ -150,6 +150,7 @@ class ucx_fabric::engine final : public engine_transport {
           slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
     }
 
+    if (all_show && made->hosts_.empty()) made->board_ = std::make_unique<billboard>(me, std::move(shown), std::move(bells));
     if (any_message) start_worker();
     // A rank all of whose peers are near takes part with nothing to say.
     if (!made->hosts_.empty()) {
@@ -213,9 +214,9 @@ class ucx_fabric::engine final : public engine_transport {
     // Where an operation was cut short, peers may write into the inbox yet: it
     // stays theirs until the session ends.
     if (!gone.status_ || gone.status_->entered != gone.status_->completed) return;
-    // After collectives nobody writes any more; of messages, a peer may yet say
-    // that it has matched one.
-    if (gone.use_ == link_use::messages) left_.push_back({gone.place_, gone.inbox_bytes_, std::move(gone.writers_)});
+    // After collectives nobody writes any more, but what this rank showed last may
+    // yet be read; of messages, a peer may yet say that it has matched one.
+    if (gone.use_ == link_use::messages || gone.board_) left_.push_back({gone.place_, gone.inbox_bytes_, std::move(gone.writers_)});
     else fabric_.arena_.release(gone.place_, gone.inbox_bytes_);
   }
 

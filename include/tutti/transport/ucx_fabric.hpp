@@ -231,20 +231,38 @@ class ucx_fabric final : public fabric {
 
   static constexpr std::size_t channels_at = sizeof(rank_status);  // in an inbox
 
+  // What a rank has for a billboard: none where it takes more than an eighth of
+  // what was allowed, and then the members have none.
+  static std::size_t shown_bytes(link_use use, std::size_t most_bytes) {
+    constexpr std::size_t all = billboard::places.footprint();
+    return use == link_use::collectives && most_bytes / 8 >= all ? all : 0;
+  }
+
   static slot_shape shape_for(std::size_t peers, link_use use, std::size_t most_bytes, int rank) {
     const slot_shape longest{.slots = 4, .bytes = use == link_use::messages ? 16384u : 65536u};
-    const std::size_t room = most_bytes > channels_at ? most_bytes - channels_at : 0;
+    const std::size_t besides = channels_at + shown_bytes(use, most_bytes), room = most_bytes > besides ? most_bytes - besides : 0;
     slot_shape shape = shape_within(room, longest, 64, peers);
     while (shape.slots > 1 && shape.footprint() * peers > room) shape.slots /= 2;
     if (shape.footprint() * peers > room)
       throw error(errc::invalid_argument, format("rank %d allows a communicator of %zu ranks %zu bytes for its channels; it needs %zu",
-                                                 rank, peers, most_bytes, channels_at + shape.footprint() * peers), rank);
+                                                 rank, peers, most_bytes, besides + shape.footprint() * peers), rank);
     return shape;
   }
 
   class engine;
   class mixed_link;
-  struct inbox_writer;
+
+  /// A neighbour that may write to an inbox of this rank until it has left, or has
+  /// given up the inbox in which it would hear the answer.
+  struct inbox_writer {
+    const rank_status* status;
+    const slot_credit* credit;
+    std::uint64_t generation;
+
+    bool has_left() const {
+      return credit->generation.load(std::memory_order_acquire) != generation || status->left.load(std::memory_order_acquire);
+    }
+  };
 
   int rank_;
   std::size_t size_;          // of the world; members may be fewer
