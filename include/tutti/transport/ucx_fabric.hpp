@@ -244,7 +244,6 @@ class ucx_fabric final : public fabric {
 
   class engine;
   class mixed_link;
-  struct inbox_writer;
 
   int rank_;
   std::size_t size_;          // of the world; members may be fewer
