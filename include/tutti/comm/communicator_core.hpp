@@ -130,7 +130,7 @@ struct communicator_core {
     }
     o.what = p.what;
     o.what.number = ++issued;
-    o.mark = {.fingerprint = mix(p.shape, o.what.number) | 1, .what = &o.what,
+    o.mark = {.fingerprint = mix(p.shape, queue->id(o.what.number)) | 1, .what = &o.what,
               .element = static_cast<std::uint32_t>(c.element)};
     o.data = {.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output),
               .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold, .pairs = p.pairs};
