@@ -94,7 +94,7 @@ class link {
   /// Names memory of this rank to its peers; 0 where they cannot reach all of it.
   virtual loan lend(const std::byte* data, std::size_t bytes) const { return static_cast<void>(data), static_cast<void>(bytes), 0; }
   /// Where a peer's loan lies here, to be read and written; null where the peer
-  /// has ended. Throws `link` where it cannot be reached though the peer lives.
+  /// has given it up. Throws `link` where it has not, and cannot be reached.
   virtual std::byte* borrowed(int peer, loan from) { return static_cast<void>(peer), static_cast<void>(from), nullptr; }
 
   /// Tells peers that cannot see this rank's status in which call it waits.

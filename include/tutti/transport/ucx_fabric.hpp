@@ -143,11 +143,19 @@ class ucx_fabric final : public fabric {
     append(to, arena_card{place, reinterpret_cast<std::uint64_t>(segment.data()), static_cast<std::uint32_t>(key.size())});
     append(to, key);
   }
-  std::byte* open_card(std::size_t peer, card_reader& from) {
+  std::byte* open_card(const process_watch& watch, std::size_t peer, card_reader& from) {
     const auto card = from.value<arena_card>();
     const std::vector<std::byte> key = from.bytes(card.key_bytes);
     const std::lock_guard held(opening_);
-    return opened_.open(peer, mapping_endpoints_[peer]->get(), card.place, card.address, key);
+    return opened_.open(watch, peer, mapping_endpoints_[peer]->get(), card.place, card.address, key);
+  }
+  // Of a neighbour whose window is open; null where it is ending.
+  std::byte* open_another(std::size_t peer, card_reader& from) {
+    const auto address = card_reader(from).value<arena_card>().address;
+    std::byte* opened = open_card(watch_, peer, from);
+    if (!opened && watch_.still_has(static_cast<int>(peer), address))
+      throw error(errc::link, format("rank %zu opened a window at first and does not open another", peer), static_cast<int>(peer));
+    return opened;
   }
 
   // A connection that ended though its rank neither died nor left. What happened
@@ -200,6 +208,7 @@ class ucx_fabric final : public fabric {
     const contributions cards = world.all_gather(card);
 
     mapping_endpoints_.resize(size_);
+    process_watch all_here;
     std::vector<std::byte> opened(size_);
     opened[me] = std::byte{1};
     for (std::size_t r = 0; r < size_; ++r) {
@@ -209,7 +218,8 @@ class ucx_fabric final : public fabric {
       const std::vector<std::byte> peer_address(cards[r].begin() + static_cast<std::ptrdiff_t>(address_at), cards[r].end());
       mapping_endpoints_[r] = std::make_unique<ucx::endpoint>(mapper_, peer_address, nullptr, nullptr);
       card_reader from(cards[r]);
-      controls_[r] = reinterpret_cast<control*>(open_card(r, from));
+      all_here.add(static_cast<int>(r), homes_[r].pid);
+      controls_[r] = reinterpret_cast<control*>(open_card(all_here, r, from));
       opened[r] = std::byte{controls_[r] != nullptr};
     }
     memory_ = std::make_shared<lending_memory>(context_, mine->lends);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tutti/transport/link.hpp>
+#include <tutti/transport/peers.hpp>
 #include <tutti/transport/slots.hpp>
 #include <tutti/transport/ucx.hpp>
 
@@ -95,16 +96,26 @@ class arena {
   std::vector<hole> free_;
 };
 
+/// Opens memory of a neighbour that `watch` knows: null data where it cannot be
+/// opened, or its owner has given it up. UCX 1.13 does not survive an attempt to
+/// attach to what is gone: it lets go of more than it has taken. Between the
+/// question and the attempt there are microseconds.
+inline ucx::opened_memory open_of(const process_watch& watch, int rank, ucp_ep_h endpoint, const std::byte* key,
+                                  std::uint64_t address) {
+  if (!watch.still_has(rank, address)) return {};
+  return {endpoint, key, address};
+}
+
 /// The peers' arenas, as far as this rank has opened them.
 class opened_arenas {
  public:
   /// Where a peer's place lies in this process; null where it cannot be opened.
   /// `address` and `key` are of the segment.
-  std::byte* open(std::size_t peer, ucp_ep_h endpoint, arena_place place, std::uint64_t address,
+  std::byte* open(const process_watch& watch, std::size_t peer, ucp_ep_h endpoint, arena_place place, std::uint64_t address,
                   const std::vector<std::byte>& key) {
     for (const segment& known : segments_)
       if (known.peer == peer && known.number == place.segment) return known.memory.data() + place.offset;
-    ucx::opened_memory memory(endpoint, key.data(), address);
+    ucx::opened_memory memory = open_of(watch, static_cast<int>(peer), endpoint, key.data(), address);
     if (!memory.data()) return nullptr;
     segments_.push_back({peer, place.segment, std::move(memory)});
     return segments_.back().memory.data() + place.offset;
