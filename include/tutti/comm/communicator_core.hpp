@@ -86,7 +86,7 @@ struct communicator_core {
   void raise_verdict() {
     if (!home.fabric().board().any()) return;
     if (!runner->threaded()) runner->report();
-    home.fabric().board().read().raise();
+    home.fabric().given().raise();
   }
 
   /// Issues messages that are waited for together.

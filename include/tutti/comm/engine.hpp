@@ -94,7 +94,7 @@ class engine {
     } else {
       drive([&] { return o.current() != operation::stage::running; });
     }
-    if (o.current() == operation::stage::failed) fabric_.board().read().raise();
+    if (o.current() == operation::stage::failed) fabric_.given().raise();
   }
 
   /// Moves things forward without waiting; fails what cannot be done any more.
@@ -131,7 +131,7 @@ class engine {
       }
       if (const std::size_t all = q->length(); all > unfinished) text += format("\n    and %zu that had not begun", all - unfinished);
     }
-    if (!text.empty()) log(log_level::error, fabric_.board().read().text + text);
+    if (!text.empty()) log(log_level::error, fabric_.given().text + text);
   }
 
   /// Of an engine with a thread of its own: the one that moves only in calls of
@@ -224,7 +224,7 @@ class engine {
   // Whether there is a verdict, and the operation does not come before it.
   bool cut_short(const operation_queue& q, const operation& o) {
     if (!fabric_.board().any()) return false;
-    const std::uint64_t from = fabric_.board().read().operation, id = q.id(o.what.number);
+    const std::uint64_t from = fabric_.given().operation, id = q.id(o.what.number);
     return communicator_of(from) != communicator_of(id) || id >= from;
   }
 

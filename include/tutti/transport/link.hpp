@@ -150,6 +150,8 @@ class fabric {
 
   virtual std::unique_ptr<engine_transport> make_engine() = 0;
   virtual verdict_board& board() = 0;
+  /// To be called where the board has any.
+  verdict given() { return board().read(open_operation.load(std::memory_order_relaxed)); }
 
   /// Looks whether a peer has died or stopped, and declares it if so.
   /// `stuck_on` is the operation (an `operation_id`) in which this rank waits,

@@ -61,7 +61,7 @@ class monitor {
   void declare(const verdict& v) {
     if (declared_.exchange(true)) return;
     if (!running_) {
-      board_.declare(v);
+      board_.declare(v, rank_);
       return;
     }
     ask([&](requests& r) {

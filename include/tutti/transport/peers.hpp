@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +15,7 @@
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/transport/process_state.hpp>
 #include <tutti/transport/verdict.hpp>
 
 namespace tutti {
@@ -147,36 +147,18 @@ class process_watch {
     double stopped_since = 0, looked = 0;
   };
 
-  // Called while a collective waits, which must not allocate.
-  struct proc_path {
-    char text[48];
-    proc_path(int pid, const char* file) { std::snprintf(text, sizeof text, "/proc/%d%s", pid, file); }
-  };
   static bool ended(const process& p) {
     if (p.descriptor < 0) {
       // Without a descriptor, one that nobody has waited for still has a number.
-      if (::access(proc_path(p.pid, "").text, F_OK) != 0) return true;
-      const char is = state(p.pid);
+      const char is = process_state(p.pid);
       return is == 'Z' || is == 'X';
     }
     pollfd fd{.fd = p.descriptor, .events = POLLIN, .revents = 0};
     return ::poll(&fd, 1, 0) == 1;
   }
   static bool stopped(int pid) {
-    const char is = state(pid);
+    const char is = process_state(pid);
     return is == 'T' || is == 't';
-  }
-  // The letter that the kernel has for it, '?' where it does not say.
-  static char state(int pid) {
-    const int file = ::open(proc_path(pid, "/stat").text, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return '?';
-    char line[512];
-    const ssize_t n = ::read(file, line, sizeof line - 1);
-    ::close(file);
-    if (n <= 0) return '?';
-    line[n] = '\0';
-    const char* name_end = std::strrchr(line, ')');
-    return name_end && name_end[1] == ' ' ? name_end[2] : '?';
   }
 
   std::vector<process> watched_;

@@ -69,7 +69,7 @@ class ucx_fabric final : public fabric {
 
   void declare(const verdict& v) override {
     if (monitor_) monitor_->declare(v);
-    else board_->declare(v);
+    else board_->declare(v, rank_);
   }
 
   void examine(std::uint64_t stuck_on, const link& over, const std::vector<int>& members) override {
@@ -79,7 +79,7 @@ class ucx_fabric final : public fabric {
       const bool dead = f.is == process_watch::condition::ended;
       if (dead && controls_[r] && controls_[r]->left.load(std::memory_order_acquire)) return;
       // Where this board is everybody's, nobody goes on while this rank looks.
-      if (one_host_ && !board_->announce()) return;
+      if (one_host_ && !board_->announce(rank_)) return;
       verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
                 .operation = lowest_open(stuck_on, over, members, f.rank)};
       v.say(format("rank %d (process %d on %s) %s; operation %llu%s could not be completed", f.rank, f.pid,
@@ -97,7 +97,7 @@ class ucx_fabric final : public fabric {
   borrower& borrowed() { return *borrowings_; }
 
   std::unique_ptr<survivors> gather_survivors(double patience) override {
-    const int condemned = board_->read().condemned();
+    const int condemned = given().condemned();
     if (!one_host_) return monitor_->gather_survivors(condemned, patience);
     std::vector<survivor_desk*> desks(size_);
     for (int r : members_) desks[static_cast<std::size_t>(r)] = &controls_[static_cast<std::size_t>(r)]->desk;
