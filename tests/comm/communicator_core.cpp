@@ -43,6 +43,23 @@ TEST_CASE("a shape is prepared once, and an operation used again") {
   CHECK(a.core.issued == 3);
 }
 
+TEST_CASE("what one communicator sends is no other's, be the calls and their numbers alike") {
+  solo_bootstrap ranks;
+  session joined(ranks);
+  detail::communicator_core one(joined, {}), other(joined, {});
+  std::vector<int> x(10);
+  std::uint64_t marks[2];
+  for (int i = 0; i < 2; ++i) {
+    detail::communicator_core& c = i ? other : one;
+    operation& o = c.issue({.what = collective::broadcast, .count = 10, .element = 4, .root = 0, .type = "int"},
+                           {.input = x.data(), .output = x.data()});
+    marks[i] = o.mark.fingerprint;
+    c.wait(o);
+  }
+  CHECK(one.issued == other.issued);
+  CHECK(marks[0] != marks[1]);
+}
+
 TEST_CASE("shapes are forgotten when there are too many, but for those under way") {
   alone a;
   std::vector<int> x(detail::communicator_core::most_shapes + 2);

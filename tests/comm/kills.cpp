@@ -41,6 +41,7 @@ struct assignment {
   fault how = fault::killed;
   const char* links[ranks] = {"window", "window", "window", "window"};
   bool shrinks = false;
+  bool makes = false;  ///< communicators, each for one call
   double deadline = 60;
 
   int victim = 0, root = 0;
@@ -96,6 +97,9 @@ struct note {
 
 int threads_now() { return static_cast<int>(tests::names_in("/proc/self/task").size()); }
 
+// Of several sizes, so that new segments are made and opened.
+constexpr std::size_t channel_sizes[4] = {std::size_t{1} << 20, std::size_t{3} << 20, std::size_t{1} << 18, std::size_t{2} << 20};
+
 void be_rank(shared_bootstrap b, const assignment& o, note& mine) {
   std::vector<int> in(o.count * ranks, 1), out(o.count * ranks);
   {
@@ -105,7 +109,14 @@ void be_rank(shared_bootstrap b, const assignment& o, note& mine) {
     try {
       for (;;) {
         if (o.how == fault::late && b.rank() == o.victim && mine.completed == 20) ::poll(nullptr, 0, 2000);
-        call(world, o, in, out);
+        if (o.makes) {
+          communicator all = world.duplicate({.channel_bytes = channel_sizes[mine.completed % 4]});
+          auto some = all.split(all.rank() % 2, 0);
+          call(all, o, in, out);
+          call(*some, o, in, out);
+        } else {
+          call(world, o, in, out);
+        }
         ++mine.completed;
         // Where a root hears from nobody it would run ahead for ever.
         if (mine.completed % 16 == 0) barrier(world), ++mine.completed;
@@ -215,7 +226,7 @@ class job {
       expect(status_[r] == 0, format("rank %d ended with %d", r, status_[r]));
       expect(n.errors == 1, format("rank %d got %d errors", r, n.errors.load()));
       expect(n.code == static_cast<int>(expected) && n.rank == order_.victim, format("rank %d: %s", r, n.text));
-      expect(n.operation == lowest, format("rank %d was told of operation %llu, not %llu: %s", r, static_cast<unsigned long long>(n.operation),
+      if (!order_.makes) expect(n.operation == lowest, format("rank %d was told of operation %llu, not %llu: %s", r, static_cast<unsigned long long>(n.operation),
                                            static_cast<unsigned long long>(lowest), n.text));
       expect(n.threads_left == 0, format("rank %d has %d threads left", r, n.threads_left));
       if (order_.shrinks && second < 0) expect(n.size_after == ranks - 1, format("rank %d: %d ranks went on", r, n.size_after));
@@ -301,6 +312,15 @@ TEST_CASE("a rank that is killed at any moment of any collective is named by all
   for (collective what : every_collective)
     for (unsigned i = 0; i < 50; ++i) orders.push_back({.seed = seed + i, .what = what, .shrinks = i % 10 == 0});
   carry_out(orders);
+}
+
+TEST_CASE("so it is while communicators are made") {
+  const unsigned seed = first_seed();
+  MESSAGE("KILL_SEED=" << seed);
+  std::vector<assignment> orders;
+  for (unsigned i = 0; i < 60; ++i)
+    orders.push_back({.seed = seed + i, .what = collective::all_reduce, .shrinks = i % 10 == 0, .makes = true});
+  carry_out(orders, false);
 }
 
 TEST_CASE("so it is over messages, and where windows and messages mix") {

@@ -66,6 +66,22 @@ TEST_CASE("those with one tag keep their order, long and short") {
   CHECK(box.idle());
 }
 
+TEST_CASE("a short one is stored though a long one with another tag waits, and not where it has that tag") {
+  own_messages box;
+  box.open();
+  owner o;
+  std::vector<int> large(100000, 1), small(3, 2), last(3, 3), got_large(100000), got_small(3), got_last(3);
+  one waits(true, 1, large), stored(true, 2, small), behind(true, 1, last);
+  for (one* m : {&waits, &stored, &behind}) box.post(*m, o);
+  CHECK(o.ended == std::vector<int>{2});
+  one to_small(false, 2, got_small), to_large(false, 1, got_large), to_last(false, 1, got_last);
+  for (one* m : {&to_small, &to_large, &to_last}) box.post(*m, o);
+  CHECK(got_small == small);
+  CHECK(got_large == large);
+  CHECK(got_last == last);
+  CHECK(box.idle());
+}
+
 TEST_CASE("another shape than was sent is reported") {
   for (std::size_t n : {std::size_t{3}, std::size_t{100000}})
     for (bool receive_first : {false, true}) {

@@ -123,3 +123,26 @@ TEST_CASE("what a neighbour lends is read where it lies, however late it was all
     mine.clear();
   }) == 0);
 }
+
+TEST_CASE("what a neighbour lent and has given up is not there, though it lives") {
+  CHECK(processes::run(2, [](auto& b) {
+    ::setenv("TUTTI_LINK", "", 1);
+    ::setenv("UCX_LOG_LEVEL", "fatal", 1);
+    bootstrap_exchange with(b);
+    auto fabric = std::make_unique<ucx_fabric>(with, b.rank(), b.size(), processes::everyone(b.size()));
+    auto memory = std::static_pointer_cast<lending_memory>(fabric->memory());
+    buffer<int> x(memory, 3000);
+    const loan l = memory->lend(reinterpret_cast<const std::byte*>(x.data()), 12000);
+    const contributions all = b.all_gather(bytes_of(l));
+    if (b.rank() == 0) {
+      x = {};
+      memory.reset();
+      fabric.reset();
+    }
+    b.all_gather({});
+    loan theirs;
+    std::memcpy(&theirs, all[0].data(), sizeof theirs);
+    if (b.rank() == 1) need(fabric->borrowed().find(0, theirs) == nullptr, "memory that nobody has");
+    b.all_gather({});
+  }) == 0);
+}

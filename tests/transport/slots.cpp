@@ -121,6 +121,22 @@ TEST_CASE("a channel takes as many pieces as it has slots, empty ones too, and m
   }
 }
 
+TEST_CASE("a channel that is full stays so when its memory becomes another's") {
+  channel c({.slots = 4, .bytes = 64});
+  const call what = named("x", 1);
+  const envelope e{.fingerprint = 1, .what = &what};
+  for (int i = 0; i < 6; ++i) {
+    REQUIRE(c.out.send(nullptr, 0, e) == 0);
+    if (i < 2) {
+      REQUIRE(c.in.receive(nullptr, 0));
+      c.in.consume(0);
+    }
+  }
+  c.memory.initialise(2);
+  CHECK(c.out.send(nullptr, 0, e) == send_port::full);
+  CHECK(c.memory.head(6).flag == 0);
+}
+
 TEST_CASE("what the receiver can read where it lies is not copied, and counts as in flight until it is used") {
   const slot_shape shape{.slots = 4, .bytes = 64};
   buffer<std::byte> bytes(shape.footprint());

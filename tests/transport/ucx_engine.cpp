@@ -223,6 +223,40 @@ TEST_CASE("how far a rank has come is seen by its neighbours, and by all once it
   }
 }
 
+TEST_CASE("what a rank said last can be read for as long as its peers have not left, whatever it makes in between") {
+  CHECK(processes::run(2, [&](auto& b) {
+    joined all(b, "window");
+    const int other = 1 - b.rank();
+    std::set<const rank_status*> known;
+    for (bool own_thread : {false, true}) {
+      auto beside = all.fabric.make_engine();
+      engine_transport& used = own_thread ? *beside : *all.engine;
+      auto first = used.connect(everyone(2), b.rank(), all.with);
+      const rank_status& theirs = *first->status_of(other);
+      known.insert(&first->status());
+      if (b.rank() == 1) {
+        first->status().entered = 8;
+        first->status().completed = 8;
+        first.reset();
+        if (own_thread) beside.reset();
+      }
+      auto second = all.connect(2, b.rank());
+      need(&second->status() != &theirs, "its own");
+      if (b.rank() == 0) need(theirs.left == 1 && theirs.completed == 8, "its place is another's already");
+      first.reset();
+      b.all_gather({});
+      // From here on both have left it: it is used again.
+      known.insert(&second->status());
+      second.reset();
+      b.all_gather({});
+      auto third = all.connect(2, b.rank());
+      need(known.contains(&third->status()), "memory that nobody uses is not used again");
+      third.reset();
+      b.all_gather({});
+    }
+  }) == 0);
+}
+
 TEST_CASE("a rank that dies is found, one that leaves first is not") {
   for (bool leaves : {false, true}) {
     CAPTURE(leaves);

@@ -2,9 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <csignal>
+#include <cstring>
 #include <thread>
 #include <vector>
 
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace tutti;
@@ -38,7 +42,6 @@ TEST_CASE("a verdict that is announced is there for all, and read once it is wri
   verdict_board board;
   CHECK(board.announce());
   CHECK(board.any());
-  CHECK(!board.has_written());
   verdict v{.code = errc::rank_stopped, .rank = 2};
   CHECK(!board.declare({.code = errc::link, .rank = 1}));
   std::thread late([&] {
@@ -47,7 +50,6 @@ TEST_CASE("a verdict that is announced is there for all, and read once it is wri
   });
   CHECK(board.read().rank == 2);
   late.join();
-  CHECK(board.has_written());
 }
 
 TEST_CASE("a verdict condemns a rank where the others can go on without it alone") {
@@ -90,31 +92,60 @@ TEST_CASE("of many that declare one is first, and all read the same") {
   }
 }
 
-TEST_CASE("a writer that died while writing is not waited for for ever") {
-  verdict_board board;
-  // Its first word says where the writing stands: 1 is "has begun". Nobody in
-  // this process could be made to die just then.
-  static_assert(std::is_standard_layout_v<verdict_board>);
-  reinterpret_cast<std::atomic<std::uint32_t>*>(&board)->store(1);
-  CHECK(board.any());
-  verdict mine{.code = errc::link, .rank = 1};
-  CHECK_FALSE(board.declare(mine));
-  const verdict v = board.read(0.01);
-  CHECK(v.code == errc::rank_died);
-  CHECK(std::string(v.text) == "a rank died while it said why the session ended");
+namespace {
+
+// A board that a child of this process has announced a verdict on, as rank 3, and
+// the child, which has not written it and does not go on.
+struct left_announced {
+  verdict_board& board = *new (::mmap(nullptr, sizeof(verdict_board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) verdict_board;
+  pid_t child = ::fork();
+
+  left_announced() {
+    if (child == 0) {
+      board.announce(3);
+      ::raise(SIGSTOP);
+      verdict late{.code = errc::mismatch, .rank = 1};
+      board.write(late);
+      ::_exit(0);
+    }
+    ::waitpid(child, nullptr, WUNTRACED);
+  }
+  ~left_announced() {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    ::munmap(&board, sizeof board);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("where the writer dies while writing, that is everybody's verdict, at once and for ever") {
+  left_announced at;
+  ::kill(at.child, SIGKILL);
+  CHECK(at.board.any());
+  CHECK_FALSE(at.board.declare({.code = errc::link, .rank = 1}));
+  verdict read[3];
+  std::vector<std::thread> readers;
+  const double begun = now();
+  for (int i = 0; i < 3; ++i) readers.emplace_back([&, i] { read[i] = at.board.read(static_cast<std::uint64_t>(7 + i)); });
+  for (std::thread& t : readers) t.join();
+  CHECK(now() - begun < verdict_board::usual_patience / 2);
+  CHECK(read[0].code == errc::rank_died);
+  CHECK(read[0].rank == 3);
+  CHECK(read[0].operation >= 7);
+  CHECK(read[0].text == format("rank 3 (process %d) died while it said why the session ended", at.child));
+  for (const verdict& v : read) CHECK(std::memcmp(&v, &read[0], sizeof v) == 0);
+  CHECK(at.board.read().operation == read[0].operation);
 }
 
-TEST_CASE("a writer that pauses while writing is waited for, and what it wrote is read") {
-  verdict_board board;
-  CHECK(board.declare({.code = errc::link, .rank = 5}));
-  auto* state = reinterpret_cast<std::atomic<std::uint32_t>*>(&board);
-  state->store(1);
-  std::thread writer([&] {
-    ::usleep(50000);
-    state->store(2);
-  });
-  const verdict v = board.read();
-  writer.join();
-  CHECK(v.code == errc::link);
-  CHECK(v.rank == 5);
+TEST_CASE("a writer that is stopped while writing is the verdict, and changes nothing when it goes on") {
+  left_announced at;
+  const verdict v = at.board.read(7);
+  CHECK(v.code == errc::rank_stopped);
+  CHECK(v.rank == 3);
+  CHECK(v.text == format("rank 3 (process %d) was stopped while it said why the session ended", at.child));
+  ::kill(at.child, SIGCONT);
+  siginfo_t ended;
+  ::waitid(P_PID, static_cast<id_t>(at.child), &ended, WEXITED | WNOWAIT);
+  CHECK(at.board.read().rank == 3);
 }

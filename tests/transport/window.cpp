@@ -75,6 +75,7 @@ TEST_CASE("two processes open each other's arenas, and see what the other stores
     const contributions addresses = b.all_gather({worker.address().data(), worker.address().size()});
     ucx::endpoint to(worker, addresses[static_cast<std::size_t>(other)], nullptr, nullptr);
     opened_arenas opened;
+    const process_watch watch;  // of nobody
     std::vector<std::byte*> theirs, own;
     std::set<std::uint32_t> segments;
     // Several places of a segment, and several segments.
@@ -93,9 +94,9 @@ TEST_CASE("two processes open each other's arenas, and see what the other stores
       std::memcpy(&offered, theirs_bytes.data(), sizeof offered);
       const std::vector<std::byte> their_key(theirs_bytes.begin() + sizeof(offer), theirs_bytes.end());
       need(their_key.size() == offered.key_bytes, "the key");
-      std::byte* at = opened.open(1, to.get(), offered.place, offered.address, their_key);
+      std::byte* at = opened.open(watch, 1, to.get(), offered.place, offered.address, their_key);
       need(at != nullptr, "could not be opened");
-      need(at == opened.open(1, to.get(), offered.place, offered.address, {}), "what is open is not opened again");
+      need(at == opened.open(watch, 1, to.get(), offered.place, offered.address, {}), "what is open is not opened again");
       need(filled(at, bytes, 0), "zero at first");
       b.all_gather({});
       theirs.push_back(at);
@@ -138,6 +139,6 @@ TEST_CASE("memory that is no window is not opened") {
     ucx::endpoint to(here, there.address(), nullptr, nullptr);
     opened_arenas opened;
     ::setenv("UCX_LOG_LEVEL", "fatal", 1);
-    need(opened.open(0, to.get(), {}, 4096, std::vector<std::byte>(64)) == nullptr, "a key of zeros");
+    need(opened.open(process_watch(), 0, to.get(), {}, 4096, std::vector<std::byte>(64)) == nullptr, "a key of zeros");
   }) == 0);
 }

@@ -96,7 +96,7 @@ struct communicator_core {
   void raise_verdict() {
     if (!home.fabric().board().any()) return;
     if (!runner->threaded()) runner->report();
-    home.fabric().board().read().raise();
+    home.fabric().given().raise();
   }
 
   /// Issues messages that are waited for together.
@@ -140,7 +140,7 @@ struct communicator_core {
     }
     o.what = p.what;
     o.what.number = ++issued;
-    o.mark = {.fingerprint = mix(p.shape, o.what.number) | 1, .what = &o.what,
+    o.mark = {.fingerprint = mix(p.shape, queue->id(o.what.number)) | 1, .what = &o.what,
               .element = static_cast<std::uint32_t>(c.element)};
     o.data = {.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output),
               .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold, .pairs = p.pairs};

@@ -94,7 +94,7 @@ class engine {
     } else {
       drive([&] { return o.current() != operation::stage::running; });
     }
-    if (o.current() == operation::stage::failed) fabric_.board().read().raise();
+    if (o.current() == operation::stage::failed) fabric_.given().raise();
   }
 
   /// Moves things forward without waiting; fails what cannot be done any more.
@@ -131,7 +131,7 @@ class engine {
       }
       if (const std::size_t all = q->length(); all > unfinished) text += format("\n    and %zu that had not begun", all - unfinished);
     }
-    if (!text.empty()) log(log_level::error, fabric_.board().read().text + text);
+    if (!text.empty()) log(log_level::error, fabric_.given().text + text);
   }
 
   /// Of an engine with a thread of its own: the one that moves only in calls of
@@ -164,7 +164,8 @@ class engine {
   // An exception out of a user's operation must not tear the thread down, nor
   // leave the others waiting.
   bool step(operation_queue& q, operation& o) {
-    if (o.broken) return false;
+    // After a verdict peers' memory may be gone, or be used for something else.
+    if (o.broken || cut_short(q, o)) return false;
     ++o.steps;
     try {
       if (!o.begun) begin(q, o);
@@ -173,7 +174,6 @@ class engine {
         moved = o.progress(q.channels());
         if (o.met().met) mismatch(q, o, o.met());
         if (!o.done()) return moved;
-        // After a verdict peers' memory may be gone, or be used for something else.
         if (o.plan->lent && fabric_.board().any()) return false;
         if (!o.begin_body(q.channels())) return moved;
       }
@@ -193,6 +193,7 @@ class engine {
         if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_acquire);
         if (fabric_.board().any()) return false;
       }
+      if (cut_short(q, o)) return false;
       if (o.after) o.after(o.data.output, o.data.fold.op);
     } catch (const error& e) {
       o.broken = true;
@@ -213,7 +214,7 @@ class engine {
     // Whoever gives a verdict now sees that this one is done, or this one sees the
     // verdict (`verdict_board::announce` has the fence).
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (fabric_.board().any() && !comes_before_verdict(q.id(o.what.number))) return false;
+    if (cut_short(q, o)) return false;
     if (q.counts) q.counts->completed(o.plan->kind, o.sent());
     record_end(q, o, operation_record::state::done);
     q.pop();
@@ -221,9 +222,11 @@ class engine {
     return true;
   }
 
-  bool comes_before_verdict(std::uint64_t done) {
-    const std::uint64_t cut_short = fabric_.board().read().operation;
-    return communicator_of(cut_short) == communicator_of(done) && done < cut_short;
+  // Whether there is a verdict, and the operation does not come before it.
+  bool cut_short(const operation_queue& q, const operation& o) {
+    if (!fabric_.board().any()) return false;
+    const std::uint64_t from = fabric_.given().operation, id = q.id(o.what.number);
+    return communicator_of(from) != communicator_of(id) || id >= from;
   }
 
   void begin(operation_queue& q, operation& o) {

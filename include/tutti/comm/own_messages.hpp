@@ -47,8 +47,10 @@ class own_messages {
       owner.done(*to);
       return owner.done(m);
     }
-    // A receive looks at what is stored first, so that nothing is while a send waits.
-    if (!sends_.empty() || m.bytes >= least_loan || stored_ == unexpected_messages::most_stored) return sends_.push(m);
+    // A receive looks at what is stored first, so that nothing of a tag is while a send waits.
+    bool behind = false;
+    sends_.each([&](const posted_message& s) { behind |= s.tag == m.tag; });
+    if (behind || m.bytes >= least_loan || stored_ == unexpected_messages::most_stored) return sends_.push(m);
     auto& a = unexpected_.add(m.what, m.shape, 0, true);
     a.complete = true;
     ++stored_;

@@ -160,7 +160,7 @@ TUTTI_BODY session::~session() {
 TUTTI_BODY std::unique_ptr<survivors> session::gather_survivors() {
   if (!fabric_->board().any())
     throw error(errc::invalid_argument, format("rank %d would shrink a session in which nothing has failed", rank_), rank_);
-  if (const verdict v = fabric_->board().read(); v.condemned() == rank_)
+  if (const verdict v = fabric_->given(); v.condemned() == rank_)
     throw error(errc::expelled, format("rank %d was given up by the other ranks, which can go on without it: %s", rank_, v.text), rank_);
   return fabric_->gather_survivors(options_.deadline);
 }

@@ -13,6 +13,7 @@
 #include <tutti/transport/loan.hpp>
 #include <tutti/transport/peers.hpp>
 #include <tutti/transport/ucx.hpp>
+#include <tutti/transport/window.hpp>
 
 namespace tutti {
 
@@ -180,15 +181,14 @@ class borrowings final : public borrower {
   std::byte* open(int peer, std::size_t segment, std::size_t place) {
     const std::lock_guard held(opening_);
     if (std::byte* known = bases_[place].load(std::memory_order_relaxed)) return known;
-    // Its memory has gone with it, and UCX 1.13 does not survive the attempt.
-    if (watch_.has_ended(peer)) return nullptr;
     const neighbour& n = ranks_[static_cast<std::size_t>(peer)];
     if (!n.board || segment >= n.board->count.load(std::memory_order_acquire))
       throw error(errc::link, format("rank %d lent memory that it had not published", peer), peer);
     const lending_board::card& card = n.board->cards[segment];
-    opened_[place] = ucx::opened_memory(n.endpoint, card.key, card.address);
+    opened_[place] = open_of(watch_, peer, n.endpoint, card.key, card.address);
     std::byte* base = opened_[place].data();
-    if (!base) throw error(errc::link, format("memory that rank %d lent cannot be opened here", peer), peer);
+    if (!base && watch_.still_has(peer, card.address))
+      throw error(errc::link, format("memory that rank %d lent cannot be opened here", peer), peer);
     bases_[place].store(base, std::memory_order_release);
     return base;
   }

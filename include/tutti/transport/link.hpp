@@ -95,7 +95,7 @@ class link {
   /// Names memory of this rank to its peers; 0 where they cannot reach all of it.
   virtual loan lend(const std::byte* data, std::size_t bytes) const { return static_cast<void>(data), static_cast<void>(bytes), 0; }
   /// Where a peer's loan lies here, to be read and written; null where the peer
-  /// has ended. Throws `link` where it cannot be reached though the peer lives.
+  /// has given it up. Throws `link` where it has not, and cannot be reached.
   virtual std::byte* borrowed(int peer, loan from) { return static_cast<void>(peer), static_cast<void>(from), nullptr; }
 
   /// Where all members see at once what each shows; null where some cannot: the
@@ -155,6 +155,8 @@ class fabric {
 
   virtual std::unique_ptr<engine_transport> make_engine() = 0;
   virtual verdict_board& board() = 0;
+  /// To be called where the board has any.
+  verdict given() { return board().read(open_operation.load(std::memory_order_relaxed)); }
 
   /// Looks whether a peer has died or stopped, and declares it if so.
   /// `stuck_on` is the operation (an `operation_id`) in which this rank waits,

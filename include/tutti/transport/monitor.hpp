@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,7 +38,7 @@ class monitor {
   /// Throws `link`, on every rank, where a rank cannot reach the first of them
   /// within `joining` seconds.
   monitor(exchange& world, int rank, int size, const std::vector<int>& members, verdict_board& board, double joining = 20)
-      : board_(board), rank_(rank) {
+      : board_(board), rank_(rank), ranks_(members.size()) {
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_ < 0) throw error(errc::link, format("the monitor got no descriptor: %s", std::strerror(errno)), rank);
     try {
@@ -61,7 +62,7 @@ class monitor {
   void declare(const verdict& v) {
     if (declared_.exchange(true)) return;
     if (!running_) {
-      board_.declare(v);
+      board_.declare(v, rank_);
       return;
     }
     ask([&](requests& r) {
@@ -147,7 +148,7 @@ class monitor {
       });
       ++round_;
       while (!by_.answered_.load(std::memory_order_acquire)) {
-        if (now() > until + 10) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
+        if (now() > until + detail::muster::longest(by_.ranks_)) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
         futex_wait(by_.answered_, 0, 0.1);
       }
       if (by_.answer_.came.empty()) throw error(errc::rank_died, by_.answer_.why, by_.answer_.lost);
@@ -166,9 +167,10 @@ class monitor {
 
   template <class F>
   void ask(F f) {
-    lock();
-    f(asked_for_);
-    unlock();
+    {
+      const std::lock_guard held(mutex_);
+      f(asked_for_);
+    }
     wake();
   }
 
@@ -239,9 +241,11 @@ class monitor {
         work_->wait(wake_);
         std::uint64_t rung;
         [[maybe_unused]] const ssize_t n = ::read(wake_, &rung, sizeof rung);
-        lock();
-        const requests r = std::exchange(asked_for_, {});
-        unlock();
+        requests r;
+        {
+          const std::lock_guard held(mutex_);
+          r = std::exchange(asked_for_, {});
+        }
         const double t = now();
         if (const auto* open = follows_.load(std::memory_order_acquire)) work_->follow(*open);
         if (r.has_verdict) work_->propose(r.would_say, t);
@@ -268,18 +272,17 @@ class monitor {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t n = ::write(wake_, &one, sizeof one);
   }
-  void lock() { ::pthread_mutex_lock(&mutex_); }
-  void unlock() { ::pthread_mutex_unlock(&mutex_); }
 
   verdict_board& board_;
   int rank_;
+  std::size_t ranks_;
   int wake_ = -1;
   std::unique_ptr<detail::succession> work_;  // the thread's, once it runs
   pthread_t thread_{};
   std::atomic<bool> running_{false}, declared_{false};
   std::atomic<std::uint32_t> joined_{0};
   std::atomic<const std::atomic<std::uint64_t>*> follows_{nullptr};
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  std::mutex mutex_;
   requests asked_for_;
   std::atomic<std::uint32_t> answered_{0};
   detail::muster::answer answer_;  // the asking thread's once it is there

@@ -21,6 +21,10 @@ class muster {
  public:
   static constexpr double grace = 1.0;  ///< for the others to turn to a new leader
 
+  /// For how many seconds after `until` ranks may pass over one after another that
+  /// lives and does not come, of `ranks` in all, until they have an answer.
+  static constexpr double longest(std::size_t ranks) { return 2 * grace * static_cast<double>(ranks) + 8; }
+
   muster(int rank, std::vector<int> members, std::size_t size) : rank_(rank), members_(std::move(members)), come_(size) {}
 
   /// What an all-gather came to.

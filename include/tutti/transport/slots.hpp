@@ -91,9 +91,9 @@ class slot_sender final : public send_port {
         generation_(memory.credit().generation.load(std::memory_order_acquire)) {}
 
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
-    if (sent_ - consumed_ == memory_.shape.slots) {
+    if (sent_ - consumed_ >= memory_.shape.slots) {
       consumed_ = memory_.credit().consumed.load(std::memory_order_acquire);
-      if (sent_ - consumed_ == memory_.shape.slots) return full;
+      if (sent_ - consumed_ >= memory_.shape.slots) return full;
     }
     slot_head& head = memory_.head(sent_);
     std::size_t n = bytes;

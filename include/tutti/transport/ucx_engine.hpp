@@ -51,7 +51,6 @@ class ucx_fabric::mixed_link final : public link {
   engine& owner_;
   std::uint32_t number_ = 0;
   std::vector<int> hosts_;  // none where windows join all
-  link_use use_ = link_use::collectives;
   std::vector<int> members_;
   const lender* lender_ = nullptr;
   borrower* borrower_ = nullptr;
@@ -63,7 +62,7 @@ class ucx_fabric::mixed_link final : public link {
   std::vector<const rank_status*> statuses_;
   std::vector<link_kind> kinds_;
   std::vector<std::unique_ptr<rank_status>> remembered_;  // of peers on other hosts, from their goodbyes
-  std::vector<inbox_writer> writers_;
+  std::vector<memory_user> inbox_users_;
   std::unique_ptr<billboard> board_;
   std::vector<const double*> broken_since_;  // by peer; null where no message joins it
 };
@@ -85,8 +84,6 @@ class ucx_fabric::engine final : public engine_transport {
   std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, link_use use, std::size_t most_bytes) override {
     const std::size_t n = members.size(), self = static_cast<std::size_t>(me);
     auto made = std::make_unique<mixed_link>(*this, me, n);
-    made->use_ = use;
-    release_left_inboxes();
     made->members_ = members;
     made->lender_ = fabric_.memory_.get();
     made->borrower_ = fabric_.borrowings_.get();
@@ -134,18 +131,19 @@ class ucx_fabric::engine final : public engine_transport {
       if (p == self) continue;
       const auto member = static_cast<std::size_t>(members[p]);
       if (!fabric_.windows_[member]) continue;
-      std::byte* theirs = fabric_.open_card(member, readers[p]);
-      auto* bell = reinterpret_cast<doorbell*>(fabric_.open_card(member, readers[p]));
-      if (!theirs || !bell)
-        throw error(errc::link, format("rank %zu opened a window at first and does not open another", member),
-                    static_cast<int>(member));
+      std::byte* theirs = fabric_.open_another(member, readers[p]);
+      auto* bell = reinterpret_cast<doorbell*>(fabric_.open_another(member, readers[p]));
+      if (!theirs || !bell) {  // it is ending; until somebody finds that, what stands for it never answers
+        theirs = fabric_.arena_.at(fabric_.arena_.allocate(channels_at + n * shapes[p].footprint() + billboard::places.footprint()));
+        bell = bell_;
+      }
       made->kinds_[p] = link_kind::window;
       shown[p].base = theirs + channels_at + n * shapes[p].footprint();
       bells.push_back(bell);
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
       const slot_memory outgoing{theirs + channels_at + self * shapes[p].footprint(), shapes[p]};
       made->senders_[p] = std::make_unique<slot_sender>(outgoing, *bell, fabric_.memory_.get());
-      made->writers_.push_back({made->statuses_[p], &outgoing.credit(), outgoing.credit().generation.load(std::memory_order_acquire)});
+      made->inbox_users_.push_back({made->statuses_[p], &outgoing.credit(), outgoing.credit().generation.load(std::memory_order_acquire)});
       made->receivers_[p] = std::make_unique<slot_receiver>(
           slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
     }
@@ -211,13 +209,7 @@ class ucx_fabric::engine final : public engine_transport {
 
   void forget(mixed_link& gone) {
     std::erase(links_, &gone);
-    // Where an operation was cut short, peers may write into the inbox yet: it
-    // stays theirs until the session ends.
-    if (!gone.status_ || gone.status_->entered != gone.status_->completed) return;
-    // After collectives nobody writes any more, but what this rank showed last may
-    // yet be read; of messages, a peer may yet say that it has matched one.
-    if (gone.use_ == link_use::messages || gone.board_) left_.push_back({gone.place_, gone.inbox_bytes_, std::move(gone.writers_)});
-    else fabric_.arena_.release(gone.place_, gone.inbox_bytes_);
+    if (gone.status_) fabric_.arena_.release(gone.place_, gone.inbox_bytes_, std::move(gone.inbox_users_));
   }
 
   /// Waits until what was said has gone out, but not longer than a second.
@@ -249,15 +241,6 @@ class ucx_fabric::engine final : public engine_transport {
       return static_cast<engine*>(self)->arrived(header, header_bytes, data, bytes, *param);
     };
     ucx::check(ucp_worker_set_am_recv_handler(worker_->get(), &handler), "setting the message handler");
-  }
-
-  void release_left_inboxes() {
-    std::erase_if(left_, [&](left_inbox& i) {
-      std::erase_if(i.writers, [](const inbox_writer& w) { return w.has_left(); });
-      if (!i.writers.empty()) return false;
-      fabric_.arena_.release(i.place, i.bytes);
-      return true;
-    });
   }
 
   // Called through UCX, which knows no exceptions.
@@ -343,12 +326,6 @@ class ucx_fabric::engine final : public engine_transport {
     if (fabric_.monitor_) fabric_.monitor_->suspect(p.member);
   }
 
-  struct left_inbox {
-    arena_place place;
-    std::size_t bytes;
-    std::vector<inbox_writer> writers;
-  };
-
   ucx_fabric& fabric_;
   arena_place bell_place_{};
   doorbell* bell_ = nullptr;
@@ -360,7 +337,6 @@ class ucx_fabric::engine final : public engine_transport {
   std::vector<std::unique_ptr<peer>> peers_;
   std::vector<std::unique_ptr<ucx::endpoint>> endpoints_;
   std::vector<mixed_link*> links_;
-  std::vector<left_inbox> left_;  // by this rank, but not by all who may write to them
 };
 
 inline std::unique_ptr<engine_transport> ucx_fabric::make_engine() { return std::make_unique<engine>(*this); }

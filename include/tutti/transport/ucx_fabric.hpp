@@ -69,7 +69,7 @@ class ucx_fabric final : public fabric {
 
   void declare(const verdict& v) override {
     if (monitor_) monitor_->declare(v);
-    else board_->declare(v);
+    else board_->declare(v, rank_);
   }
 
   void examine(std::uint64_t stuck_on, const link& over, const std::vector<int>& members) override {
@@ -79,7 +79,7 @@ class ucx_fabric final : public fabric {
       const bool dead = f.is == process_watch::condition::ended;
       if (dead && controls_[r] && controls_[r]->left.load(std::memory_order_acquire)) return;
       // Where this board is everybody's, nobody goes on while this rank looks.
-      if (one_host_ && !board_->announce()) return;
+      if (one_host_ && !board_->announce(rank_)) return;
       verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
                 .operation = lowest_open(stuck_on, over, members, f.rank)};
       v.say(format("rank %d (process %d on %s) %s; operation %llu%s could not be completed", f.rank, f.pid,
@@ -97,7 +97,7 @@ class ucx_fabric final : public fabric {
   borrower& borrowed() { return *borrowings_; }
 
   std::unique_ptr<survivors> gather_survivors(double patience) override {
-    const int condemned = board_->read().condemned();
+    const int condemned = given().condemned();
     if (!one_host_) return monitor_->gather_survivors(condemned, patience);
     std::vector<survivor_desk*> desks(size_);
     for (int r : members_) desks[static_cast<std::size_t>(r)] = &controls_[static_cast<std::size_t>(r)]->desk;
@@ -143,11 +143,19 @@ class ucx_fabric final : public fabric {
     append(to, arena_card{place, reinterpret_cast<std::uint64_t>(segment.data()), static_cast<std::uint32_t>(key.size())});
     append(to, key);
   }
-  std::byte* open_card(std::size_t peer, card_reader& from) {
+  std::byte* open_card(const process_watch& watch, std::size_t peer, card_reader& from) {
     const auto card = from.value<arena_card>();
     const std::vector<std::byte> key = from.bytes(card.key_bytes);
     const std::lock_guard held(opening_);
-    return opened_.open(peer, mapping_endpoints_[peer]->get(), card.place, card.address, key);
+    return opened_.open(watch, peer, mapping_endpoints_[peer]->get(), card.place, card.address, key);
+  }
+  // Of a neighbour whose window is open; null where it is ending.
+  std::byte* open_another(std::size_t peer, card_reader& from) {
+    const auto address = card_reader(from).value<arena_card>().address;
+    std::byte* opened = open_card(watch_, peer, from);
+    if (!opened && watch_.still_has(static_cast<int>(peer), address))
+      throw error(errc::link, format("rank %zu opened a window at first and does not open another", peer), static_cast<int>(peer));
+    return opened;
   }
 
   // A connection that ended though its rank neither died nor left. What happened
@@ -200,6 +208,7 @@ class ucx_fabric final : public fabric {
     const contributions cards = world.all_gather(card);
 
     mapping_endpoints_.resize(size_);
+    process_watch all_here;
     std::vector<std::byte> opened(size_);
     opened[me] = std::byte{1};
     for (std::size_t r = 0; r < size_; ++r) {
@@ -209,7 +218,8 @@ class ucx_fabric final : public fabric {
       const std::vector<std::byte> peer_address(cards[r].begin() + static_cast<std::ptrdiff_t>(address_at), cards[r].end());
       mapping_endpoints_[r] = std::make_unique<ucx::endpoint>(mapper_, peer_address, nullptr, nullptr);
       card_reader from(cards[r]);
-      controls_[r] = reinterpret_cast<control*>(open_card(r, from));
+      all_here.add(static_cast<int>(r), homes_[r].pid);
+      controls_[r] = reinterpret_cast<control*>(open_card(all_here, r, from));
       opened[r] = std::byte{controls_[r] != nullptr};
     }
     memory_ = std::make_shared<lending_memory>(context_, mine->lends);
@@ -251,18 +261,6 @@ class ucx_fabric final : public fabric {
 
   class engine;
   class mixed_link;
-
-  /// A neighbour that may write to an inbox of this rank until it has left, or has
-  /// given up the inbox in which it would hear the answer.
-  struct inbox_writer {
-    const rank_status* status;
-    const slot_credit* credit;
-    std::uint64_t generation;
-
-    bool has_left() const {
-      return credit->generation.load(std::memory_order_acquire) != generation || status->left.load(std::memory_order_acquire);
-    }
-  };
 
   int rank_;
   std::size_t size_;          // of the world; members may be fewer

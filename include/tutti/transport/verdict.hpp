@@ -12,6 +12,7 @@
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
 #include <tutti/transport/operation_id.hpp>
+#include <tutti/transport/process_state.hpp>
 
 namespace tutti {
 
@@ -40,9 +41,13 @@ struct verdict {
 /// spans hosts.
 class alignas(64) verdict_board {
  public:
-  /// False where somebody else was first.
-  bool declare(const verdict& v) {
-    if (!announce()) return false;
+  /// For the barrier of `announce`, every process that may complete something
+  /// makes a board, if only to look at another.
+  verdict_board() { ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0); }
+
+  /// False where somebody else was first. `by` is the rank that says so.
+  bool declare(const verdict& v, int by = -1) {
+    if (!announce(by)) return false;
     write(v);
     return true;
   }
@@ -50,51 +55,86 @@ class alignas(64) verdict_board {
   /// The first half of that: from here on nobody completes an operation without
   /// having asked whether the verdict, which `write` must bring soon, comes before
   /// it; and what anyone has completed can be seen.
-  bool announce() {
-    std::uint32_t expected = none;
-    if (!state_.compare_exchange_strong(expected, announced, std::memory_order_seq_cst)) return false;
+  bool announce(int by = -1) {
+    std::uint64_t expected = none;
+    if (!word_.compare_exchange_strong(expected, announced_by(by, 0), std::memory_order_seq_cst)) return false;
     // Whoever completes something writes that down and then looks here, without a
     // fence, which every operation would pay for: all pay for it here, once.
-    ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0)
+      ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
     return true;
   }
+  /// By the process that has announced it; in vain where another has taken over.
   void write(const verdict& v) {
-    verdict_ = v;
-    state_.store(written, std::memory_order_release);
+    std::uint64_t word = word_.load(std::memory_order_acquire);
+    if (state_of(word) != announced || writer_of(word) != ::getpid()) return;
+    verdicts_[turn_of(word)] = v;
+    word_.compare_exchange_strong(word, word + (written - announced), std::memory_order_release, std::memory_order_relaxed);
   }
 
   /// Whether `read` answers at once.
-  bool has_written() const { return state_.load(std::memory_order_acquire) == written; }
+  bool has_written() const { return state_of(word_.load(std::memory_order_acquire)) == written; }
 
   /// Whether there is a verdict, or will be in a moment.
-  bool any() const { return state_.load(std::memory_order_relaxed) != none; }
+  bool any() const { return state_of(word_.load(std::memory_order_relaxed)) != none; }
 
-  /// To be called where `any()`. A writer that died while writing is waited for
-  /// `patience` seconds.
-  verdict read(double patience = usual_patience) const {
+  /// To be called where `any()`. Where whoever announced it has ended or is stopped
+  /// before it was written, that is the verdict, with the operation `open`: the
+  /// first to find so writes it. Somebody who runs is waited for `patience` seconds.
+  verdict read(std::uint64_t open = 0, double patience = usual_patience) {
     const double begun = now();
-    for (double t = begun; state_.load(std::memory_order_acquire) != written; t = now()) {
-      if (t - begun < 0.001) ::sched_yield();
-      else ::usleep(200);
-      if (t - begun > patience) {
-        verdict v{.code = errc::rank_died};
-        v.say("a rank died while it said why the session ended");
-        return v;
+    double stopped_since = 0;
+    for (double t = begun;; t = now()) {
+      const std::uint64_t word = word_.load(std::memory_order_acquire);
+      if (state_of(word) == written) return verdicts_[turn_of(word)];
+      if (t - begun < 0.001) {
+        ::sched_yield();
+        continue;
       }
+      const char is = process_state(writer_of(word));
+      if (is != 'T' && is != 't') stopped_since = 0;
+      else if (stopped_since == 0) stopped_since = t;
+      const bool ended = is == 'Z' || is == 'X', late = t - begun > patience;
+      if (ended || late || (stopped_since > 0 && t - stopped_since > stopped_patience)) {
+        verdict v{.code = ended ? errc::rank_died : errc::rank_stopped, .rank = rank_of(word), .operation = open};
+        v.say(format("%s (process %d) %s while it said why the session ended",
+                     v.rank < 0 ? "a rank" : format("rank %d", v.rank).c_str(), writer_of(word),
+                     ended ? "died" : stopped_since > 0 ? "was stopped" : "did not go on"));
+        if (take_over(word)) write(v);
+        else if (turn_of(word) == most_turns - 1) return v;
+        continue;
+      }
+      ::usleep(200);
     }
-    return verdict_;
   }
 
   /// Writing takes moments, but on a machine with more processes than
-  /// cores the writer may lose its core in the midst of it, and whoever gave up
-  /// too early would give another verdict than the rest. Far beyond any such
-  /// pause; one that died just then is so rare that the wait costs nothing.
+  /// cores the writer may lose its core in the midst of it: far beyond any such
+  /// pause.
   static constexpr double usual_patience = 10;
+  static constexpr double stopped_patience = 1.5;
 
  private:
-  static constexpr std::uint32_t none = 0, announced = 1, written = 2;
-  std::atomic<std::uint32_t> state_{none};
-  verdict verdict_{};
+  // The word: its state, whose turn it is to write, and which process of which
+  // rank that is. Each turn has a place of its own: one that goes on after it was
+  // stopped does not spoil what another has written.
+  static constexpr std::uint64_t none = 0, announced = 1, written = 2;
+  static constexpr std::uint64_t most_turns = 4;
+  static std::uint64_t announced_by(int rank, std::uint64_t turn) {
+    return announced | turn << 2 | static_cast<std::uint64_t>(::getpid()) << 4 | static_cast<std::uint64_t>(rank + 1) << 32;
+  }
+  static std::uint64_t state_of(std::uint64_t word) { return word & 3; }
+  static std::uint64_t turn_of(std::uint64_t word) { return word >> 2 & 3; }
+  static int writer_of(std::uint64_t word) { return static_cast<int>(word >> 4 & 0xfffffff); }
+  static int rank_of(std::uint64_t word) { return static_cast<int>(word >> 32) - 1; }
+
+  bool take_over(std::uint64_t from) {
+    return turn_of(from) < most_turns - 1 &&
+           word_.compare_exchange_strong(from, announced_by(-1, turn_of(from) + 1), std::memory_order_acq_rel);
+  }
+
+  std::atomic<std::uint64_t> word_{none};
+  verdict verdicts_[most_turns];
 };
 
 }  // namespace tutti
