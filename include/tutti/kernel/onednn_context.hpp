@@ -233,7 +233,7 @@ bool unrolls(const Description& d) {
   const bool convolves = std::is_same_v<Description, dnnl::convolution_forward::primitive_desc> ||
                          std::is_same_v<Description, dnnl::convolution_backward_data::primitive_desc> ||
                          std::is_same_v<Description, dnnl::convolution_backward_weights::primitive_desc>;
-  return convolves && std::strncmp(d.impl_info_str(), "gemm", 4) == 0;
+  return convolves && std::strstr(d.impl_info_str(), "gemm:jit") != nullptr;
 }
 
 /// Asks for a primitive in the formats that its neighbours have already, and,

@@ -23,12 +23,12 @@ constexpr memory_layout lay_out(const std::vector<lifetime>& pieces) {
   memory_layout laid;
   laid.begins.resize(pieces.size());
   std::vector<std::size_t> done;  // by where they begin
-  std::vector<bool> placed(pieces.size());
+  std::vector<char> placed(pieces.size());
   for (std::size_t round = 0; round < pieces.size(); ++round) {
     std::size_t next = pieces.size();
     for (std::size_t i = 0; i < pieces.size(); ++i)
-      if (!placed[i] && (next == pieces.size() || pieces[i].size > pieces[next].size)) next = i;
-    placed[next] = true;
+      if (placed[i] == 0 && (next == pieces.size() || pieces[i].size > pieces[next].size)) next = i;
+    placed[next] = 1;
     const lifetime& one = pieces[next];
     std::size_t begin = 0, at = 0;
     for (std::size_t other : done) {
