@@ -6,6 +6,7 @@ headers  every public header alone, and all of them together in both orders,
 refused  every tests/**/refused/*.cpp: it must not compile, and the compiler
          must say the text that its first line gives after `// refused: `
 Headers of an optional part are left out, by name, where the part is not there.
+COMPILER may end in flags that say where one is.
 What is compiled is written to FOLDER, which stays, so that ccache knows it.
 """
 import concurrent.futures
