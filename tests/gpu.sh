@@ -34,7 +34,7 @@ if [ -n "${UCX_FOLDER:-}" ]; then
   # UCX looks for its transports beside itself.
   export UCX_MODULE_DIR="$lib/ucx"
 fi
-runtime="-L$root/lib64 -L$root/lib -lcudart_static -ldl -lrt -lpthread"
+runtime="-L$root/lib64 -L$root/lib -L$root/targets/x86_64-linux/lib -lcudart_static -ldl -lrt -lpthread"
 host="g++ -std=c++20 -O2 -DTUTTI_COMPILED $include -isystem $root/include"
 kernels="nvcc -std=c++20 --expt-relaxed-constexpr -O2 -DTUTTI_COMPILED $include -gencode arch=compute_$arch,code=sm_$arch"
 
@@ -56,7 +56,7 @@ g++ -o "$folder/gpu-perf" "$folder/gpu.o" "$folder/tutti.o" $libraries $runtime
 failed=
 try() {
   say "$*"
-  if timeout 240 "$@"; then :; else failed="$failed; $*: $?"; fi
+  if timeout 150 "$@"; then :; else failed="$failed; $*: $?"; fi
 }
 try "$folder/device_memory"
 try "$folder/kernels"

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "host_device.hpp"
 #include "thread_ranks.hpp"
 
@@ -60,5 +63,26 @@ TEST_CASE("an element for each rank that no window holds is refused") {
       throw;
     }
     throw std::logic_error("not refused");
+  });
+}
+
+TEST_CASE("calls on another stream come after those before, whose arenas they use again") {
+  thread_ranks::run(2, [](communicator& world) {
+    windows w({}, world, 4096, false);
+    host_device::stream slow, fast;
+    std::vector<std::vector<int>> x;
+    for (int k = 1; k <= 3; ++k) x.emplace_back(50, k);
+    if (world.rank() == 0) slow.hold_after(0);
+    for (std::size_t k = 0; k < 3; ++k)
+      w.run(world, device_call<int, plus>{.input = x[k].data(), .output = x[k].data(), .count = 50, .input_blocks = 1, .output_blocks = 1},
+            k == 0 ? &slow : &fast);
+    std::atomic<bool> overtaken{false};
+    fast.give([&] { overtaken = true; });
+    for (int k = 0; k < 20000 && !overtaken; ++k) std::this_thread::yield();
+    slow.release();
+    slow.wait(), fast.wait();
+    barrier(world);
+    for (int k = 1; k <= 3; ++k)
+      if (x[static_cast<std::size_t>(k - 1)] != std::vector<int>(50, 2 * k)) throw std::logic_error("overtaken");
   });
 }

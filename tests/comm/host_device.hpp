@@ -45,6 +45,7 @@ class stream {
  public:
   explicit stream(int device = 0) : device_(device), worker_([this] { work(); }) {}
   ~stream() {
+    release();
     give({});
     worker_.join();
   }
@@ -61,11 +62,22 @@ class stream {
   }
   int device() const { return device_; }
 
+  /// It does so many tasks more, and no other until it is released.
+  void hold_after(std::size_t tasks) {
+    const std::lock_guard held(mutex_);
+    left_ = tasks;
+  }
+  void release() {
+    hold_after(static_cast<std::size_t>(-1));
+    changed_.notify_all();
+  }
+
  private:
   void work() {
     for (;;) {
       std::unique_lock held(mutex_);
-      changed_.wait(held, [&] { return !tasks_.empty(); });
+      changed_.wait(held, [&] { return !tasks_.empty() && left_ > 0; });
+      --left_;
       const std::function<void()> next = std::move(tasks_.front());
       tasks_.pop_front();
       held.unlock();
@@ -78,6 +90,7 @@ class stream {
   int device_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::size_t left_ = static_cast<std::size_t>(-1);
   std::deque<std::function<void()>> tasks_;
   std::thread worker_;
 };
