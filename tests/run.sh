@@ -67,12 +67,12 @@ for part; do
       LSAN_OPTIONS=suppressions=$PWD/tests/leaks.txt:print_suppressions=0
       export ASAN_OPTIONS LSAN_OPTIONS
       run clang build-clang clang++-16 -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-gline-tables-only \
-        -Db_sanitize=address,undefined -Db_lundef=false -- --timeout-multiplier 5
+        -Db_sanitize=address,undefined -Db_lundef=false -Dcuda=disabled -- --timeout-multiplier 5
       unset ASAN_OPTIONS LSAN_OPTIONS ;;
     thread)
       UCX_MEM_MMAP_HOOK_MODE=none
       export UCX_MEM_MMAP_HOOK_MODE
-      run thread build-thread g++ -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -- \
+      run thread build-thread g++ -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -Dcuda=disabled -- \
         --suite threads --timeout-multiplier 10
       unset UCX_MEM_MMAP_HOOK_MODE ;;
   esac

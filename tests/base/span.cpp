@@ -63,3 +63,15 @@ TEST_CASE("the bytes of a value are its representation") {
 }
 
 }  // namespace
+
+TEST_CASE("pinned memory is the host's as well") {
+  struct pinned_floats {
+    using space = tutti::pinned;
+    float* data() const { return at; }
+    std::size_t size() const { return 2; }
+    float* at;
+  };
+  float numbers[2] = {1, 2};
+  const tutti::span<float> s(pinned_floats{numbers});
+  CHECK(s[1] == 2.0f);
+}

@@ -1,6 +1,7 @@
 #pragma once
 // Ranks that are threads of this process, joined by loopback.
 #include <exception>
+#include <type_traits>
 
 #include <tutti/comm/communicator.hpp>
 #include <tutti/comm/session.hpp>
@@ -20,7 +21,7 @@ void run(int ranks, Body body, tutti::communicator_options how = {}, tutti::sess
     tutti::session s(b, shared, options);
     tutti::communicator world(s, how);
     try {
-      if constexpr (requires { body(world, s); }) body(world, s);
+      if constexpr (std::is_invocable_v<Body&, tutti::communicator&, tutti::session&>) body(world, s);
       else body(world);
     } catch (const std::exception& e) {
       s.abandon(e.what());

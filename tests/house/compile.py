@@ -10,6 +10,7 @@ refused  every tests/**/refused/*.cpp: it must not compile, and the compiler
          after it give, none with more than ten lines before it, and without
          a word with -DCASE=0
 Headers of an optional part are left out, by name, where the part is not there.
+COMPILER may end in flags that say where one is.
 What is compiled is written to FOLDER, which stays, so that ccache knows it.
 """
 import concurrent.futures

@@ -40,6 +40,8 @@ BREAKS = [
     ("names_stay_in_their_rooms", "include/tutti/comm/b.hpp", "#pragma once\n#include <ucs/type/status.h>\n"),
     ("names_stay_in_their_rooms", "include/tutti/transport/c.hpp", "#pragma once\nvoid f() { cudaFree(0); }\n"),
     ("names_stay_in_their_rooms", "include/tutti/comm/b.hpp", "#pragma once\nusing dnnl::memory;\n"),
+    ("names_stay_in_their_rooms", "include/tutti/comm/b.hpp", "#pragma once\n#include <cuda_runtime_api.h>\n"),
+    ("names_stay_in_their_rooms", "include/tutti/comm/b.hpp", "#pragma once\n__device__ void f();\n"),
     ("features_are_read_in_one_place", "include/tutti/comm/b.hpp", "#pragma once\n#ifdef __linux__\n#endif\n"),
     ("features_are_read_in_one_place", "include/tutti/comm/b.hpp", "#pragma once\n#if defined(__AVX2__)\n#endif\n"),
     ("features_are_read_in_one_place", "include/tutti/comm/b.hpp", "#pragma once\n#if DNNL_VERSION_MAJOR > 2\n#endif\n"),

@@ -43,6 +43,13 @@ inline constexpr struct version_number {
 #define TUTTI_SHOWN_CHARACTERS 383
 #endif
 
+// Whether the compiler makes code for CUDA devices as well.
+#if defined(__CUDACC__)
+#define TUTTI_ON_CUDA 1
+#else
+#define TUTTI_ON_CUDA 0
+#endif
+
 /// True under a thread sanitizer.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool under_thread_sanitizer = true;

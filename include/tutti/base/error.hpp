@@ -20,6 +20,7 @@ enum class errc : std::uint8_t {
   data,              ///< a file or a data set is not what it should be
   expelled,          ///< the other ranks have gone on without this one
   not_supported,     ///< legal, but this build or machine cannot do it
+  device,            ///< a GPU, its memory or its driver refused
 };
 
 constexpr const char* name_of(errc code) {
@@ -35,6 +36,7 @@ constexpr const char* name_of(errc code) {
     case errc::data: return "data";
     case errc::expelled: return "expelled";
     case errc::not_supported: return "not supported";
+    case errc::device: return "device";
   }
   return "unknown";
 }

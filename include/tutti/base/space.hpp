@@ -1,4 +1,5 @@
 #pragma once
+#include <type_traits>
 
 namespace tutti {
 
@@ -12,7 +13,17 @@ struct cuda {
   static constexpr const char* name = "cuda";
 };
 
+/// Memory of the host that stays where it is, so that a CUDA device copies from
+/// and to it while the processor does something else.
+struct pinned {
+  static constexpr const char* name = "pinned";
+};
+
 template <class T>
 concept memory_space = requires { T::name; };
+
+/// Whether the processor loads and stores there.
+template <memory_space Space>
+inline constexpr bool on_host = !std::is_same_v<Space, cuda>;
 
 }  // namespace tutti

@@ -21,7 +21,7 @@ class span {
   constexpr span(T* data, std::size_t size) : data_(data), size_(size) {}
 
   /// From anything with `data()` and `size()` of host memory, or from a span
-  /// of the same space.
+  /// of the same space; what is pinned is host memory as well.
   template <class Range>
     requires(!std::is_same_v<std::remove_cvref_t<Range>, span> &&
              requires(Range& r) {
@@ -31,7 +31,8 @@ class span {
   constexpr span(Range&& range)  // NOLINT: a view of a range, like std::span
       : data_(range.data()), size_(range.size()) {
     if constexpr (requires { typename std::remove_cvref_t<Range>::space; })
-      static_assert(std::is_same_v<typename std::remove_cvref_t<Range>::space, Space>,
+      static_assert(std::is_same_v<typename std::remove_cvref_t<Range>::space, Space> ||
+                        (std::is_same_v<typename std::remove_cvref_t<Range>::space, pinned> && std::is_same_v<Space, host>),
                     "tutti::span: this buffer lives in another memory space; copy it first, or take a span of its own space");
     else
       static_assert(std::is_same_v<Space, host>,

@@ -65,6 +65,14 @@ class buffer {
   template <class Owner>
     requires std::is_same_v<Space, host> && requires(Owner& of) { std::shared_ptr<memory_source>(of.memory()); }
   buffer(Owner& of, std::size_t size) : buffer(std::shared_ptr<memory_source>(of.memory()), size) {}
+  /// From an owner of memory of this space.
+  template <class Owner>
+    requires std::is_same_v<Space, typename Owner::space>
+  buffer(Owner& of, std::size_t size)
+      : source_(of.memory()) {
+    data_ = size > 0 ? static_cast<T*>(source_->allocate(checked_bytes(size))) : nullptr;
+    size_ = size;
+  }
   buffer(buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
         source_(std::move(other.source_)) {}
@@ -84,12 +92,12 @@ class buffer {
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  T* begin() requires std::is_same_v<Space, host> { return data_; }
-  T* end() requires std::is_same_v<Space, host> { return data_ + size_; }
-  const T* begin() const requires std::is_same_v<Space, host> { return data_; }
-  const T* end() const requires std::is_same_v<Space, host> { return data_ + size_; }
-  T& operator[](std::size_t i) requires std::is_same_v<Space, host> { return data_[i]; }
-  const T& operator[](std::size_t i) const requires std::is_same_v<Space, host> { return data_[i]; }
+  T* begin() requires on_host<Space> { return data_; }
+  T* end() requires on_host<Space> { return data_ + size_; }
+  const T* begin() const requires on_host<Space> { return data_; }
+  const T* end() const requires on_host<Space> { return data_ + size_; }
+  T& operator[](std::size_t i) requires on_host<Space> { return data_[i]; }
+  const T& operator[](std::size_t i) const requires on_host<Space> { return data_[i]; }
 
  private:
   static std::size_t checked_bytes(std::size_t size) {

@@ -132,7 +132,7 @@ struct tcp_peer {
 
   /// The error in a failure frame.
   error failure() const {
-    auto code = frame.code >= 0 && frame.code <= static_cast<int>(errc::not_supported)
+    auto code = frame.code >= 0 && frame.code <= static_cast<int>(errc::device)
                     ? static_cast<errc>(frame.code) : errc::launch;
     return error(code, {reinterpret_cast<const char*>(payload.data()), payload.size()}, frame.rank);
   }

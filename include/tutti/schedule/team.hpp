@@ -8,12 +8,14 @@ namespace tutti {
 /// The number of a member in a team, from 0.
 struct rank {
   int value = 0;
+  friend constexpr bool operator==(rank, rank) = default;  // nvcc defines none that is not declared
   friend constexpr auto operator<=>(rank, rank) = default;
 };
 
 /// The number of a piece of the vector that a schedule moves.
 struct chunk {
   int value = 0;
+  friend constexpr bool operator==(chunk, chunk) = default;
   friend constexpr auto operator<=>(chunk, chunk) = default;
 };
 

@@ -1,0 +1,132 @@
+// What only a CUDA device does: elementwise functions and pulls as kernels, and
+// every collective between threads that share one device.
+#include <tutti/cuda.hpp>
+
+#include <tutti/device/thrust.hpp>
+
+#include <doctest/doctest.h>
+
+#include "../comm/thread_ranks.hpp"
+#include "../device/elementwise_cases.hpp"
+
+namespace {
+
+struct on_device {
+  using space = tutti::cuda;
+  tutti::device_stream stream{0};
+  tutti::ordered_on order() const { return on(stream); }
+  template <class T>
+  struct memory {
+    tutti::buffer<T, tutti::cuda> all;
+    std::size_t shift = 0;
+    tutti::span<T, tutti::cuda> inside() { return {all.data() + shift, all.size() - 8}; }
+  };
+  template <class T>
+  memory<T> put(const std::vector<T>& v, std::size_t shift) const {
+    memory<T> m{tutti::buffer<T, tutti::cuda>(v.size()), shift};
+    transfer(m.all, v, order());
+    stream.wait();
+    return m;
+  }
+  template <class T>
+  std::vector<T> get(const memory<T>& m) const {
+    std::vector<T> v(m.all.size());
+    transfer(v, m.all, order());
+    stream.wait();
+    return v;
+  }
+};
+
+using device_ranks = tutti::device_communicator<tutti::gpu>;
+
+// Not more than 22, so that small sums are exact in every type.
+template <class T>
+std::vector<T> operands(int rank, std::size_t n) {
+  std::vector<T> v(n);
+  for (std::size_t i = 0; i < n; ++i) v[i] = static_cast<T>((static_cast<std::size_t>(rank) * 7 + i * 3) % 23);
+  return v;
+}
+
+void need(bool right, const char* what, std::size_t n, const tutti::communicator& c) {
+  if (!right) throw std::logic_error(tutti::format("wrong: %s, count %zu, rank %d of %d", what, n, c.rank(), c.size()));
+}
+
+// A vector on the device between poison.
+template <class T>
+struct guarded {
+  on_device machine;
+  on_device::memory<T> memory;
+  std::size_t shift;
+  guarded(const std::vector<T>& v, std::size_t by) : memory(machine.put(elementwise_cases::poisoned(v, by), by)), shift(by) {}
+  bool is(const std::vector<T>& want) { return elementwise_cases::same(machine.get(memory), elementwise_cases::poisoned(want, shift)); }
+};
+
+// Of one type: kernels take long to compile, and the host runs those of the others.
+void check_collectives(device_ranks& there, tutti::communicator& world, std::size_t n, std::size_t shift) {
+  using namespace tutti;
+  using T = float;
+  const int p = world.size(), me = world.rank(), root = p - 1;
+  const std::size_t many = n * static_cast<std::size_t>(p);
+  const std::vector<T> small = operands<T>(me, n), large = operands<T>(me, many), blank(n, T(99)), blanks(many, T(99));
+  device_stream stream(0);
+  auto check = [&](const char* what, const std::vector<T>& from, std::vector<T> out, auto device_call, auto host_call) {
+    guarded<T> x(from, shift), y(out, shift);
+    device_call(x.memory.inside(), y.memory.inside());
+    stream.wait();
+    host_call(from, out);
+    need(x.is(from) && y.is(out), what, n, world);
+  };
+  const ordered_on now = on(stream);
+  for (algorithm how : {algorithm::automatic, algorithm::one_shot, algorithm::two_shot, algorithm::ring})
+    check(name_of(how), small, blank, [&](auto x, auto y) { all_reduce(there, x, y, plus{}, now, {.algorithm = how}); },
+          [&](auto& x, auto& y) { all_reduce(world, x, y); });
+  check("reduce_scatter", large, blank, [&](auto x, auto y) { reduce_scatter(there, x, y, plus{}, now); },
+        [&](auto& x, auto& y) { reduce_scatter(world, x, y); });
+  check("all_gather", small, blanks, [&](auto x, auto y) { all_gather(there, x, y, now); }, [&](auto& x, auto& y) { all_gather(world, x, y); });
+  check("broadcast", small, small, [&](auto, auto y) { broadcast(there, y, root, now); }, [&](auto&, auto& y) { broadcast(world, y, root); });
+  check("reduce", small, blank, [&](auto x, auto y) { reduce(there, x, y, plus{}, root, now); }, [&](auto& x, auto& y) { reduce(world, x, y, plus{}, root); });
+  check("gather", small, blanks, [&](auto x, auto y) { gather(there, x, y, root, now); }, [&](auto& x, auto& y) { gather(world, x, y, root); });
+  check("scatter", large, blank, [&](auto x, auto y) { scatter(there, x, y, root, now); }, [&](auto& x, auto& y) { scatter(world, x, y, root); });
+  check("all_to_all", large, blanks, [&](auto x, auto y) { all_to_all(there, x, y, now); }, [&](auto& x, auto& y) { all_to_all(world, x, y); });
+  check("scan", small, blank, [&](auto x, auto y) { scan(there, x, y, plus{}, now); }, [&](auto& x, auto& y) { scan(world, x, y, plus{}); });
+  check("exclusive_scan", small, blank, [&](auto x, auto y) { exclusive_scan(there, x, y, plus{}, now); },
+        [&](auto& x, auto& y) { exclusive_scan(world, x, y, plus{}); });
+}
+
+}  // namespace
+
+TEST_CASE("elementwise functions on the device do what plain loops do, bit by bit") {
+  on_device machine;
+  for (std::size_t n : elementwise_cases::sizes)
+    for (std::size_t shift : {std::size_t{0}, std::size_t{1}, std::size_t{3}}) {
+      CAPTURE(n);
+      CAPTURE(shift);
+      elementwise_cases::check_all(machine, n, shift);
+    }
+}
+
+TEST_CASE("every collective between threads that share a device gives what the host's gives, by windows and through the host") {
+  using namespace tutti;
+  for (int p : {1, 2, 3, 4})
+    for (bool staged : {false, true})
+      thread_ranks::run(p, [&](communicator& world) {
+        device_ranks there(world, gpu(0), {.window_bytes = 1 << 16, .piece_bytes = 1 << 15, .staged = staged});
+        if (there.why_staged().empty() == staged) throw std::logic_error("goes the other way: " + there.why_staged());
+        for (std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{4099}, std::size_t{30011}})
+          for (std::size_t shift : {std::size_t{0}, std::size_t{1}}) check_collectives(there, world, n, shift);
+        barrier(world);
+      });
+}
+
+TEST_CASE("16-bit numbers are added up in float, and rounded once") {
+  thread_ranks::run(4, [](tutti::communicator& world) {
+    device_ranks there(world, tutti::gpu(0));
+    tutti::device_stream stream(0);
+    guarded<tutti::half> x(std::vector<tutti::half>(1001, tutti::half(world.rank() == 0 ? 2048.0f : 1.0f)), 0);
+    all_reduce(there, x.memory.inside(), tutti::plus{}, on(stream));
+    stream.wait();
+    // 2051 lies between 2050 and 2052; ties go to even.
+    if (!x.is(std::vector<tutti::half>(1001, tutti::half(2051.0f)))) throw std::logic_error("wrong sum");
+    barrier(world);
+  });
+}
