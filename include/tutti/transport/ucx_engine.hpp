@@ -344,11 +344,6 @@ inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
 
 inline ucx_fabric::mixed_link::~mixed_link() {
   owner_.flush(*this);
-  // A rank that is on its way out of an exception has not left: it fails.
-  if (std::uncaught_exceptions() > 0) {
-    owner_.forget(*this);
-    return;
-  }
   if (status_) status_->left.store(1, std::memory_order_release);
   call last;
   if (status_) last.number = status_->completed;
