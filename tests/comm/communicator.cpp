@@ -216,6 +216,32 @@ TEST_CASE("after a verdict nothing of what has come is used") {
   CHECK(folded == 0);
 }
 
+TEST_CASE("threads of a rank each make, use and destroy communicators of their own") {
+  std::atomic<int> right{0};
+  CHECK_NOTHROW(thread_ranks::run(2, [&](communicator& world, session& s) {
+    std::vector<communicator> own;
+    for (int t = 0; t < 3; ++t) own.push_back(world.duplicate({.progress = progress::thread}));
+    std::vector<std::thread> threads;
+    for (communicator& c : own)
+      threads.emplace_back([&] {
+        try {
+          for (int round = 0; round < 10; ++round) {
+            communicator again = c.duplicate({.progress = progress::thread});
+            std::optional<communicator> half = again.split(again.rank(), 0, {.progress = progress::thread});
+            std::vector<int> x(100, round);
+            all_reduce(again, x);
+            all_reduce(*half, x);
+            right += x == std::vector<int>(100, 2 * round) && s.counters().waits + 1 > 0;
+          }
+        } catch (const std::exception& e) {
+          s.abandon(e.what());
+        }
+      });
+    for (std::thread& t : threads) t.join();
+  }));
+  CHECK(right == 60);
+}
+
 TEST_CASE("what rank 0 finds wrong in the environment is rank 0's error") {
   ::setenv("TUTTI_ALGORITHM", "rign", 1);
   try {

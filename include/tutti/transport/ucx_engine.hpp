@@ -97,12 +97,12 @@ class ucx_fabric::engine final : public engine_transport {
     made->place_ = fabric_.arena_.allocate(made->inbox_bytes_);
     std::byte* inbox = fabric_.arena_.at(made->place_);
     made->status_ = new (inbox) rank_status;
+    const std::uint64_t generation = fabric_.next_generation_++;
     for (std::size_t p = 0; p < n; ++p)
-      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise(fabric_.next_generation_);
-    ++fabric_.next_generation_;
+      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise(generation);
 
     std::vector<std::byte> card;
-    append(card, fabric_.next_communicator_);
+    append(card, fabric_.next_communicator_.load());
     append(card, shape);
     fabric_.append_card(card, made->place_);
     fabric_.append_card(card, bell_place_);
@@ -115,7 +115,10 @@ class ucx_fabric::engine final : public engine_transport {
       if (number > made->number_) made->number_ = number;
       shapes.push_back(readers.back().value<slot_shape>());
     }
-    fabric_.next_communicator_ = made->number_ + 1;
+    // Two that are made at once may get one number: they are of different engines.
+    for (std::uint32_t next = fabric_.next_communicator_;
+         next <= made->number_ && !fabric_.next_communicator_.compare_exchange_weak(next, made->number_ + 1);) {
+    }
 
     for (std::size_t p = 0; p < n; ++p) {
       if (p == self) continue;
