@@ -145,7 +145,7 @@ TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, s
     if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_shared<trace_file>(path, rank);
   }
   neighbours_ = detail::count_neighbours(*exchange_, members_, world != nullptr);
-  waiting_ = default_waiting(neighbours_, usable_cores());
+  waiting_ = options_.waiting.value_or(default_waiting(neighbours_, usable_cores()));
   if (world || members_.size() == 1) {
     if (!world) own_world_ = std::make_unique<loopback_world>();
     fabric_ = std::make_unique<loopback_fabric>(world ? *world : *own_world_);
@@ -185,7 +185,7 @@ TUTTI_BODY std::shared_ptr<memory_source> session::memory() { return fabric_->me
 TUTTI_BODY std::unique_ptr<engine> session::make_engine(detail::counter_block& counts) {
   // Whoever waits for a thread of its own has better use for the core.
   waiting_policy waiting = waiting_;
-  if (waiting.yields > 50) waiting.yields = 50;
+  if (!options_.waiting && waiting.yields > 50) waiting.yields = 50;
   return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline, counts, trace_.get());
 }
 
