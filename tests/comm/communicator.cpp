@@ -5,6 +5,9 @@
 #include <atomic>
 #include <numeric>
 #include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
@@ -164,6 +167,79 @@ TEST_CASE("after a verdict every call says the same, on every communicator of th
     }
   }));
   CHECK(told == 20);
+}
+
+TEST_CASE("whoever drops a communicator on its way out of an exception has left it, and is named at once") {
+  for (progress how : {progress::caller, progress::thread}) {
+    std::atomic<int> told{0};
+    CHECK_NOTHROW(thread_ranks::run(3, [&](communicator& world) {
+      try {
+        communicator all = world.duplicate({.progress = how});
+        if (world.rank() == 1) throw std::runtime_error("caught where nobody else hears of it");
+        barrier(all);
+      } catch (const error& e) {
+        told += e.code() == errc::rank_failed && e.rank() == 1 &&
+                std::string(e.what()).find("rank 1 left the communicator before operation 1") == 0;
+      } catch (const std::runtime_error&) {
+      }
+    }, {}, {.deadline = 20}));
+    CHECK(told == 2);
+  }
+}
+
+TEST_CASE("after a verdict nothing of what has come is used") {
+  std::atomic<int> asked{0}, sent{0}, folded{0}, told{0};
+  CHECK_NOTHROW(thread_ranks::run(2, [&](communicator& world, session& s) {
+    std::vector<int> x(10);
+    const auto counts = [&](int a, int b) {
+      ++folded;
+      return a + b;
+    };
+    if (world.rank() == 1) {
+      while (!asked) ::sched_yield();
+      request r = all_reduce_async(world, x, counts);
+      folded = 0;
+      s.abandon("a full disk");
+      sent = 1;
+      return;
+    }
+    request r = all_reduce_async(world, x, counts);
+    asked = 1;
+    while (!sent) ::sched_yield();
+    try {
+      r.wait();
+    } catch (const error&) {
+      ++told;
+    }
+  }));
+  CHECK(told == 1);
+  CHECK(folded == 0);
+}
+
+TEST_CASE("threads of a rank each make, use and destroy communicators of their own") {
+  std::atomic<int> right{0};
+  CHECK_NOTHROW(thread_ranks::run(2, [&](communicator& world, session& s) {
+    std::vector<communicator> own;
+    for (int t = 0; t < 3; ++t) own.push_back(world.duplicate({.progress = progress::thread}));
+    std::vector<std::thread> threads;
+    for (communicator& c : own)
+      threads.emplace_back([&] {
+        try {
+          for (int round = 0; round < 10; ++round) {
+            communicator again = c.duplicate({.progress = progress::thread});
+            std::optional<communicator> half = again.split(again.rank(), 0, {.progress = progress::thread});
+            std::vector<int> x(100, round);
+            all_reduce(again, x);
+            all_reduce(*half, x);
+            right += x == std::vector<int>(100, 2 * round) && s.counters().waits + 1 > 0;
+          }
+        } catch (const std::exception& e) {
+          s.abandon(e.what());
+        }
+      });
+    for (std::thread& t : threads) t.join();
+  }));
+  CHECK(right == 60);
 }
 
 TEST_CASE("what rank 0 finds wrong in the environment is rank 0's error") {

@@ -82,3 +82,68 @@ TEST_CASE("the last messages are remembered") {
     message_cases::need(text.find("message 2: send of 3 int, to rank 0, tag 2: done") != std::string::npos, text);
   });
 }
+
+TEST_CASE("what is received into a plain variable is there after the wait") {
+  for (progress how : {progress::caller, progress::thread})
+    thread_ranks::run(2, [](communicator& c) {
+      const int other = 1 - c.rank();
+      for (int i = 0; i < 200; ++i) {
+        const int mine = 2 * i + c.rank();
+        int got = -1, sum = -1;
+        send_recv(c, span<const int>(&mine, 1), other, span<int>(&got, 1), other);
+        message_cases::need(got == 2 * i + other, "an old value after a message");
+        all_reduce(c, span<const int>(&mine, 1), span<int>(&sum, 1));
+        message_cases::need(sum == 4 * i + 1, "an old value after a collective");
+      }
+    }, {.progress = how});
+}
+
+namespace {
+
+// A peer that has left, and whose last message cannot be read.
+struct broken_link final : tutti::link {
+  struct sends final : send_port {
+    std::ptrdiff_t send(const std::byte*, std::size_t, const envelope&) override { return full; }
+  } out;
+  struct receives final : recv_port {
+    bool throws = false;
+    const piece* receive(std::byte*, std::size_t) override { return nullptr; }
+    const envelope* peek() override {
+      if (throws) throw error(errc::link, "memory that rank 1 lent cannot be opened here", 1);
+      return nullptr;
+    }
+    void consume(std::size_t) override {}
+  } in;
+  rank_status mine, theirs;
+  send_port& to(int) override { return out; }
+  recv_port& from(int) override { return in; }
+  link_kind kind(int peer) const override { return peer == 0 ? link_kind::self : link_kind::window; }
+  rank_status& status() override { return mine; }
+  const rank_status* status_of(int) const override { return &theirs; }
+};
+
+}  // namespace
+
+TEST_CASE("what fails while a rank looks why it waits is the verdict, and ends no process") {
+  loopback_fabric::world world;
+  loopback_fabric joined(world);
+  const std::vector<int> members{0, 1};
+  rank_status collectives;
+  detail::counter_block counts;
+  auto channels = std::make_unique<broken_link>();
+  broken_link& link = *channels;
+  mailbox box(std::move(channels), members, 0, 0, joined, collectives, counts);
+  posted_message m;
+  int x = 0;
+  m.peer = 1;
+  m.data = reinterpret_cast<std::byte*>(&x);
+  m.bytes = sizeof x;
+  box.submit(m);
+  box.progress();
+  link.theirs.left = 1;
+  link.in.throws = true;
+  CHECK_NOTHROW(box.examine(300));
+  REQUIRE(world.board.any());
+  CHECK(std::string(world.board.read().text) == "rank 0: memory that rank 1 lent cannot be opened here; a message could not be completed");
+  box.fail();
+}

@@ -45,6 +45,22 @@ TEST_CASE("TUTTI_DEADLINE sets the deadline, and is refused where it is none") {
   CHECK(session_options{}.deadline == 300);
 }
 
+TEST_CASE("TUTTI_WAITING sets how a rank waits, and is refused where it says nothing of the kind") {
+  ::unsetenv("TUTTI_WAITING");
+  CHECK_FALSE(session_options{}.waiting);
+  auto said = [](const char* text) {
+    ::setenv("TUTTI_WAITING", text, 1);
+    const waiting_policy p = waiting_from_environment().value_or(waiting_policy{.spins = -1});
+    return format("%d %d %g", p.spins, p.yields, p.stretch);
+  };
+  CHECK(said("200,2000") == "200 2000 0.1");
+  CHECK(said("0,0,0.02") == "0 0 0.02");
+  CHECK(said("") == "-1 0 0.1");
+  for (const char* bad : {"spin", "5", "5,", "5,6,", "5,6,0", "5,6,1", "5,6,nan", "-1,6", "5,-6", "5,6 7", "5,6,0.1s"})
+    CHECK_THROWS_WITH_AS(said(bad), format("TUTTI_WAITING is '%s': it takes looks,yields or looks,yields,seconds, these from 0.001 to 0.5", bad).c_str(), error);
+  ::unsetenv("TUTTI_WAITING");
+}
+
 TEST_CASE("what a call does unless told") {
   CHECK(call_options{}.algorithm == algorithm::automatic);
   CHECK(communicator_options{}.progress == progress::caller);

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include <unistd.h>
+
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/engine.hpp>
 #include <tutti/launch/threads.hpp>
@@ -44,6 +46,23 @@ TEST_CASE("a TUTTI_DEADLINE that is none is refused before any rank is asked for
   thread_bootstrap one(board, 0);  // its peer never comes
   CHECK_THROWS_WITH_AS(session{one}, "TUTTI_DEADLINE is 'tomorrow': it takes a number from 0.01 to 1e+09", error);
   ::unsetenv("TUTTI_DEADLINE");
+}
+
+TEST_CASE("a session waits as it is told") {
+  std::atomic<int> right{0};
+  loopback_fabric::world shared;
+  CHECK_NOTHROW(run_threads(2, [&](auto& b) {
+    // Only who never sleeps has slept not at all, however late the other comes.
+    const waiting_policy how = b.rank() == 0 ? waiting_policy{.spins = 2000000000} : waiting_policy{};
+    session s(b, shared, {.waiting = how});
+    communicator c(s);
+    for (int round = 0; round < 20; ++round) {
+      if (b.rank() == round % 2) ::usleep(2000);
+      barrier(c);
+    }
+    right += b.rank() == 0 ? s.counters().waits == 0 : s.counters().waits > 0;
+  }));
+  CHECK(right == 2);
 }
 
 TEST_CASE("who does not come by the deadline is named, in whatever the others wait") {

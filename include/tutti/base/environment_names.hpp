@@ -16,7 +16,7 @@ namespace tutti {
 inline constexpr std::string_view environment_names[] = {
     "TUTTI_ALGORITHM", "TUTTI_DEADLINE", "TUTTI_GRACE", "TUTTI_JOIN_TIMEOUT",
     "TUTTI_LINK",      "TUTTI_LOG",      "TUTTI_MNIST",
-    "TUTTI_TAG_OUTPUT", "TUTTI_TRACE", "TUTTI_TUNING",
+    "TUTTI_TAG_OUTPUT", "TUTTI_TRACE", "TUTTI_TUNING", "TUTTI_WAITING",
 };
 
 namespace detail {

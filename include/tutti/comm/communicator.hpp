@@ -24,7 +24,10 @@ struct communicator_core;
 
 /// Ranks that communicate. Its collectives are free functions (`all_reduce` and
 /// the others); every member calls the same ones in the same order. Used by one
-/// thread at a time. Move-only; must not outlive its session.
+/// thread at a time. Several threads of a rank have one each, made with
+/// `progress::thread` where the thread is not the session's own, which alone moves
+/// those with `progress::caller`; each duplicates, splits and destroys its own at
+/// any time. Move-only; must not outlive its session.
 class communicator {
  public:
   /// Of all ranks of the session. Collective.

@@ -86,7 +86,7 @@ class mailbox {
       const rank_status* s = c ? link_->status_of(peer) : nullptr;
       current_ = peer;
       const bool gone = s && s->left.load(std::memory_order_acquire);
-      if (gone && c->progress(*this)) continue;
+      if (gone && guarded([&] { return c->progress(*this); })) continue;
       auto look = [&](posted_message& m) {
         if (joined_.board().any()) return;
         if (gone) return declare_left(m);

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <optional>
 
 #include <tutti/base/cores.hpp>
 #include <tutti/base/environment.hpp>
@@ -30,11 +32,28 @@ constexpr waiting_policy default_waiting(int ranks_here, int cores) {
   return ranks_here <= cores ? waiting_policy{.spins = 200, .yields = 2000} : waiting_policy{.spins = 0, .yields = 200};
 }
 
+/// What `TUTTI_WAITING` says, as in `200,2000` or `200,2000,0.1`; nothing where it
+/// is not set. Throws `invalid_argument`.
+inline std::optional<waiting_policy> waiting_from_environment() {
+  const char* text = environment("TUTTI_WAITING");
+  if (!text) return {};
+  waiting_policy p;
+  int two = 0, three = 0;  // characters that so many numbers take
+  std::sscanf(text, "%d,%d%n,%lf%n", &p.spins, &p.yields, &two, &p.stretch, &three);
+  const bool ends = two > 0 && text[three > 0 ? three : two] == '\0';
+  if (!ends || p.spins < 0 || p.yields < 0 || !(p.stretch >= 0.001 && p.stretch <= 0.5))
+    throw error(errc::invalid_argument, format("TUTTI_WAITING is '%s': it takes looks,yields or looks,yields,seconds, these from 0.001 to 0.5", text));
+  return p;
+}
+
 /// What a rank asks of its session, for all communicators.
 struct session_options {
   /// Seconds after which an operation that a living rank does not join becomes
   /// an error. `TUTTI_DEADLINE` sets the default.
   double deadline = environment_number("TUTTI_DEADLINE", 300, 0.01, 1e9);
+  /// How this rank waits; where nothing is said, as `default_waiting` has it.
+  /// `TUTTI_WAITING` sets the default.
+  std::optional<waiting_policy> waiting = waiting_from_environment();
 };
 
 /// Of one communicator; ranks need not ask for the same.

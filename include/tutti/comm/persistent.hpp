@@ -27,9 +27,9 @@ class persistent {
     request_.wait();
   }
   bool test() {
-    if (!request_.test()) return false;
     under_way_ = false;
-    return true;
+    under_way_ = !request_.test();
+    return !under_way_;
   }
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include <tutti/base/bootstrap.hpp>
@@ -63,7 +64,10 @@ class session {
 
   /// A communicator's own counters, and back: what they hold is not forgotten.
   detail::counter_block& take_counters();
-  void give_back(detail::counter_block& counts) { free_counters_.push_back(&counts); }
+  void give_back(detail::counter_block& counts) {
+    const std::lock_guard held(counting_);
+    free_counters_.push_back(&counts);
+  }
 
   /// The key of the next communicator of all ranks: 0 for the first.
   communicator_key name_communicator() { return static_cast<communicator_key>(communicators_++); }
@@ -88,6 +92,7 @@ class session {
   session_options options_;
   waiting_policy waiting_{};
   detail::counter_block counts_;  // the main engine's
+  mutable std::mutex counting_;  // threads make and destroy communicators
   std::vector<std::unique_ptr<detail::counter_block>> counters_;
   std::vector<detail::counter_block*> free_counters_;
   std::unique_ptr<exchange> exchange_;
@@ -140,7 +145,7 @@ TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, s
     if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_shared<trace_file>(path, rank);
   }
   neighbours_ = detail::count_neighbours(*exchange_, members_, world != nullptr);
-  waiting_ = default_waiting(neighbours_, usable_cores());
+  waiting_ = options_.waiting.value_or(default_waiting(neighbours_, usable_cores()));
   if (world || members_.size() == 1) {
     if (!world) own_world_ = std::make_unique<loopback_world>();
     fabric_ = std::make_unique<loopback_fabric>(world ? *world : *own_world_);
@@ -180,17 +185,19 @@ TUTTI_BODY std::shared_ptr<memory_source> session::memory() { return fabric_->me
 TUTTI_BODY std::unique_ptr<engine> session::make_engine(detail::counter_block& counts) {
   // Whoever waits for a thread of its own has better use for the core.
   waiting_policy waiting = waiting_;
-  if (waiting.yields > 50) waiting.yields = 50;
+  if (!options_.waiting && waiting.yields > 50) waiting.yields = 50;
   return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline, counts, trace_.get());
 }
 
 TUTTI_BODY statistics session::counters() const {
+  const std::lock_guard held(counting_);
   statistics all = counts_.read();
   for (const auto& counts : counters_) all += counts->read();
   return all;
 }
 
 TUTTI_BODY detail::counter_block& session::take_counters() {
+  const std::lock_guard held(counting_);
   if (free_counters_.empty()) {
     counters_.push_back(std::make_unique<detail::counter_block>());
     free_counters_.reserve(counters_.size());

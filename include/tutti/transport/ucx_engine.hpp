@@ -101,13 +101,13 @@ class ucx_fabric::engine final : public engine_transport {
     made->place_ = fabric_.arena_.allocate(made->inbox_bytes_);
     std::byte* inbox = fabric_.arena_.at(made->place_);
     made->status_ = new (inbox) rank_status;
+    const std::uint64_t generation = fabric_.next_generation_++;
     for (std::size_t p = 0; p < n; ++p)
-      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise(fabric_.next_generation_);
+      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise(generation);
     if (shown_bytes > 0) slot_memory{inbox + places_at, billboard::places}.initialise();
-    ++fabric_.next_generation_;
 
     std::vector<std::byte> card;
-    append(card, fabric_.next_communicator_);
+    append(card, fabric_.next_communicator_.load());
     append(card, shape);
     append(card, shown_bytes);
     fabric_.append_card(card, made->place_);
@@ -123,7 +123,10 @@ class ucx_fabric::engine final : public engine_transport {
       shapes.push_back(readers.back().value<slot_shape>());
       all_show &= readers.back().value<std::size_t>() > 0;
     }
-    fabric_.next_communicator_ = made->number_ + 1;
+    // Two that are made at once may get one number: they are of different engines.
+    for (std::uint32_t next = fabric_.next_communicator_;
+         next <= made->number_ && !fabric_.next_communicator_.compare_exchange_weak(next, made->number_ + 1);) {
+    }
 
     std::vector<slot_memory> shown(n, {inbox + places_at, billboard::places});
     std::vector<doorbell*> bells;
@@ -357,11 +360,6 @@ inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
 
 inline ucx_fabric::mixed_link::~mixed_link() {
   owner_.flush(*this);
-  // A rank that is on its way out of an exception has not left: it fails.
-  if (std::uncaught_exceptions() > 0) {
-    owner_.forget(*this);
-    return;
-  }
   if (status_) status_->left.store(1, std::memory_order_release);
   call last;
   if (status_) last.number = status_->completed;

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -24,9 +25,8 @@ namespace tutti {
 /// between all others. Which of the two joins a pair is found out when they
 /// connect; `TUTTI_LINK=message` (or `window`, which then must work) forces one.
 ///
-/// Everything below runs in the session's own thread, but for `progress`,
-/// `sleep` and the links of an engine, which belong to the engine's thread, and
-/// what that opens of a neighbour's memory.
+/// Engines and their links may be made and destroyed by several threads at once;
+/// `progress`, `sleep` and the links of an engine belong to the engine's thread.
 class ucx_fabric final : public fabric {
  public:
   /// Collective over `members`, in ascending order, of a world of `size` ranks;
@@ -285,8 +285,8 @@ class ucx_fabric final : public fabric {
   std::mutex opening_;  // of neighbours' memory, through the endpoints for it
   std::atomic_flag examining_ = ATOMIC_FLAG_INIT;
   std::unique_ptr<monitor> monitor_;
-  std::uint32_t next_communicator_ = 1;
-  std::uint64_t next_generation_ = 1;  // of channels
+  std::atomic<std::uint32_t> next_communicator_{1};
+  std::atomic<std::uint64_t> next_generation_{1};  // of channels
 };
 
 }  // namespace tutti
