@@ -86,10 +86,12 @@ def headers():
         sys.exit("something was compiled")
     folder = fresh("headers")
     taken = flags("--cflags", "--libs", "tutti")
-    call(*COMPILER, "-std=c++20", HERE / "hello.cpp", "-o", folder / "hello", *taken)
+    for name in ("hello", "second"):
+        call(*COMPILER, "-std=c++20", "-c", HERE / f"{name}.cpp", "-o", folder / f"{name}.o", *taken)
+    call(*COMPILER, folder / "hello.o", "-o", folder / "hello", *taken)
     must_print("3\n", folder / "hello", "--ranks", "2")
     # What is not inline shows where two files hold it.
-    call(*COMPILER, "-std=c++20", HERE / "hello.cpp", HERE / "second.cpp", "-o", folder / "both", *taken)
+    call(*COMPILER, folder / "hello.o", folder / "second.o", "-o", folder / "both", *taken)
     must_print("3\n", folder / "both", "--ranks", "2")
     call(*COMPILER, "-std=c++20", "-c", HEADERS / "include" / "tutti" / "tutti.cpp", "-o", folder / "tutti.o", *taken)
     call(*COMPILER, "-std=c++20", "-DTUTTI_COMPILED", HERE / "hello.cpp", folder / "tutti.o", "-o", folder / "once", *taken)
