@@ -360,6 +360,11 @@ inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
 
 inline ucx_fabric::mixed_link::~mixed_link() {
   owner_.flush(*this);
+  // A goodbye would be heard sooner than what this rank has said to the monitor.
+  if (owner_.fabric_.declared_.load(std::memory_order_relaxed)) {
+    owner_.forget(*this);
+    return;
+  }
   if (status_) status_->left.store(1, std::memory_order_release);
   call last;
   if (status_) last.number = status_->completed;

@@ -68,6 +68,7 @@ class ucx_fabric final : public fabric {
   verdict_board& board() override { return *board_; }
 
   void declare(const verdict& v) override {
+    declared_.store(true, std::memory_order_relaxed);
     if (monitor_) monitor_->declare(v);
     else board_->declare(v, rank_);
   }
@@ -281,6 +282,7 @@ class ucx_fabric final : public fabric {
   bool one_host_ = false;
   verdict_board own_board_;
   verdict_board* board_ = nullptr;
+  std::atomic<bool> declared_{false};  // this rank has said why the session is over
   process_watch watch_;
   std::mutex opening_;  // of neighbours' memory, through the endpoints for it
   std::atomic_flag examining_ = ATOMIC_FLAG_INIT;
