@@ -156,6 +156,8 @@ class job {
     std::fflush(nullptr);
     for (int r = 0; r < ranks; ++r) {
       pids_[r] = ::fork();
+      if (r == order_.victim || (order_.how == fault::killed_twice && r == (order_.victim + 1) % ranks))
+        victims_.insert(format("process %d", pids_[r]));
       if (pids_[r] != 0) continue;
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::setenv("TUTTI_LINK", order_.links[r], 1);
@@ -181,6 +183,9 @@ class job {
       }
     ::munmap(notes_, sizeof(note) * ranks);
   }
+
+  /// As `abandoned_memory` names them.
+  const std::set<std::string>& victims() const { return victims_; }
 
   // Does what is due; true once all have ended.
   bool step() {
@@ -254,6 +259,7 @@ class job {
   note* notes_;
   pid_t pids_[ranks] = {};
   int status_[ranks] = {};
+  std::set<std::string> victims_;
   double begun_ = 0, due_ = 0, second_due_ = 0;
   bool struck_ = false;
 };
@@ -270,14 +276,17 @@ void remove_memory(const std::string& name) {
   else ::unlink(name.c_str());
 }
 
-// `all_whole`: none is killed while it makes what its next session needs.
-void carry_out(std::vector<assignment> orders, bool all_whole = true) {
+// `victims_leave`: of how many victims memory may stay. One that is killed in the
+// moment in which UCX makes a segment leaves it, which is rare but where they make
+// segments all the time.
+void carry_out(std::vector<assignment> orders, std::size_t victims_leave = 2) {
   ::setenv("TUTTI_LOG", "off", 1);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::set<std::string> before = tests::abandoned_memory();
   constexpr std::size_t at_once = 6;
   std::vector<std::unique_ptr<job>> running;
-  std::size_t next = 0;
+  std::size_t next = 0, left_by_victims = 0;
+  std::set<std::string> victims;
   while (next < orders.size() || !running.empty()) {
     while (next < orders.size() && running.size() < at_once) {
       orders[next].decide();
@@ -289,6 +298,7 @@ void carry_out(std::vector<assignment> orders, bool all_whole = true) {
         continue;
       }
       CHECK(running[i]->wrong() == "");
+      victims.insert(running[i]->victims().begin(), running[i]->victims().end());
       running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
     }
     ::usleep(200);
@@ -296,9 +306,12 @@ void carry_out(std::vector<assignment> orders, bool all_whole = true) {
   CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);  // no process is left
   for (const std::string& left : tests::abandoned_memory())
     if (!before.count(left)) {
-      if (all_whole) FAIL_CHECK(left);
-      else remove_memory(left);
+      const std::size_t at = left.find("process ");
+      if (at == std::string::npos || !victims.count(left.substr(at))) FAIL_CHECK(left);
+      else ++left_by_victims;
+      remove_memory(left);
     }
+  CHECK(left_by_victims <= victims_leave);
 }
 
 
@@ -320,7 +333,7 @@ TEST_CASE("so it is while communicators are made") {
   std::vector<assignment> orders;
   for (unsigned i = 0; i < 60; ++i)
     orders.push_back({.seed = seed + i, .what = collective::all_reduce, .shrinks = i % 10 == 0, .makes = true});
-  carry_out(orders, false);
+  carry_out(orders, orders.size());
 }
 
 TEST_CASE("so it is over messages, and where windows and messages mix") {
@@ -360,5 +373,5 @@ TEST_CASE("a second rank that is killed while the others shrink is left out as w
     orders.push_back({.seed = seed + i, .what = collective::all_reduce, .how = fault::killed_twice, .shrinks = true});
   // Memory that UCX had made and not yet marked for removal at that moment has
   // nobody to remove it.
-  carry_out(orders, false);
+  carry_out(orders, orders.size());
 }

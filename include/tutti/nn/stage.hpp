@@ -12,9 +12,9 @@ namespace tutti {
 
 /// A resharding of a tensor between two places, each in its format.
 template <class Backend>
-class transfer {
+class reshard_between {
  public:
-  transfer(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const placement& to, place from, place into)
+  reshard_between(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const placement& to, place from, place into)
       : from_(from), into_(into), from_rows_(memory.row_major(from)), into_rows_(memory.row_major(into)), moves_(on, whole, at, to) {}
 
   /// Collective.
@@ -164,7 +164,7 @@ class stage {
   std::size_t operation_, makes_;
   std::vector<edge<Backend>> operands_{};
   std::unique_ptr<local_operation<Backend>> local_{};
-  std::optional<transfer<Backend>> settle_{}, unsettle_{};
+  std::optional<reshard_between<Backend>> settle_{}, unsettle_{};
   bool backward_ = false;
   place y_ = nowhere, dy_ = nowhere, unused_ = nowhere;
 };

@@ -210,6 +210,8 @@ class ucx_fabric::engine final : public engine_transport {
       if (e) e->close(true);
   }
 
+  bool has_declared() const { return fabric_.declared_.load(std::memory_order_relaxed); }
+
   void forget(mixed_link& gone) {
     std::erase(links_, &gone);
     if (gone.status_) fabric_.arena_.release(gone.place_, gone.inbox_bytes_, std::move(gone.inbox_users_));
@@ -361,7 +363,7 @@ inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
 inline ucx_fabric::mixed_link::~mixed_link() {
   owner_.flush(*this);
   // A goodbye would be heard sooner than what this rank has said to the monitor.
-  if (owner_.fabric_.declared_.load(std::memory_order_relaxed)) {
+  if (owner_.has_declared()) {
     owner_.forget(*this);
     return;
   }
