@@ -96,12 +96,13 @@ void train(tutti::communicator& world, const settings& chosen) {
   const bool speaks = world.rank() == 0;
   const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
   const tutti::known_network& known = tutti::network_called(chosen.model);
-  if (speaks) show(known.make(known.usual), shape, chosen);
+  const bool shows = chosen.explain || !chosen.picture.empty();
+  if (speaks && shows) show(known.make(known.usual), shape, chosen);
   if (chosen.bill || chosen.check) {
     tutti::process_mesh mesh(world, shape);
     examine(mesh, known.make(known.usual), chosen);
   }
-  if (chosen.explain || !chosen.picture.empty() || chosen.bill || chosen.check) return;
+  if (shows || chosen.bill || chosen.check) return;
 
   tutti::process_mesh mesh(world, shape);
   const tutti::data_sets data = tutti::read_data(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);

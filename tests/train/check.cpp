@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <string>
+#include <vector>
 
 #include <tutti/kernel/naive_backend.hpp>
 
@@ -56,4 +58,15 @@ TEST_CASE("steps on a mesh are checked beside one rank, and what is broken is fo
   CHECK(!r.passed());
   CHECK(r.found.parameter == "b.weights");
   CHECK(r.text().find(", in b.weights: more than four times that\nFAIL\n") != std::string::npos);
+}
+
+TEST_CASE("what is no number stays the largest difference") {
+  network net({{"channels", 1}, {"height", 1}, {"width", 1}});
+  net.flatten().dense("d", {.units = 2});
+  std::vector<double> a(1 + 2 + 4, 1.0), b = a;  // loss, outputs of one sample, weights and bias
+  b[1] = std::nan(""), b[2] = 2, b[3] = std::nan(""), b[5] = 3;
+  const run_difference d = detail::difference(a, b, net, 1);
+  CHECK(std::isnan(d.outputs));
+  CHECK(std::isnan(d.parameters));
+  CHECK(d.parameter == "d.weights");
 }

@@ -14,6 +14,8 @@ TEST_CASE("data that do not fit a network are refused in a sentence") {
   detail::need_labels(data, 3);
   CHECK_THROWS_WITH_AS(detail::need_classes(network(net.sample).flatten().dense("d", {.units = 2}), data),
                        "the network gives (batch 1, features 2), and the data have 3 classes", error);
+  CHECK_THROWS_WITH_AS(detail::need_classes(network(net.sample).convolution("c", {.filters = 3, .kernel = 6}), data),
+                       "the network gives (batch 1, channels 3, height 1, width 1), and the data have 3 classes", error);
   data.labels[2] = 3;
   CHECK_THROWS_WITH_AS(detail::need_labels(data, 3), "label 3 of sample 2 is out of range: the network has 3 classes", error);
   data.height = 5;

@@ -76,7 +76,6 @@ class device_staging {
         device_.copy(call.output + b * call.count + begin, out + b * n, n * sizeof(T), in_order);
       device_.record(s.stored, in_order);
     }
-    turn_ = 0;
   }
 
  private:
@@ -87,7 +86,7 @@ class device_staging {
 
   template <class T, class Op>
   void fetch(const device_call<T, Op>& call, std::size_t begin, std::size_t piece, const order& in_order) {
-    slot& s = slots_[turn_++ % 2];
+    slot& s = slots_[begin / piece % 2];
     const std::size_t n = std::min(piece, call.count - begin);
     for (std::size_t b = 0; b < call.input_blocks; ++b)
       device_.copy(s.in.data() + b * n * sizeof(T), call.input + b * call.count + begin, n * sizeof(T), in_order);
@@ -97,7 +96,6 @@ class device_staging {
   Device device_;
   std::size_t piece_bytes_;
   std::array<slot, 2> slots_{};
-  std::size_t turn_ = 0;
 };
 
 }  // namespace tutti::detail

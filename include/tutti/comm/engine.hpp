@@ -178,7 +178,8 @@ class engine {
         if (!o.begin_body(q.channels())) return moved;
       }
       if (o.direct.under_way()) {
-        if (fabric_.board().any()) return false;
+        // What is shown stays until all have shown again: only lent memory may be gone.
+        if (o.lent && fabric_.board().any()) return false;
         o.direct.progress(o.data.element, o.data.fold, [&](int peer, std::size_t bytes) { q.channels().to(peer).count(bytes); });
         if (o.direct.under_way()) return true;
         o.close(q.channels());

@@ -21,9 +21,9 @@ struct memory_layout {
 /// square of their number.
 constexpr memory_layout lay_out(const std::vector<lifetime>& pieces) {
   memory_layout laid;
-  laid.begins.resize(pieces.size());
   std::vector<std::size_t> done;  // by where they begin
-  std::vector<char> placed(pieces.size());
+  std::vector<char> placed;
+  for (std::size_t i = 0; i < pieces.size(); ++i) laid.begins.push_back(0), placed.push_back(0);
   for (std::size_t round = 0; round < pieces.size(); ++round) {
     std::size_t next = pieces.size();
     for (std::size_t i = 0; i < pieces.size(); ++i)

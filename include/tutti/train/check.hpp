@@ -95,14 +95,14 @@ inline run_difference difference(const std::vector<double>& a, const std::vector
     double most = 0;
     for (const std::size_t end = at + count; at < end; ++at) {
       const double here = std::abs(a[at] - b[at]);
-      if (!(here <= most)) most = here;  // what is no number differs most
+      if (!std::isnan(most) && !(here <= most)) most = here;  // what is no number differs most
     }
     return most;
   };
   d.outputs = largest(shapes_of(net, batch).back().elements());
   for (const parameter& p : parameters_of(net)) {
     const double here = largest(p.dims.elements());
-    if (here <= d.parameters) continue;
+    if (here <= d.parameters || std::isnan(d.parameters)) continue;
     d.parameters = here;
     d.parameter = p.label.text();
   }

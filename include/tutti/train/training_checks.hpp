@@ -41,7 +41,7 @@ inline void need_pictures(const network& net, const dataset& data) {
 
 inline void need_classes(const network& net, const dataset& data) {
   const shape made = shapes_of(net, 1).back();
-  if (made.elements() != data.classes)
+  if (made.rank() != 2 || made.elements() != data.classes)
     throw error(errc::invalid_argument, format("the network gives %s, and the data have %zu classes", made.text().c_str(), data.classes));
 }
 
