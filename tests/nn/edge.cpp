@@ -42,3 +42,21 @@ TEST_CASE("an operand is brought with its halo, and gradients come back to be ad
     CHECK(std::vector<double>(got.begin(), got.end()) == std::vector<double>{2, 2, 4, 4, 2, 2});
   });
 }
+
+TEST_CASE("where no axis cuts a picture its operand stays as it lies, though windows leave rows out") {
+  operation_list net({{"batch", 2}, {"channels", 1}, {"height", 6}, {"width", 5}});
+  net.pointwise("before");
+  net.convolution("c", 1, {.stride = 2}, {.stride = 2});
+  const mesh m{{"p", 2}};
+  const network_plan plan = plan_network(net, std::string_view("before/batch:p,c/batch:p"), m);
+  thread_ranks::run(2, [&](communicator& world) {
+    backend::context c;
+    process_mesh on(world, m);
+    workspace<backend> memory(c, on);
+    held_tensor x{.held = block_of(net.shape_of(1), plan.tensors[1].lies, m, on.rank())};
+    x.value = memory.add(x.held);
+    const edge<backend> whole(memory, on, net, plan, 1, 0, x);
+    CHECK_FALSE(whole.brings());
+    CHECK(whole.read() == x.held);
+  });
+}

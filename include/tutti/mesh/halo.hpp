@@ -30,5 +30,10 @@ constexpr window local_window(const window& w, share outputs, std::size_t inputs
   local.pad_high = span - local.pad_low - read_by(w, outputs, inputs).count;
   return local;
 }
+/// The same where `at_hand` is there: what is read, or the whole, of which windows may
+/// leave out the end.
+constexpr window local_window(const window& w, share outputs, share at_hand, std::size_t inputs) {
+  return at_hand.count == inputs && outputs.count == w.outputs(inputs) ? w : local_window(w, outputs, inputs);
+}
 
 }  // namespace tutti

@@ -38,7 +38,8 @@ struct halo_parts {
   unsigned axes = 0;
   std::vector<block> owned{}, read{};  ///< by rank along these axes
 
-  constexpr bool needed() const { return owned != read; }
+  /// Where no axis cuts the picture, windows may leave rows out, and nothing is fetched.
+  constexpr bool needed() const { return axes != 0 && owned != read; }
 };
 
 /// Precondition: the operation slides windows.
@@ -136,7 +137,7 @@ class listing {
     const tensor_operation& o = net_.all()[i];
     if (!slides(o.what)) return;
     const halo_parts parts = halo_of(o, plan_.operations[i], on_, {0});
-    if (parts.axes != 0 && parts.needed()) all_.push_back({.why = why, .operation = i, .axes = parts.axes});
+    if (parts.needed()) all_.push_back({.why = why, .operation = i, .axes = parts.axes});
   }
 
   constexpr void add_inner(cause why, std::size_t i, const std::vector<inner_reduction>& sums) {

@@ -3,10 +3,10 @@
 #include <optional>
 #include <vector>
 
-#include <tutti/mesh/halo.hpp>
 #include <tutti/mesh/halo_exchange.hpp>
 #include <tutti/mesh/planner.hpp>
 #include <tutti/mesh/resharding.hpp>
+#include <tutti/mesh/step_exchanges.hpp>
 #include <tutti/nn/workspace.hpp>
 
 namespace tutti {
@@ -113,20 +113,9 @@ class edge {
   // What windows reach beyond this rank's own places comes from the ranks along the
   // axes that cut height and width.
   void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan) {
-    const placement& at = plan.operands[0].at;
-    unsigned axes = 0;
-    for (std::size_t d : {2u, 3u})
-      for (int axis : at.axes_of(d)) axes |= 1u << axis;
-    std::vector<block> owned, read;
-    for (rank r : on.members(axes)) {
-      owned.push_back(block_of(o.x, at, on.shape(), r));
-      const block made = block_of(o.y, plan.made, on.shape(), r);
-      read.push_back(owned.back());
-      read.back()[2] = read_by(o.down, made[2], o.x[2].size);
-      read.back()[3] = read_by(o.across, made[3], o.x[3].size);
-    }
-    if (read == owned) return;
-    halo_.emplace(on.over(axes), owned, read);
+    const halo_parts parts = halo_of(o, plan, on.shape(), on.rank());
+    if (!parts.needed()) return;
+    halo_.emplace(on.over(parts.axes), parts.owned, parts.read);
     read_ = halo_->read();
   }
 

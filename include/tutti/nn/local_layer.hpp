@@ -82,8 +82,8 @@ Geometry sliding_geometry(const local_request<Backend>& r) {
           .channels = in[1].count,
           .height = in[2].count,
           .width = in[3].count,
-          .down = local_window(r.what.down, made[2], r.what.x[2].size),
-          .across = local_window(r.what.across, made[3], r.what.x[3].size)};
+          .down = local_window(r.what.down, made[2], in[2], r.what.x[2].size),
+          .across = local_window(r.what.across, made[3], in[3], r.what.x[3].size)};
 }
 
 template <class Backend>
