@@ -30,3 +30,10 @@ TEST_CASE("what a batch norm adds up between ranks is counted, 2C + 1 values and
   CHECK(seconds(net, {{"p", 2}}, "batch:p", only_bytes) == doctest::Approx(2 * 0.5 * 8 * (13 + 12)));
   CHECK(seconds(net, {{"p", 2}}, "channels:p", only_bytes) == doctest::Approx(0));
 }
+
+TEST_CASE("a gradient that is a sum over two axes is added up over both at once") {
+  operation_list net({{"batch", 8}, {"features", 6}});
+  net.dense("d", 10);
+  const step_costs only_bytes{.moves = {.link = {.far_bytes_per_s = 1}}, .products_per_s = 1e300};
+  CHECK(seconds(net, {{"a", 2}, {"b", 4}}, "batch:a+b", only_bytes) == doctest::Approx(2 * 7.0 / 8 * 4 * (60 + 10)));
+}

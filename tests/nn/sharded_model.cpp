@@ -98,3 +98,20 @@ TEST_CASE("a layout that cannot be is refused, by whichever rank comes to it fir
   }
   CHECK(said.find("layer 'a': the axis 'data' cannot cut both 'batch' and 'filters'") != std::string::npos);
 }
+
+TEST_CASE("what is written is read, and a wrong number of elements is refused") {
+  thread_ranks::run(2, [](communicator& world) {
+    backend::context c;
+    process_mesh on(world, {{"p", 2}});
+    sharded_model<backend> m(c, on, small(), "a/filters:p,b/units:p");
+    const std::vector<modular> weights = some<modular>(4 * 2 * 9, 5);
+    m.write(0, weights);
+    if (m.read(0) != weights) throw std::logic_error("not what was written");
+    try {
+      m.write(0, std::vector<modular>(3));
+      throw std::logic_error("not refused");
+    } catch (const error& e) {
+      if (std::string(e.what()) != "parameter 'a.weights' has 72 elements, not 3") throw;
+    }
+  });
+}

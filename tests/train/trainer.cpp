@@ -249,7 +249,7 @@ TEST_CASE("Ranks that would train different things are told so before the first 
 }
 
 TEST_CASE("A network that does not fit the data is refused, and so is a batch smaller than its axis") {
-  auto refusal = [&](const network& net, std::size_t batch = 8) {
+  auto refusal = [&](const network& net, std::size_t batch = 8, std::size_t evaluation_batch = 256) {
     try {
       thread_ranks::run(3, [&](communicator& world) {
         backend::context c;
@@ -258,7 +258,7 @@ TEST_CASE("A network that does not fit the data is refused, and so is a batch sm
         sharded_model<backend> m(c, on, net, "batch:data");
         bucketed_all_reduce policy(m);
         sgd<float> o(m.parameters(), {});
-        trainer t(m, policy, o, data, {.batch = batch});
+        trainer t(m, policy, o, data, {.batch = batch, .evaluation_batch = evaluation_batch});
       });
     } catch (const error& e) {
       const std::string text = e.what();
@@ -272,6 +272,7 @@ TEST_CASE("A network that does not fit the data is refused, and so is a batch sm
   CHECK(refusal(stripes::small_network(), 2) ==
         "layer 'a' cuts the dimension 'batch', which is 2, over the axis 'data' of 3 ranks: a batch of 3 or more is needed, or a shorter axis");
   CHECK(refusal(stripes::small_network(), 3) == "none");
+  CHECK(refusal(stripes::small_network(), 3, 0) == "an evaluation batch needs at least one sample");
 }
 
 TEST_CASE("Data that do not fit the network are refused, for training as for evaluation") {

@@ -103,9 +103,16 @@ struct move_costs {
 
   constexpr double of(const move& m, const shape& whole, const placement& before, const mesh& on) const {
     if (is_local(m.what)) return link.step_s;
-    const double messages = (m.what == move_kind::all_reduce ? 2 : 1) * (on[m.axis].size - 1);
-    return messages * (link.latency_s + link.step_s) +
-           words_of(m, whole, before, on) * element / (link.far_bytes_per_s > 0 ? link.far_bytes_per_s : link.send_bytes_per_s);
+    return seconds((m.what == move_kind::all_reduce ? 2 : 1) * (on[m.axis].size - 1), words_of(m, whole, before, on) * element);
+  }
+
+  /// Of an all-reduce over that many ranks, a mesh's axes taken together.
+  constexpr double of_all_reduce(double ranks, double bytes) const {
+    return ranks > 1 ? seconds(2 * (ranks - 1), 2 * (ranks - 1) / ranks * bytes) : 0;
+  }
+
+  constexpr double seconds(double messages, double bytes) const {
+    return messages * (link.latency_s + link.step_s) + bytes / (link.far_bytes_per_s > 0 ? link.far_bytes_per_s : link.send_bytes_per_s);
   }
 };
 

@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <vector>
 
-#include <tutti/mesh/planner.hpp>
+#include <tutti/mesh/step_exchanges.hpp>
 
 namespace tutti {
 
@@ -18,7 +18,6 @@ namespace detail {
 /// in forward and backward, halos, what it adds up inside of itself, and adding up its
 /// parameters' gradients.
 inline double operation_seconds(const tensor_operation& o, const operation_plan& p, const mesh& on, const step_costs& costs) {
-  const link_model& link = costs.moves.link;
   auto share_of_first = [&](const placement& at, const shape& whole, std::size_t d) {
     return static_cast<double>(local_share(at, on, {0}, d, whole[d].size).count);  // none has more
   };
@@ -28,17 +27,18 @@ inline double operation_seconds(const tensor_operation& o, const operation_plan&
   if (slides(o.what)) products *= static_cast<double>(o.down.size * o.across.size);
   if (o.groups > 1) products *= static_cast<double>(o.x[1].size / o.groups);
   double all = products / costs.products_per_s;
-  for (const parameter_plan& w : p.parameters)
-    for (int axis = 0; axis < on.axes(); ++axis)
-      if (w.gradient.partial_on(axis)) all += costs.moves.of({.what = move_kind::all_reduce, .axis = axis}, w.dims, w.gradient, on);
-  for (const inner_reduction& r : inner_reductions(o, p, on, {0}, static_cast<std::size_t>(costs.moves.element))) {
+  auto ranks_along = [&](unsigned axes) {
     double ranks = 1;
     for (int axis = 0; axis < on.axes(); ++axis)
-      if ((r.axes >> axis & 1u) != 0) ranks *= on[axis].size;
+      if ((axes >> axis & 1u) != 0) ranks *= on[axis].size;
+    return ranks;
+  };
+  for (const parameter_plan& w : p.parameters)
+    all += costs.moves.of_all_reduce(ranks_along(sums_of(w, on)),
+                                     static_cast<double>(local_shape(w.dims, w.gradient, on, {0}).elements()) * costs.moves.element);
+  for (const inner_reduction& r : inner_reductions(o, p, on, {0}, static_cast<std::size_t>(costs.moves.element)))
     for (std::size_t values : {r.forward, r.backward})
-      if (values > 0 && ranks > 1)
-        all += 2 * (ranks - 1) * (link.latency_s + link.step_s + static_cast<double>(values * r.bytes_each) / ranks / link.far_bytes_per_s);
-  }
+      if (values > 0) all += costs.moves.of_all_reduce(ranks_along(r.axes), static_cast<double>(values * r.bytes_each));
   for (std::size_t d : {2u, 3u}) {
     if (!slides(o.what) || p.operands[0].at.axes_of(d).empty()) continue;
     const window& w = d == 2 ? o.down : o.across;
@@ -47,7 +47,7 @@ inline double operation_seconds(const tensor_operation& o, const operation_plan&
     double words = places;
     for (std::size_t k = 0; k < o.x.rank(); ++k)
       if (k != d) words *= share_of_first(p.operands[0].at, o.x, k);
-    if (places > 0) all += 4 * (link.latency_s + link.step_s) + 2 * words * costs.moves.element / link.far_bytes_per_s;
+    if (places > 0) all += costs.moves.seconds(4, 2 * words * costs.moves.element);
   }
   return all;
 }

@@ -116,6 +116,9 @@ class sharded_model {
 
   /// Sets a parameter, of which every rank has the whole, row-major.
   void write(std::size_t index, const std::vector<element>& whole) {
+    if (whole.size() != whole_[index].dims.elements())
+      throw error(errc::invalid_argument, tutti::format("parameter '%s' has %zu elements, not %zu", whole_[index].label.text().c_str(),
+                                                 whole_[index].dims.elements(), whole.size()));
     const block held = held_of(index);
     std::vector<element> mine(held.elements());
     copy_block(held, block(whole_[index].dims), whole.data(), held, mine.data());

@@ -64,6 +64,7 @@ class trainer {
     classes_ = data.classes;
     detail::need_labels(data, classes_);
     detail::need_rate<Optimiser>(options);
+    if (options.evaluation_batch == 0) throw error(errc::invalid_argument, "an evaluation batch needs at least one sample");
     detail::need_batches(m.net(), m.plan_for(options.batch), on_->shape(), options.batch);
     agreement all;
     detail::agree_on_training(all, data, options, o);
