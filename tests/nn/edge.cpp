@@ -24,7 +24,7 @@ TEST_CASE("an operand is brought with its halo, and gradients come back to be ad
     x.value = memory.add(x.held);
     edge<backend> bringing(memory, on, net, plan, 1, 0, x), again(memory, on, net, plan, 1, 0, x);
     CHECK(bringing.brings());
-    const place dx = memory.add(bringing.read());
+    const workspace_place dx = memory.add(bringing.read());
     bringing.make_way_back(memory, dx, false, x);
     again.make_way_back(memory, dx, false, x);
     memory.make();

@@ -14,7 +14,7 @@ TEST_CASE("places are apart, aligned, and row-major where the backend knows noth
     backend::context c;
     process_mesh on(world, mesh{});
     workspace<backend> memory(c, on);
-    const place a = memory.add(backend::format::row_major({{"n", 5}})), none = memory.add(backend::format::row_major({{"n", 0}})),
+    const workspace_place a = memory.add(backend::format::row_major({{"n", 5}})), none = memory.add(backend::format::row_major({{"n", 0}})),
                 b = memory.add(block({{"n", 1}, {"m", 5}}));
     CHECK(memory.row_major(a) == a);
     memory.make();

@@ -15,7 +15,7 @@ namespace tutti {
 struct held_tensor {
   block held{};                ///< its part of the whole
   shape dims{};                ///< the sizes in memory: pictures, where a flatten has but renamed them
-  place value = nowhere, gradient = nowhere;
+  workspace_place value = nowhere, gradient = nowhere;
   bool wanted = false;         ///< somebody needs its gradient
   bool spare = false;          ///< its memory is the only user's, who may overwrite it
 };
@@ -53,14 +53,14 @@ class edge {
   std::size_t tensor() const { return tensor_; }
   /// What the operation reads of the whole tensor, and where it lies.
   const block& read() const { return read_; }
-  place value() const { return value_; }
+  workspace_place value() const { return value_; }
   const shape& dims() const { return dims_; }
   /// The operation has the operand in memory that nobody else uses.
   bool brings() const { return value_ != from_; }
 
   /// Where the operation writes the operand's gradient, and where to take it from
   /// there. `taken`: somebody else holds that place, it is not to become the tensor's.
-  void make_way_back(workspace<Backend>& memory, place written, bool taken, held_tensor& into) {
+  void make_way_back(workspace<Backend>& memory, workspace_place written, bool taken, held_tensor& into) {
     written_ = landed_ = written;
     if (halo_ || back_) {
       written_rows_ = memory.row_major(written);
@@ -77,7 +77,7 @@ class edge {
     memory.use(landed_);
     memory.use(into_);
   }
-  place gradient() const { return written_; }
+  workspace_place gradient() const { return written_; }
 
   /// Collective: forward, before the operation.
   void bring(workspace<Backend>& memory) {
@@ -124,9 +124,9 @@ class edge {
   std::optional<resharding<element>> there_{}, back_{};
   std::optional<halo_exchange<element>> halo_{};
   bool first_ = true;  // of the uses that give a gradient
-  place from_, value_;
-  place from_rows_ = nowhere, arrived_ = nowhere;                        // between them
-  place written_ = nowhere, written_rows_ = nowhere, given_back_ = nowhere, landed_ = nowhere, into_ = nowhere;  // on the way back
+  workspace_place from_, value_;
+  workspace_place from_rows_ = nowhere, arrived_ = nowhere;                        // between them
+  workspace_place written_ = nowhere, written_rows_ = nowhere, given_back_ = nowhere, landed_ = nowhere, into_ = nowhere;  // on the way back
   shape dims_;
 };
 

@@ -110,7 +110,7 @@ class sharded_pass {
   std::vector<std::size_t> uses_{};
   std::vector<held_tensor> tensors_;
   std::vector<stage<Backend>> stages_{};
-  place output_ = nowhere, output_gradient_ = nowhere;
+  workspace_place output_ = nowhere, output_gradient_ = nowhere;
 };
 
 }  // namespace tutti

@@ -14,7 +14,7 @@ namespace tutti {
 template <class Backend>
 class reshard_between {
  public:
-  reshard_between(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const placement& to, place from, place into)
+  reshard_between(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const placement& to, workspace_place from, workspace_place into)
       : from_(from), into_(into), from_rows_(memory.row_major(from)), into_rows_(memory.row_major(into)), moves_(on, whole, at, to) {}
 
   /// Collective.
@@ -25,7 +25,7 @@ class reshard_between {
   }
 
  private:
-  place from_, into_, from_rows_, into_rows_;
+  workspace_place from_, into_, from_rows_, into_rows_;
   resharding<typename Backend::element> moves_;
 };
 
@@ -109,7 +109,7 @@ class stage {
       // Two operands of a sum may have one gradient in one place, where the first
       // thing that happens to it is that one of them reads it for the last time.
       const bool shared = holders == 1 && before && before->only_reads_gradient() && reads(before->makes_);
-      const place written = passes ? dy_ : memory.add(memory.format_of(e.value()));
+      const workspace_place written = passes ? dy_ : memory.add(memory.format_of(e.value()));
       e.make_way_back(memory, written, passes && holders > 0 && !shared, x);
       holders += x.gradient == dy_;
     }
@@ -166,7 +166,7 @@ class stage {
   std::unique_ptr<local_operation<Backend>> local_{};
   std::optional<reshard_between<Backend>> settle_{}, unsettle_{};
   bool backward_ = false;
-  place y_ = nowhere, dy_ = nowhere, unused_ = nowhere;
+  workspace_place y_ = nowhere, dy_ = nowhere, unused_ = nowhere;
 };
 
 }  // namespace tutti

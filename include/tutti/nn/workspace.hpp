@@ -11,8 +11,8 @@
 namespace tutti {
 
 /// Where a pass keeps a tensor: a number in its workspace.
-using place = std::size_t;
-inline constexpr place nowhere = static_cast<place>(-1);
+using workspace_place = std::size_t;
+inline constexpr workspace_place nowhere = static_cast<workspace_place>(-1);
 
 /// The memory of a pass. Its parts ask for places first, each in a format, and say at
 /// which steps they use them; `make` then makes all of them at once, where other ranks
@@ -31,25 +31,25 @@ class workspace {
   /// The step that what follows is about.
   void at(std::size_t step) { step_ = step; }
 
-  place add(const format& f) {
+  workspace_place add(const format& f) {
     pieces_.push_back({.what = f, .first = step_, .last = step_});
     return pieces_.size() - 1;
   }
-  place add(const block& row_major) { return add(format::row_major(sizes_of(row_major))); }
+  workspace_place add(const block& row_major) { return add(format::row_major(sizes_of(row_major))); }
   /// What is there is used at this step, from the first one that did until the last one that does.
-  void use(place p) {
+  void use(workspace_place p) {
     piece& used = pieces_[p];
     if (step_ < used.first) used.first = step_;
     if (step_ > used.last) used.last = step_;
   }
   /// It is there at all steps.
-  void keep(place p) { pieces_[p].first = 0, pieces_[p].last = static_cast<std::size_t>(-1); }
+  void keep(workspace_place p) { pieces_[p].first = 0, pieces_[p].last = static_cast<std::size_t>(-1); }
   /// The same tensor row-major: in another place only where it does not lie so. Uses both.
-  place row_major(place p) {
+  workspace_place row_major(workspace_place p) {
     use(p);
     return format_of(p) == format_of(p).row_major() ? p : add(format_of(p).row_major());
   }
-  const format& format_of(place p) const { return pieces_[p].what; }
+  const format& format_of(workspace_place p) const { return pieces_[p].what; }
 
   void make() {
     // Parts begin where a vector load is aligned.
@@ -59,19 +59,19 @@ class workspace {
       needed.push_back({.size = (p.what.stored() + line - 1) / line * line, .from = p.first, .to = p.last});
     const memory_layout laid = lay_out(needed);
     memory_ = buffer<element>(on_->all(), laid.size);
-    for (place p = 0; p < pieces_.size(); ++p) tensors_.emplace_back(*context_, pieces_[p].what, memory_.data() + laid.begins[p]);
+    for (workspace_place p = 0; p < pieces_.size(); ++p) tensors_.emplace_back(*context_, pieces_[p].what, memory_.data() + laid.begins[p]);
   }
 
-  tensor& operator[](place p) { return tensors_[p]; }
-  span<element> elements(place p) { return tensors_[p].stored(); }
+  tensor& operator[](workspace_place p) { return tensors_[p]; }
+  span<element> elements(workspace_place p) { return tensors_[p].stored(); }
 
-  void copy(place from, place into) {
+  void copy(workspace_place from, workspace_place into) {
     if (from != into && !elements(into).empty()) Backend::copy(*context_, tensors_[from], tensors_[into]);
   }
-  void add(place from, place into) {
+  void add(workspace_place from, workspace_place into) {
     if (!elements(into).empty()) Backend::add(*context_, tensors_[into], tensors_[from], tensors_[into]);
   }
-  void clear(place p) {
+  void clear(workspace_place p) {
     for (element& value : elements(p)) value = element{};
   }
 
