@@ -2,24 +2,15 @@
 
 #include <doctest/doctest.h>
 
-#include <tutti/device/buffer.hpp>
+#include "../transport/boards.hpp"
 
 using namespace tutti;
 
 namespace {
 
-struct three_boards {
-  three_boards() {
-    std::vector<slot_memory> places;
-    for (int r = 0; r < 3; ++r) {
-      memory.emplace_back(billboard::places.footprint());
-      places.push_back({memory.back().data(), billboard::places});
-      places.back().initialise();
-    }
-    for (int r = 0; r < 3; ++r) boards.emplace_back(r, places, std::vector<doorbell*>{});
-  }
-  std::vector<buffer<std::byte>> memory;
-  std::vector<billboard> boards;
+struct three_boards : private boards {
+  three_boards() : boards(3), each{of(0), of(1), of(2)} {}
+  billboard each[3];
 };
 
 }  // namespace
@@ -30,7 +21,7 @@ TEST_CASE("a round ends when all have been seen, and says for whom it waits") {
   const call what{.number = 4};
   const char said[] = {'a', 'b', 'c'};
   for (std::uint64_t mark : {5u, 6u, 7u}) {
-    auto start = [&](std::size_t r) { rounds[r].start(all.boards[r], {{reinterpret_cast<const std::byte*>(&said[r]), 1}}, {.fingerprint = mark, .what = &what}); };
+    auto start = [&](std::size_t r) { rounds[r].start(all.each[r], {{reinterpret_cast<const std::byte*>(&said[r]), 1}}, {.fingerprint = mark, .what = &what}); };
     start(1);
     CHECK_FALSE(rounds[1].progress());
     CHECK(rounds[1].waits_for() == 2);
@@ -52,9 +43,9 @@ TEST_CASE("who shows something of another call is a stranger") {
   three_boards all;
   board_round mine;
   const call here{.number = 4}, there{.number = 9};
-  mine.start(all.boards[0], {}, {.fingerprint = 1, .what = &here});
-  all.boards[1].show({}, {.fingerprint = 2, .what = &there});
-  all.boards[2].show({}, {.fingerprint = 1, .what = &here});
+  mine.start(all.each[0], {}, {.fingerprint = 1, .what = &here});
+  all.each[1].show({}, {.fingerprint = 2, .what = &there});
+  all.each[2].show({}, {.fingerprint = 1, .what = &here});
   mine.progress();
   CHECK(mine.met().met);
   CHECK(mine.met().peer == 1);

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include <tutti/device/buffer.hpp>
+#include "../transport/boards.hpp"
 
 using namespace tutti;
 
@@ -13,27 +13,18 @@ namespace {
 using counts = std::vector<std::size_t>;
 
 // Rank s sends the numbers 100 s, 100 s + 1, … as `to` says.
-struct exchange_of_three {
-  exchange_of_three() {
-    std::vector<slot_memory> places;
-    for (int r = 0; r < 3; ++r) {
-      memory.emplace_back(billboard::places.footprint());
-      places.push_back({memory.back().data(), billboard::places});
-      places.back().initialise();
-    }
-    for (int r = 0; r < 3; ++r) boards.emplace_back(r, places, std::vector<doorbell*>{});
-  }
+struct exchange_of_three : private boards {
+  exchange_of_three() : boards(3), each{of(0), of(1), of(2)} {}
   void run(const std::vector<counts>& to, const std::vector<counts>& from) {
     for (std::size_t r = 0; r < 3; ++r) {
       std::vector<int> data(to[r][0] + to[r][1] + to[r][2]);
       for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<int>(100 * r + i);
-      shown_exchange::show(rounds[r], boards[r], to[r].data(), from[r].data(), reinterpret_cast<const std::byte*>(data.data()),
+      shown_exchange::show(rounds[r], each[r], to[r].data(), from[r].data(), reinterpret_cast<const std::byte*>(data.data()),
                            {.fingerprint = 1, .what = &what, .element = sizeof(int)});
     }
     for (board_round& r : rounds) r.progress();
   }
-  std::vector<buffer<std::byte>> memory;
-  std::vector<billboard> boards;
+  billboard each[3];
   board_round rounds[3];
   call what{};
 };

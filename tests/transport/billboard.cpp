@@ -8,47 +8,27 @@
 
 #include <sched.h>
 
-#include <tutti/device/buffer.hpp>
+#include "boards.hpp"
 
 using namespace tutti;
 
 namespace {
-
-// The places and the bells of some members.
-struct wall {
-  explicit wall(std::size_t members) : bells(members) {
-    for (std::size_t r = 0; r < members; ++r) {
-      memory.emplace_back(billboard::places.footprint());
-      places.push_back({memory.back().data(), billboard::places});
-      places.back().initialise();
-    }
-  }
-  billboard of(std::size_t me) {
-    std::vector<doorbell*> others;
-    for (std::size_t r = 0; r < bells.size(); ++r)
-      if (r != me) others.push_back(&bells[r]);
-    return {static_cast<int>(me), places, others};
-  }
-  std::vector<buffer<std::byte>> memory;
-  std::vector<slot_memory> places;
-  std::vector<doorbell> bells;
-};
 
 call numbered(std::uint64_t number) { return {.number = number}; }
 
 }  // namespace
 
 TEST_CASE("what is shown is seen in its round by all, with its call, and not before") {
-  wall w(3);
-  billboard boards[3] = {w.of(0), w.of(1), w.of(2)};
+  boards w(3);
+  billboard each[3] = {w.of(0), w.of(1), w.of(2)};
   for (std::uint64_t round = 1; round <= 5; ++round)
     for (std::size_t bytes : {std::size_t{0}, std::size_t{7}, slot_head::carried, slot_head::carried + 1, billboard::most_bytes()}) {
       const call what = numbered(round);
       std::vector<std::byte> data(bytes, static_cast<std::byte>(round));
       for (int me = 0; me < 3; ++me) {
-        boards[me].show({{data.data(), bytes / 3}, {}, {data.data() + bytes / 3, bytes - bytes / 3}}, {.fingerprint = 10 * round, .what = &what});
+        each[me].show({{data.data(), bytes / 3}, {}, {data.data() + bytes / 3, bytes - bytes / 3}}, {.fingerprint = 10 * round, .what = &what});
         for (int peer = 0; peer < 3; ++peer) {
-          const auto seen = boards[me].seen(peer);
+          const auto seen = each[me].seen(peer);
           REQUIRE(seen.has_value() == (peer <= me));
           if (!seen) continue;
           CHECK(seen->bytes == bytes);
@@ -61,7 +41,7 @@ TEST_CASE("what is shown is seen in its round by all, with its call, and not bef
 }
 
 TEST_CASE("a member may be a round ahead, and what it showed before is still there") {
-  wall w(2);
+  boards w(2);
   billboard here = w.of(0), there = w.of(1);
   const call what = numbered(1);
   const int first = 1, second = 2;
@@ -82,7 +62,7 @@ TEST_CASE("a member may be a round ahead, and what it showed before is still the
 
 TEST_CASE("threads that sleep are woken, and nobody reads what is shown a round later") {
   constexpr int members = 3, rounds = 2000;
-  wall w(members);
+  boards w(members);
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int me = 0; me < members; ++me)
