@@ -70,11 +70,9 @@ for part; do
         -Db_sanitize=address,undefined -Db_lundef=false -Dcuda=disabled -- --timeout-multiplier 5
       unset ASAN_OPTIONS LSAN_OPTIONS ;;
     thread)
-      # At -O1 under this sanitizer g++ 12's mod/ref analysis between functions loses a
-      # store through a pointer that a message keeps (tests/comm/mailbox.cpp).
       UCX_MEM_MMAP_HOOK_MODE=none
       export UCX_MEM_MMAP_HOOK_MODE
-      run thread build-thread g++ -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-g1,-fno-ipa-modref -Db_sanitize=thread -Dcuda=disabled -- \
+      run thread build-thread g++ -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -Dcuda=disabled -- \
         --suite threads --timeout-multiplier 10
       unset UCX_MEM_MMAP_HOOK_MODE ;;
   esac
