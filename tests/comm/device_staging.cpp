@@ -37,13 +37,13 @@ TEST_CASE("what is still on its way back is not overwritten by the next call, on
     };
     slow.hold_after(2);  // its way there
     call(first, slow);
+    first.assign(100, -1);
     // The second call may wait for the first, so that another thread lets that go on.
     std::atomic<bool> returned{false};
     std::thread later([&] {
       for (int k = 0; k < 20000 && !returned; ++k) std::this_thread::yield();
       slow.release();
     });
-    first.assign(100, -1);
     call(second, fast);
     returned = true;
     later.join();
