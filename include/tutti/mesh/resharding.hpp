@@ -108,9 +108,11 @@ class prepared_move {
 template <class T>
 class resharding {
  public:
-  resharding(process_mesh& on, const shape& whole, const placement& from, const placement& to, const move_costs& costs = {.element = sizeof(T)}) {
+  resharding(process_mesh& on, const shape& whole, const placement& from, const placement& to)
+      : resharding(on, whole, from, plan_moves(whole, from, to, on.shape(), {.element = sizeof(T)})) {}
+  resharding(process_mesh& on, const shape& whole, const placement& from, const std::vector<move>& moves) {
     placement at = from;
-    for (const move& m : plan_moves(whole, from, to, on.shape(), costs)) {
+    for (const move& m : moves) {
       moves_.emplace_back(on, whole, at, m);
       at = after(at, m);
     }
