@@ -58,6 +58,9 @@ TEST_CASE("every element is found where it is held, and nowhere else") {
         ++mine;
       }
     REQUIRE(static_cast<std::size_t>(mine) == t.held().elements());
+    REQUIRE(t.find(tensor.elements()) == nullptr);
+    REQUIRE(t.find(tensor.elements() + 1) == nullptr);
+    REQUIRE(sharded_tensor<int>(on, {{"x", 0}, {"y", 3}}).find(0) == nullptr);
     found += mine;
   });
   CHECK(found == 15);

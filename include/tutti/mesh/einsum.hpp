@@ -1,8 +1,10 @@
 #pragma once
 #include <cstddef>
+#include <initializer_list>
 #include <string_view>
 #include <vector>
 
+#include <tutti/base/span.hpp>
 #include <tutti/mesh/move.hpp>
 
 namespace tutti {
@@ -15,7 +17,9 @@ class einsum {
   /// Throws `invalid_argument` where a dimension has two sizes or occurs twice
   /// in a tensor, where the result has one that neither operand has, and where
   /// an operand has one that is nowhere else.
-  constexpr einsum(const shape& a, const shape& b, std::initializer_list<name> result) : a_(a), b_(b) {
+  constexpr einsum(const shape& a, const shape& b, std::initializer_list<name> result)
+      : einsum(a, b, span<const name>(result.begin(), result.size())) {}
+  constexpr einsum(const shape& a, const shape& b, span<const name> result) : a_(a), b_(b) {
     for (const shape* operand : {&a, &b})
       for (const dimension& d : *operand) include(*operand, d);
     for (const name& what : result) {
@@ -70,9 +74,10 @@ class einsum {
 struct einsum_plan {
   placement cut{};      ///< of `einsum::over()`
   placement a{}, b{};   ///< where the operands are needed
+  placement given_a{}, given_b{};  ///< where they lie
   placement result{};   ///< where the result comes to lie: a sum over each axis that cuts a summed dimension
   std::vector<move> move_a{}, move_b{}, move_result{};
-  double seconds = 0;   ///< of the moves, by the model
+  double seconds = 0;   ///< of the moves and the busiest rank's multiplications, by the model
 };
 
 namespace detail {
@@ -97,6 +102,13 @@ constexpr double seconds_of(const std::vector<move>& moves, const shape& whole, 
   return all;
 }
 
+/// Of the multiplications of the first rank: none has more.
+constexpr double product_seconds(const einsum& e, const placement& cut, const mesh& on) {
+  double products = 1;
+  for (std::size_t d = 0; d < e.over().rank(); ++d) products *= static_cast<double>(local_share(cut, on, {0}, d, e.over()[d].size).count);
+  return products * 1e-10;
+}
+
 }  // namespace detail
 
 /// The plan in which the loops are cut as `cut` says; an axis on which that is
@@ -108,6 +120,8 @@ constexpr einsum_plan plan_einsum(const einsum& e, const placement& cut, const p
   einsum_plan plan{.cut = cut,
                    .a = detail::project(cut, e.over(), e.a()),
                    .b = detail::project(cut, e.over(), e.b()),
+                   .given_a = a,
+                   .given_b = b,
                    .result = detail::project(cut, e.over(), e.result())};
   for (int axis = 0; axis < on.axes(); ++axis) {
     if (cut.partial_on(axis)) {
@@ -123,7 +137,7 @@ constexpr einsum_plan plan_einsum(const einsum& e, const placement& cut, const p
   plan.move_a = plan_moves(e.a(), a, plan.a, on, costs);
   plan.move_b = plan_moves(e.b(), b, plan.b, on, costs);
   plan.move_result = plan_moves(e.result(), plan.result, result, on, costs);
-  plan.seconds = detail::seconds_of(plan.move_a, e.a(), a, on, costs) +
+  plan.seconds = detail::product_seconds(e, cut, on) + detail::seconds_of(plan.move_a, e.a(), a, on, costs) +
                  detail::seconds_of(plan.move_b, e.b(), b, on, costs) +
                  detail::seconds_of(plan.move_result, e.result(), plan.result, on, costs);
   return plan;
@@ -165,6 +179,33 @@ constexpr einsum_plan plan_einsum(const einsum& e, const placement& a, const pla
     if (any && next.seconds >= best.seconds) continue;
     best = next;
     any = true;
+  }
+  return best;
+}
+
+/// The plan that moves least where the result may lie anywhere, but is no sum: what
+/// the loops leave as one is scattered, along whichever dimension costs least.
+constexpr einsum_plan plan_einsum(const einsum& e, const placement& a, const placement& b, const mesh& on, const move_costs& costs = {}) {
+  einsum_plan best;
+  bool any = false;
+  for (const placement& cut : cuts_of(e, a, b, on)) {
+    std::vector<placement> wanted{plan_einsum(e, cut, a, b, detail::project(cut, e.over(), e.result()), on, costs).result};
+    for (int axis = 0; axis < on.axes(); ++axis) {
+      if (!wanted[0].partial_on(axis)) continue;
+      std::vector<placement> next;
+      for (const placement& p : wanted) {
+        const placement whole = p.with_partial(axis, false);
+        if (e.result().rank() == 0) next.push_back(whole);
+        for (std::size_t d = 0; d < e.result().rank(); ++d) next.push_back(whole.sharded(d, axis));
+      }
+      wanted = next;
+    }
+    for (const placement& result : wanted) {
+      einsum_plan next = plan_einsum(e, cut, a, b, result, on, costs);
+      if (any && next.seconds >= best.seconds) continue;
+      best = next;
+      any = true;
+    }
   }
   return best;
 }

@@ -25,7 +25,7 @@ class sharded_tensor {
     for (T& value : values()) value = T{};
   }
 
-  const process_mesh& on() const { return *on_; }
+  process_mesh& on() const { return *on_; }
   const shape& whole() const { return whole_; }
   const placement& where() const { return at_; }
   /// What this rank holds, and its elements; along a partial axis its summands.
@@ -33,8 +33,10 @@ class sharded_tensor {
   span<T> values() { return values_; }
   span<const T> values() const { return {values_.data(), values_.size()}; }
 
-  /// This rank's element number `index` of the whole; null where it does not hold it.
+  /// This rank's element number `index` of the whole; null where it does not hold it,
+  /// or the whole has not so many.
   T* find(std::size_t index) {
+    if (index >= whole_.elements()) return nullptr;
     block place(whole_);
     for (std::size_t d = whole_.rank(); d-- > 0; index /= whole_[d].size) place[d] = {.first = index % whole_[d].size, .count = 1};
     return common(place, held_) == place ? values_.data() + held_.offset_of(place) : nullptr;
@@ -161,5 +163,16 @@ std::ostream& operator<<(std::ostream& out, const sharded_tensor<T>& t) {
   for (const T& value : t.values()) out << " " << value;
   return out;
 }
+
+namespace detail {
+
+template <class T>
+void need_one_mesh(const sharded_tensor<T>& a, const sharded_tensor<T>& b) {
+  if (&a.on() != &b.on())
+    throw error(errc::invalid_argument, format("%s lies on the mesh %s and %s on another, %s", a.whole().text().c_str(), a.on().shape().text().c_str(),
+                                               b.whole().text().c_str(), b.on().shape().text().c_str()));
+}
+
+}  // namespace detail
 
 }  // namespace tutti
