@@ -21,6 +21,10 @@ using worlds_of = std::vector<world_tensor>;
 inline modular pointwise(modular x) { return x * x * x + modular(5) * x; }
 inline modular pointwise_gradient(modular x) { return modular(7) * x * x + modular(3); }
 
+/// What an element-by-element function is: one that depends on all its operand's
+/// digits, or the ReLU that kernels compute.
+enum class bend { cubic, relu };
+
 /// What of a plan is broken on purpose.
 struct damage {
   bool bias_everywhere = false;
@@ -40,17 +44,20 @@ struct trained {
 
 class network {
  public:
-  network(const tutti::operation_list& net, const tutti::network_plan& plan, const tutti::mesh& on, const damage& broken = {})
-      : net_(net.all()), plan_(plan), on_(on), broken_(broken), shapes_(net.all().size() + 1) {
+  network(const tutti::operation_list& net, const tutti::network_plan& plan, const tutti::mesh& on, const damage& broken = {},
+          bend function = bend::cubic)
+      : net_(net.all()), plan_(plan), on_(on), broken_(broken), function_(function), shapes_(net.all().size() + 1) {
     for (std::size_t t = 0; t < shapes_.size(); ++t) shapes_[t] = net.shape_of(t);
   }
 
-  trained run(const values& input, const std::vector<std::vector<values>>& parameters) {
+  /// `dy`: the gradient of the last tensor, of a network that does not end in a loss.
+  trained run(const values& input, const std::vector<std::vector<values>>& parameters, const values& dy = {}) {
     trained all;
     all.tensors.push_back(spread(shapes_[0], plan_.tensors[0].lies, on_, input, 1));
     for (std::size_t i = 0; i < net_.size(); ++i) forward(i, parameters[i], all);
     all.gradients.resize(shapes_.size());
     all.parameter_gradients.resize(net_.size());
+    if (!dy.empty()) all.gradients.back() = spread(shapes_.back(), plan_.tensors.back().gradient, on_, dy, 1);
     for (std::size_t i = net_.size(); i-- > 0;) backward(i, all);
     return all;
   }
@@ -157,7 +164,7 @@ class network {
       for (int r = 0; r < on_.size(); ++r) {
         const auto rank = static_cast<std::size_t>(r);
         const tutti::block in = read(i, r);
-        k.norms[rank] = {{.batch = in[0].count, .channels = in[1].count, .places = places(in)}, false, 0};
+        k.norms[rank] = {{.batch = in[0].count, .channels = in[1].count, .places = places(in)}, false, 1e-5};
         sums.push_back(k.norms[rank].sum(operands[0].ranks[rank]));
       }
       if (!broken_.statistics_not_summed) add_up(tutti::inner_axes(o, p), sums);
@@ -193,7 +200,7 @@ class network {
             tutti::naive::max_pool<modular>(geometry<tutti::pool_geometry>(o, in, out), x, made, k.argmax[rank]);
           break;
         case tutti::operation_kind::pointwise:
-          for (std::size_t e = 0; e < x.size(); ++e) made[e] = pointwise(x[e]);
+          for (std::size_t e = 0; e < x.size(); ++e) made[e] = function_ == bend::cubic ? pointwise(x[e]) : std::max(x[e], modular());
           break;
         case tutti::operation_kind::add:
           for (std::size_t e = 0; e < x.size(); ++e) made[e] = x[e] + operands[1].ranks[rank][e];
@@ -247,6 +254,7 @@ class network {
     const tutti::operation_plan& p = plan_.operations[i];
     kept& k = kept_[i];
     world_tensor dy = all.gradients[i + 1];
+    if (dy.ranks.empty()) dy = spread(o.y, plan_.tensors[i + 1].gradient, on_, values(o.y.elements()), 0);  // nobody uses the result
     if (o.what != tutti::operation_kind::loss) {
       dy.whole = o.y;
       for (const tutti::move& m : p.unsettle) apply(dy, m, on_);
@@ -287,7 +295,8 @@ class network {
             tutti::naive::max_pool_backward<modular>(geometry<tutti::pool_geometry>(o, in, out), dy.ranks[rank], k.argmax[rank], dx);
           break;
         case tutti::operation_kind::pointwise:
-          for (std::size_t e = 0; e < x.size(); ++e) dx[e] = dy.ranks[rank][e] * pointwise_gradient(x[e]);
+          for (std::size_t e = 0; e < x.size(); ++e)
+            dx[e] = dy.ranks[rank][e] * (function_ == bend::cubic ? pointwise_gradient(x[e]) : modular(x[e] > modular() ? 1 : 0));
           break;
         case tutti::operation_kind::add:
         case tutti::operation_kind::flatten: dx = dy.ranks[rank]; break;
@@ -334,6 +343,7 @@ class network {
   const tutti::network_plan& plan_;
   const tutti::mesh& on_;
   damage broken_;
+  bend function_;
   std::vector<tutti::shape> shapes_;
   std::vector<kept> kept_;
 };

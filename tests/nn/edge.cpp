@@ -43,6 +43,34 @@ TEST_CASE("an operand is brought with its halo, and gradients come back to be ad
   });
 }
 
+TEST_CASE("an operand goes the way that the plan says, be there a shorter one") {
+  operation_list net({{"batch", 4}, {"features", 4}});
+  net.pointwise("before");
+  net.pointwise("after");
+  const mesh m{{"p", 2}};
+  network_plan plan = plan_network(net, std::string_view("before/batch:p,after/features:p"), m);
+  operand_plan& operand = plan.operations[1].operands[0];
+  REQUIRE(operand.forward == std::vector<move>{{.what = move_kind::all_to_all, .axis = 0, .from = 0, .to = 1}});
+  operand.forward = {{.what = move_kind::all_gather, .axis = 0, .from = 0}, {.what = move_kind::slice, .axis = 0, .to = 1}};
+  thread_ranks::run(2, [&](communicator& world) {
+    backend::context c;
+    process_mesh on(world, m);
+    workspace<backend> memory(c, on);
+    held_tensor x{.held = block_of(net.shape_of(1), plan.tensors[1].lies, m, on.rank())};
+    x.value = memory.add(x.held);
+    edge<backend> bringing(memory, on, net, plan, 1, 0, x);
+    memory.make();
+    for (std::size_t i = 0; i < 8; ++i) memory.elements(x.value)[i] = static_cast<double>(8 * on.rank().value) + static_cast<double>(i);
+    const std::size_t before = on.along(0).counters().sent().bytes;
+    bringing.bring(memory);
+    CHECK(on.along(0).counters().sent().bytes - before == 8 * sizeof(double));  // its half, not its quarter
+    const span<double> got = memory.elements(bringing.value());                  // (4, 2)
+    const double first = 2 * on.rank().value;
+    CHECK(std::vector<double>(got.begin(), got.end()) ==
+          std::vector<double>{first, first + 1, first + 4, first + 5, first + 8, first + 9, first + 12, first + 13});
+  });
+}
+
 TEST_CASE("where no axis cuts a picture its operand stays as it lies, though windows leave rows out") {
   operation_list net({{"batch", 2}, {"channels", 1}, {"height", 6}, {"width", 5}});
   net.pointwise("before");

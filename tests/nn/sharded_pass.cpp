@@ -12,6 +12,7 @@
 
 #include "../comm/thread_ranks.hpp"
 #include "../kernel/data.hpp"
+#include "../mesh/interpret.hpp"
 #include "../mesh/worlds.hpp"
 
 using namespace tutti;
@@ -109,7 +110,109 @@ found on_one_rank(const operation_list& net, std::size_t nudged = 99) {
   return whole;
 }
 
+/// The output and all gradients by the rules themselves: an interpreter that gives
+/// every tensor and every gradient memory of its own, and fuses nothing.
+std::vector<std::vector<modular>> by_the_rules(const operation_list& net) {
+  std::vector<std::vector<interpret::values>> parameters;
+  std::uint64_t seed = 1;
+  for (const tensor_operation& o : net.all()) {
+    parameters.emplace_back();
+    for (const shape& dims : o.parameters) parameters.back().push_back(some<modular>(dims.elements(), ++seed));
+  }
+  const network_plan plan = plan_network(net, std::string_view(""), mesh{});
+  const mesh alone;
+  interpret::network rules(net, plan, alone, {}, interpret::bend::relu);
+  const interpret::trained found =
+      rules.run(some<modular>(net.shape_of(0).elements(), 1), parameters, some<modular>(net.shape_of(net.all().size()).elements(), 99));
+  std::vector<std::vector<modular>> all{found.tensors.back().ranks[0]};
+  for (const interpret::worlds_of& of : found.parameter_gradients)
+    for (const world_tensor& gradient : of) all.push_back(gradient.ranks[0]);
+  return all;
+}
+
+/// What a pass found beside that, running statistics left out.
+std::vector<std::vector<modular>> without_statistics(const found& all, std::size_t count) { return {all.values.begin(), all.values.begin() + static_cast<std::ptrdiff_t>(count)}; }
+
+/// Operations of pictures that stay as large, on what any two before have made, and
+/// some that nobody uses.
+operation_list any_network(const random_stream& random, std::uint64_t& next) {
+  operation_list net({{"batch", 2}, {"channels", 2}, {"height", 4}, {"width", 3}});
+  constexpr window same{.size = 3, .pad_low = 1, .pad_high = 1};
+  net.convolution("first", 2, same, {});
+  for (std::size_t made = 1; made < 9; ++made) {
+    const name label(std::string_view(std::to_string(made)));
+    // Mostly of what is new, or chains would be short.
+    auto any = [&] { return random.below(next++, 2) == 0 ? made : 1 + random.below(next++, made); };
+    switch (random.below(next++, 8)) {
+      case 0:
+      case 1: net.convolution(label, 2, {}, same, any(), {.bias = made % 2 == 0}); break;
+      case 2:
+      case 3: net.pointwise(label, any()); break;
+      case 4: net.sum(label, any(), any()); break;
+      case 5: net.batch_norm(label, any()); break;
+      case 6: net.dropout(label, 0.5, any()); break;
+      default: net.pool(label, same, {}, any());
+    }
+  }
+  if (random.below(next++, 2) == 0) return net;
+  net.flatten("flatten");
+  net.dense("dense", 3);
+  return net;
+}
+
+/// Of all operations, each dimension cut at random.
+std::string any_cuts(const operation_list& net, const mesh& m, const random_stream& random, std::uint64_t& next) {
+  std::string rules;
+  for (const tensor_operation& o : net.all()) {
+    if (o.what == operation_kind::flatten || (!contracts(o.what) && random.below(next++, 3) != 0)) continue;
+    const shape over = o.over();
+    std::vector<std::string> cuts(over.rank());
+    for (int axis = 0; axis < m.axes(); ++axis) {
+      const std::size_t d = random.below(next++, over.rank() + 1);
+      // Filters in two groups fall into two pieces only.
+      if (d < over.rank() && (o.groups == 1 || d != 1 || (m[axis].size == 2 && cuts[d].empty())))
+        cuts[d] += (cuts[d].empty() ? "" : "+") + m[axis].what.text();
+    }
+    for (std::size_t d = 0; d < over.rank(); ++d)
+      rules += (rules.empty() ? "" : ",") + o.label.text() + "/" + over[d].what.text() + ":" + cuts[d];
+  }
+  return rules;
+}
+
+network residual_blocks() {
+  network net({{"channels", 2}, {"height", 7}, {"width", 5}});
+  net.convolution("conv1", {.filters = 4, .kernel = 3, .padding = 1, .bias = false}).batch_norm("norm1").relu();
+  net.convolution("conv2", {.filters = 4, .kernel = 3, .padding = 1, .groups = 2, .bias = false}).batch_norm("norm2");
+  net.sum("sum1", "relu1").relu();
+  net.convolution("conv3s", {.filters = 6, .stride = 2, .bias = false}).batch_norm("norm3s");
+  net.from("relu2").convolution("conv3", {.filters = 6, .kernel = 3, .stride = 2, .padding = 1}).batch_norm("norm3");
+  return net.sum("sum2", "norm3s").relu().dropout(0.5).global_average_pool("pool").flatten().dense("dense", {.units = 3});
+}
+
 }  // namespace
+
+TEST_CASE("a pass is its operations, one after the other: every gradient, whatever memory is shared and whatever is fused") {
+  for (const operation_list& net : {worlds::small_network(), worlds::normalised_network(), operations_of(residual_blocks(), 3)}) {
+    const auto expected = by_the_rules(net);
+    CHECK(without_statistics(on_one_rank(net), expected.size()) == expected);
+  }
+}
+
+TEST_CASE("random networks are their operations too, and on a mesh what they are on one rank") {
+  const random_stream random{.seed = 71};
+  std::uint64_t next = 0;
+  const std::vector<mesh> meshes = worlds::meshes();
+  for (std::size_t round = 0; round < 60; ++round) {
+    const operation_list net = any_network(random, next);
+    CAPTURE(round);
+    const auto expected = by_the_rules(net);
+    const found whole = on_one_rank(net);
+    CHECK(without_statistics(whole, expected.size()) == expected);
+    const mesh& m = meshes[random.below(next++, meshes.size())];
+    if (round % 4 == 0) check(net, m, any_cuts(net, m, random, next), whole);
+  }
+  MESSAGE("networks, seed 71: 60");
+}
 
 TEST_CASE("where nothing is bent, gradients say exactly what a change of the weights does, also where paths fork and join") {
   operation_list net({{"batch", 2}, {"channels", 2}, {"height", 5}, {"width", 4}});
@@ -159,21 +262,7 @@ TEST_CASE("layers cut at random equal one rank") {
     const found whole = on_one_rank(net);
     for (const mesh& m : worlds::meshes())
       for (int round = 0; round < 3; ++round) {
-        std::string rules;
-        for (const tensor_operation& o : net.all()) {
-          if (o.what == operation_kind::flatten || (!contracts(o.what) && random.below(next++, 3) != 0)) continue;
-          const shape over = o.over();
-          std::vector<std::string> cuts(over.rank());
-          for (int axis = 0; axis < m.axes(); ++axis) {
-            const std::size_t d = random.below(next++, over.rank() + 1);
-            // Filters in two groups fall into two pieces only.
-            if (d < over.rank() && (o.groups == 1 || d != 1 || (m[axis].size == 2 && cuts[d].empty())))
-              cuts[d] += (cuts[d].empty() ? "" : "+") + m[axis].what.text();
-          }
-          for (std::size_t d = 0; d < over.rank(); ++d)
-            rules += (rules.empty() ? "" : ",") + o.label.text() + "/" + over[d].what.text() + ":" + cuts[d];
-        }
-        check(net, m, rules, whole);
+        check(net, m, any_cuts(net, m, random, next), whole);
         ++cases;
       }
   }
@@ -181,14 +270,7 @@ TEST_CASE("layers cut at random equal one rank") {
 }
 
 TEST_CASE("residual blocks under every layout that has a name equal one rank, with more ranks than rows too") {
-  network net({{"channels", 2}, {"height", 7}, {"width", 5}});
-  net.convolution("conv1", {.filters = 4, .kernel = 3, .padding = 1, .bias = false}).batch_norm("norm1").relu();
-  net.convolution("conv2", {.filters = 4, .kernel = 3, .padding = 1, .groups = 2, .bias = false}).batch_norm("norm2");
-  net.sum("sum1", "relu1").relu();
-  net.convolution("conv3s", {.filters = 6, .stride = 2, .bias = false}).batch_norm("norm3s");
-  net.from("relu2").convolution("conv3", {.filters = 6, .kernel = 3, .stride = 2, .padding = 1}).batch_norm("norm3");
-  net.sum("sum2", "norm3s").relu().dropout(0.5).global_average_pool("pool").flatten().dense("dense", {.units = 3});
-  const operation_list operations = operations_of(net, 3);
+  const operation_list operations = operations_of(residual_blocks(), 3);
   const found whole = on_one_rank(operations);
   for (const mesh& m : {mesh{{"ranks", 2}}, mesh{{"ranks", 5}}, mesh{{"data", 2}, {"model", 2}}, mesh{{"rows", 2}, {"columns", 2}}})
     for (const char* each : {"data", "tensor", "spatial", "hybrid", "auto"})

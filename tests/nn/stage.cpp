@@ -19,6 +19,7 @@ TEST_CASE("a stage computes where its operand lies if nobody else needs that, an
     process_mesh on(world, mesh{});
     workspace<backend> memory(c, on);
     std::vector<held_tensor> tensors(4);
+    for (std::size_t t = 1; t < 4; ++t) tensors[t].wanted = true;
     tensors[0].held = block(net.shape_of(0)), tensors[0].dims = net.shape_of(0), tensors[0].value = memory.add(tensors[0].held);
     std::vector<stage<backend>> stages;
     pass_state<backend::element> state;

@@ -129,9 +129,7 @@ constexpr traffic sends_of(const move& m, const shape& whole, const placement& a
   const collective what = m.what == move_kind::all_gather   ? collective::all_gather
                           : m.what == move_kind::all_to_all ? collective::all_to_all
                                                             : collective::reduce_scatter;
-  std::vector<std::size_t> sent, got;
-  for (const block& b : parts.sent) sent.push_back(b.elements());
-  for (const block& b : parts.got) got.push_back(b.elements());
+  const std::vector<std::size_t> sent = elements_of(parts.sent), got = elements_of(parts.got);
   return detail::sends_of_uneven(what, 1u << m.axis, what == collective::all_gather ? got : sent, got, on, me, element, choose);
 }
 
@@ -159,14 +157,7 @@ class billing {
   constexpr traffic of_move(const step_exchange& e) { return tutti::sends_of(e.by, moved(e, net_), e.before, on_, me_, element_, choose_); }
   constexpr traffic of_halo(const step_exchange& e) {
     const halo_parts parts = halo_of(net_.all()[e.operation], plan_.operations[e.operation], on_, me_);
-    const std::vector<rank> members = on_.beside(me_, parts.axes);
-    std::size_t here = 0;
-    while (!(members[here] == me_)) ++here;
-    std::vector<std::size_t> given, taken;
-    for (std::size_t r = 0; r < members.size(); ++r) {
-      given.push_back(r == here ? 0 : common(parts.owned[here], parts.read[r]).elements());
-      taken.push_back(r == here ? 0 : common(parts.owned[r], parts.read[here]).elements());
-    }
+    const std::vector<std::size_t> given = elements_of(parts.given()), taken = elements_of(parts.taken());
     const bool back = e.why == cause::halo_gradient;
     return sends_of_uneven(collective::all_to_all, e.axes, back ? taken : given, back ? given : taken, on_, me_, element_, choose_);
   }
@@ -200,9 +191,7 @@ constexpr memory_bill memory_of(const operation_list& net, const network_plan& p
       if (!x.forward.empty()) m.scratch += read;
       if (slides(o.what)) {
         const halo_parts halo = halo_of(o, p, on, me);
-        const std::vector<rank> members = on.beside(me, halo.axes);
-        for (std::size_t r = 0; halo.needed() && r < members.size(); ++r)
-          if (members[r] == me) m.scratch += read = halo.read[r].elements();
+        if (halo.needed()) m.scratch += read = halo.read[halo.here].elements();
       }
       if (wanted[o.inputs[k]] == 0) continue;
       if (!in_place && o.what != operation_kind::add) m.gradients += read;
@@ -218,10 +207,8 @@ constexpr memory_bill memory_of(const operation_list& net, const network_plan& p
       for (const block& b : parts.got) m.scratch += e.by.what == move_kind::reduce_scatter ? 0 : b.elements();
     } else if (e.why == cause::halo) {
       const halo_parts parts = halo_of(net.all()[e.operation], plan.operations[e.operation], on, me);
-      const std::vector<rank> members = on.beside(me, parts.axes);
-      for (std::size_t here = 0; here < members.size(); ++here)
-        for (std::size_t r = 0; members[here] == me && r < members.size(); ++r)
-          if (r != here) m.scratch += common(parts.owned[here], parts.read[r]).elements() + common(parts.owned[r], parts.read[here]).elements();
+      for (std::size_t n : elements_of(parts.given())) m.scratch += n;
+      for (std::size_t n : elements_of(parts.taken())) m.scratch += n;
     }
   }
   for (std::size_t* part : {&m.values, &m.gradients, &m.parameters, &m.scratch}) *part *= element;

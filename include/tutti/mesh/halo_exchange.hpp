@@ -1,12 +1,13 @@
 #pragma once
 #include <cstddef>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include <tutti/comm/uneven.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/mesh/block.hpp>
-#include <tutti/mesh/process_mesh.hpp>
+#include <tutti/mesh/step_exchanges.hpp>
 
 namespace tutti {
 
@@ -16,26 +17,13 @@ namespace tutti {
 template <class T>
 class halo_exchange {
  public:
-  /// `owned` and `read` say, for every rank of `group`, what it owns and what it
-  /// reads; blocks that are owned do not overlap, and cover what is read; none is of a
-  /// tensor without dimensions. `group`
+  /// `parts` are by rank of `group`; no block is of a tensor without dimensions. `group`
   /// must outlive it.
-  halo_exchange(communicator& group, const std::vector<block>& owned, const std::vector<block>& read)
-      : group_(&group), owned_(owned[me()]), read_(read[me()]) {
-    std::size_t given = 0, taken = 0;
-    for (std::size_t r = 0; r < owned.size(); ++r) {
-      give_.push_back(common(owned_, read[r]));
-      take_.push_back(common(owned[r], read_));
-      // What stays with its owner does not travel.
-      if (r == me()) give_.back()[0].count = take_.back()[0].count = 0;
-      give_counts_.push_back(give_.back().elements());
-      take_counts_.push_back(take_.back().elements());
-      given += give_counts_.back();
-      taken += take_counts_.back();
-    }
-    give_memory_ = buffer<T>(group, given);
-    take_memory_ = buffer<T>(group, taken);
-  }
+  halo_exchange(communicator& group, const halo_parts& parts)
+      : group_(&group), owned_(parts.owned[parts.here]), read_(parts.read[parts.here]), give_(parts.given()), take_(parts.taken()),
+        give_counts_(elements_of(give_)), take_counts_(elements_of(take_)),
+        give_memory_(group, std::accumulate(give_counts_.begin(), give_counts_.end(), std::size_t{0})),
+        take_memory_(group, std::accumulate(take_counts_.begin(), take_counts_.end(), std::size_t{0})) {}
 
   const block& owned() const { return owned_; }
   const block& read() const { return read_; }
@@ -64,18 +52,13 @@ class halo_exchange {
     }
   }
 
-  /// Bytes that this rank sends to bring what is read, and to give gradients back.
-  std::size_t bytes_sent() const { return give_memory_.size() * sizeof(T); }
-  std::size_t bytes_given_back() const { return take_memory_.size() * sizeof(T); }
-
  private:
-  std::size_t me() const { return static_cast<std::size_t>(group_->rank()); }
   static span<const std::size_t> counts(const std::vector<std::size_t>& c) { return {c.data(), c.size()}; }
   communicator* group_;
   block owned_, read_;
-  std::vector<block> give_{}, take_{};  // by rank of the group
-  std::vector<std::size_t> give_counts_{}, take_counts_{};
-  buffer<T> give_memory_{}, take_memory_{};
+  std::vector<block> give_, take_;  // by rank of the group
+  std::vector<std::size_t> give_counts_, take_counts_;
+  buffer<T> give_memory_, take_memory_;
 };
 
 }  // namespace tutti

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstring>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include <tutti/mesh/block.hpp>
 #include <tutti/mesh/move.hpp>
 #include <tutti/mesh/process_mesh.hpp>
+#include <tutti/mesh/step_exchanges.hpp>
 
 namespace tutti {
 
@@ -20,77 +22,46 @@ class prepared_move {
  public:
   /// `before` is where the tensor lies. `on` must outlive it.
   prepared_move(process_mesh& on, const shape& whole, const placement& before, const move& m)
-      : on_(&on), move_(m), mine_(block_of(whole, before, on.shape(), on.rank())),
-        made_(block_of(whole, after(before, m), on.shape(), on.rank())) {
-    if (is_local(m.what) || m.what == move_kind::all_reduce) return;
-    std::size_t packed = 0, unpacked = 0;
-    for (int at = 0; at < on.shape()[m.axis].size; ++at) {
-      const rank other = on.shape().beside(on.rank(), m.axis, at);
-      sent_.push_back(common(mine_, block_of(whole, after(before, m), on.shape(), other)));
-      got_.push_back(common(made_, block_of(whole, before, on.shape(), other)));
-      sent_counts_.push_back(sent_.back().elements());
-      got_counts_.push_back(got_.back().elements());
-      packed += sent_counts_.back();
-      unpacked += got_counts_.back();
-    }
-    if (m.what != move_kind::all_gather) pack_ = buffer<T>(on.all(), packed);
-    if (m.what != move_kind::reduce_scatter) unpack_ = buffer<T>(on.all(), unpacked);
+      : on_(&on), move_(m), parts_(parts_of(m, whole, before, on.shape(), on.rank())), sent_counts_(elements_of(parts_.sent)),
+        got_counts_(elements_of(parts_.got)) {
+    auto together = [&](const std::vector<std::size_t>& c) { return buffer<T>(on.all(), std::accumulate(c.begin(), c.end(), std::size_t{0})); };
+    if (m.what != move_kind::all_gather) pack_ = together(sent_counts_);
+    if (m.what != move_kind::reduce_scatter) unpack_ = together(got_counts_);
   }
-
-  const move& what() const { return move_; }
-  /// Elements of the rank's part before and after.
-  std::size_t elements_before() const { return mine_.elements(); }
-  std::size_t elements_after() const { return made_.elements(); }
 
   /// Collective along the move's axis. The spans hold this rank's part before and
   /// after; they must not overlap.
   void operator()(span<const T> in, span<T> out) {
     communicator& along = on_->along(move_.axis);
+    const auto& [before, after, sent, got] = parts_;
     switch (move_.what) {
       case move_kind::all_gather:
         all_gather_v(along, in, span<T>(unpack_), counts(got_counts_));
-        unpack_blocks(got_, std::as_const(unpack_).data(), made_, out.data());
+        unpack_blocks(got, std::as_const(unpack_).data(), after, out.data());
         break;
       case move_kind::all_to_all:
-        pack_blocks(sent_, mine_, in.data(), pack_.data());
+        pack_blocks(sent, before, in.data(), pack_.data());
         all_to_all_v(along, span<const T>(pack_), counts(sent_counts_), span<T>(unpack_), counts(got_counts_));
-        unpack_blocks(got_, std::as_const(unpack_).data(), made_, out.data());
+        unpack_blocks(got, std::as_const(unpack_).data(), after, out.data());
         break;
       case move_kind::all_reduce: all_reduce(along, in, out, plus{}); break;
       case move_kind::reduce_scatter:
-        pack_blocks(sent_, mine_, in.data(), pack_.data());
+        pack_blocks(sent, before, in.data(), pack_.data());
         reduce_scatter_v(along, span<const T>(pack_), out, counts(sent_counts_), plus{});
         break;
-      case move_kind::slice: copy_block(made_, mine_, in.data(), made_, out.data()); break;
+      case move_kind::slice: copy_block(after, before, in.data(), after, out.data()); break;
       case move_kind::keep_on_first:
-        if (along.rank() == 0) copy_block(mine_, mine_, in.data(), made_, out.data());
+        if (along.rank() == 0) copy_block(before, before, in.data(), after, out.data());
         else fill(out);
         break;
       case move_kind::pad:
         fill(out);
-        copy_block(mine_, mine_, in.data(), made_, out.data());
+        copy_block(before, before, in.data(), after, out.data());
         break;
     }
   }
 
-  /// Bytes that this rank sends in it: what the links will count.
-  std::size_t bytes_sent() const {
-    if (is_local(move_.what)) return 0;
-    return on_->along(move_.axis).plan_for(shape()).bytes_sent;
-  }
-
  private:
-  call_shape shape() const {
-    switch (move_.what) {
-      case move_kind::all_gather:
-        return detail::uneven(detail::shape_of<T>(collective::all_gather, unpack_.size(), -1, {}), counts(got_counts_));
-      case move_kind::all_to_all:
-        return detail::uneven(detail::shape_of<T>(collective::all_to_all, pack_.size(), -1, {}), counts(sent_counts_), counts(got_counts_));
-      case move_kind::reduce_scatter:
-        return detail::uneven(detail::shape_of<T, plus>(collective::reduce_scatter, pack_.size(), -1, {}), counts(sent_counts_));
-      default: return detail::shape_of<T, plus>(collective::all_reduce, mine_.elements(), -1, {});
-    }
-  }
   static span<const std::size_t> counts(const std::vector<std::size_t>& c) { return {c.data(), c.size()}; }
   static void fill(span<T> out) {
     for (T& value : out) value = T{};
@@ -98,25 +69,28 @@ class prepared_move {
 
   process_mesh* on_;
   move move_;
-  block mine_, made_;                            // before and after
-  std::vector<block> sent_{}, got_{};            // by rank along the axis
-  std::vector<std::size_t> sent_counts_{}, got_counts_{};
+  move_parts parts_;
+  std::vector<std::size_t> sent_counts_, got_counts_;
   buffer<T> pack_{}, unpack_{};
 };
 
-/// All moves from one placement to another, with their memory.
+/// All moves from one placement to another, with their memory: made once, done often.
 template <class T>
 class resharding {
  public:
-  resharding(process_mesh& on, const shape& whole, const placement& from, const placement& to, const move_costs& costs = {.element = sizeof(T)}) {
+  /// `moves`, from where the tensor lies. `on` must outlive it.
+  resharding(process_mesh& on, const shape& whole, const placement& from, const std::vector<move>& moves)
+      : elements_(block_of(whole, from, on.shape(), on.rank()).elements()) {
     placement at = from;
-    for (const move& m : plan_moves(whole, from, to, on.shape(), costs)) {
+    for (const move& m : moves) {
+      if (!moves_.empty()) between_.push_back(buffer<T>(on.all(), block_of(whole, at, on.shape(), on.rank()).elements()));
       moves_.emplace_back(on, whole, at, m);
       at = after(at, m);
     }
-    for (std::size_t i = 0; i + 1 < moves_.size(); ++i) between_.push_back(buffer<T>(on.all(), moves_[i].elements_after()));
-    elements_ = block_of(whole, from, on.shape(), on.rank()).elements();
   }
+  /// The moves of least cost.
+  resharding(process_mesh& on, const shape& whole, const placement& from, const placement& to)
+      : resharding(on, whole, from, plan_moves(whole, from, to, on.shape(), {.element = sizeof(T)})) {}
 
   /// Collective. `in` is this rank's part before, `out` after; they must not overlap.
   void operator()(span<const T> in, span<T> out) {
@@ -128,12 +102,10 @@ class resharding {
     }
   }
 
-  const std::vector<prepared_move<T>>& moves() const { return moves_; }
-
  private:
   std::vector<prepared_move<T>> moves_{};
   std::vector<buffer<T>> between_{};
-  std::size_t elements_ = 0;
+  std::size_t elements_;
 };
 
 }  // namespace tutti

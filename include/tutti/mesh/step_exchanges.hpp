@@ -43,11 +43,36 @@ constexpr block read_of(const tensor_operation& o, block owned, const block& mad
 /// their windows read of it.
 struct halo_parts {
   unsigned axes = 0;
-  std::vector<block> owned{}, read{};  ///< by rank along these axes
+  std::vector<block> owned{}, read{};  ///< by rank along these axes; owned blocks do not overlap, and cover what is read
+  std::size_t here = 0;                ///< this rank among them
 
   /// Where no axis cuts the picture, windows may leave rows out, and nothing is fetched.
   constexpr bool needed() const { return axes != 0 && owned != read; }
+
+  /// What this rank gives to each of them, and takes from each: nothing of its own.
+  constexpr std::vector<block> given() const {
+    return others([&](std::size_t r) { return common(owned[here], read[r]); });
+  }
+  constexpr std::vector<block> taken() const {
+    return others([&](std::size_t r) { return common(owned[r], read[here]); });
+  }
+
+ private:
+  template <class Part>
+  constexpr std::vector<block> others(Part part) const {
+    std::vector<block> all;
+    for (std::size_t r = 0; r < owned.size(); ++r) all.push_back(part(r));
+    all[here][0].count = 0;
+    return all;
+  }
 };
+
+/// Elements of each block.
+constexpr std::vector<std::size_t> elements_of(const std::vector<block>& parts) {
+  std::vector<std::size_t> counts;
+  for (const block& part : parts) counts.push_back(part.elements());
+  return counts;
+}
 
 /// Precondition: the operation slides windows.
 constexpr halo_parts halo_of(const tensor_operation& o, const operation_plan& p, const mesh& on, rank me) {
@@ -55,6 +80,7 @@ constexpr halo_parts halo_of(const tensor_operation& o, const operation_plan& p,
   for (std::size_t d = 2; d < o.x.rank(); ++d)
     for (int axis : p.operands[0].at.axes_of(d)) parts.axes |= 1u << axis;
   for (rank r : on.beside(me, parts.axes)) {
+    if (r == me) parts.here = parts.owned.size();
     const block made = block_of(o.y, p.made, on, r);
     const block owned = block_of(o.x, p.operands[0].at, on, r);
     parts.owned.push_back(owned);

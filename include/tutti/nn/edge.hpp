@@ -40,8 +40,8 @@ class edge {
     const tensor_plan& t = plan.tensors[tensor_];
     own_ = read_ = block_of(o.x, x.at, on.shape(), on.rank());
     if (slides(o.what)) make_halo(on, o, plan.operations[i]);
-    if (!x.forward.empty()) there_.emplace(on, o.x, t.lies, x.at);
-    if (!x.backward.empty()) back_.emplace(on, o.x, x.gradient, t.gradient);
+    if (!x.forward.empty()) there_.emplace(on, o.x, t.lies, x.forward);
+    if (!x.backward.empty()) back_.emplace(on, o.x, x.gradient, x.backward);
     memory.use(from_);
     if (!there_ && !halo_) return;
     from_rows_ = memory.row_major(from_);
@@ -115,7 +115,7 @@ class edge {
   void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan) {
     const halo_parts parts = halo_of(o, plan, on.shape(), on.rank());
     if (!parts.needed()) return;
-    halo_.emplace(on.over(parts.axes), parts.owned, parts.read);
+    halo_.emplace(on.over(parts.axes), parts);
     read_ = halo_->read();
   }
 

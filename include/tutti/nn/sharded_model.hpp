@@ -37,11 +37,7 @@ class sharded_model {
         p.dims = local_shape(w.dims, w.at, on.shape(), on.rank());
         placed_.push_back({.operation = i, .number = n, .plan = w});
       }
-    for (const placed& each : placed_) {
-      sums_.push_back(0);
-      for (int axis = 0; axis < on.shape().axes(); ++axis)
-        if (each.plan.gradient.partial_on(axis)) sums_.back() |= 1u << axis;
-    }
+    for (const placed& each : placed_) sums_.push_back(sums_of(each.plan, on.shape()));
     if (agree_on_formats()) {
       passes_.clear();
       made_for(usual, purpose::training);
@@ -69,9 +65,6 @@ class sharded_model {
   /// For each parameter the axes, bit a for axis a, over which this rank's gradient is
   /// a summand; the store is grouped by them.
   const std::vector<unsigned>& sums() const { return sums_; }
-
-  /// What else there is of it: this rank's part of running statistics, and how many steps were done.
-  pass_state<element>& state() { return state_; }
 
   const network_plan& plan_for(std::size_t batch, purpose why = purpose::training) { return made_for(batch, why).plan; }
   /// What runs a batch of this size, of all ranks together; made at the first

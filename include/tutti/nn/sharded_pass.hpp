@@ -27,7 +27,9 @@ class sharded_pass {
   sharded_pass(context& c, process_mesh& on, const operation_list& net, const network_plan& plan, purpose why, formats& settled,
                pass_state<element>& state)
       : memory_(c, on), why_(why), state_(&state), tensors_(plan.tensors.size()) {
-    for (std::size_t t = 0; t < tensors_.size(); ++t) uses_.push_back(0);
+    uses_.resize(tensors_.size());
+    const std::vector<char> wanted = wanted_gradients(net);
+    for (std::size_t t = 0; t < tensors_.size(); ++t) tensors_[t].wanted = wanted[t] != 0;
     for (const tensor_operation& o : net.all())
       for (std::size_t input : o.inputs) ++uses_[input];
 
@@ -57,8 +59,6 @@ class sharded_pass {
     }
     memory_.make();
   }
-
-  purpose why() const { return why_; }
 
   /// What this rank holds of the input, to be filled before forward, and of the
   /// output: blocks of the whole tensors, row-major.

@@ -14,8 +14,9 @@ namespace tutti {
 template <class Backend>
 class reshard_between {
  public:
-  reshard_between(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const placement& to, workspace_place from, workspace_place into)
-      : from_(from), into_(into), from_rows_(memory.row_major(from)), into_rows_(memory.row_major(into)), moves_(on, whole, at, to) {}
+  reshard_between(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const std::vector<move>& moves,
+                  workspace_place from, workspace_place into)
+      : from_(from), into_(into), from_rows_(memory.row_major(from)), into_rows_(memory.row_major(into)), moves_(on, whole, at, moves) {}
 
   /// Collective.
   void operator()(workspace<Backend>& memory) {
@@ -50,14 +51,12 @@ class stage {
     local_request<Backend> request{.context = c, .on = on, .what = o, .plan = mine, .number = first, .state = &state, .stored = stored, .relu = last > first, .why = why};
     request.made = block_of(o.y, mine.made, on.shape(), on.rank());
     held_tensor& made = tensors[makes_];
-    made.wanted = !o.parameters.empty();
     for (std::size_t k = 0; k < o.inputs.size(); ++k) {
       const held_tensor& x = tensors[o.inputs[k]];
       const edge<Backend>& e = operands_.emplace_back(memory, on, net, plan, first, k, x);
       request.read.push_back(e.read());
       request.dims.push_back(e.dims());
       request.x.push_back(memory.format_of(e.value()));
-      made.wanted |= x.wanted;
     }
     request.input_gradient = tensors[o.inputs[0]].wanted;
     local_ = make_local(request);
@@ -73,7 +72,7 @@ class stage {
       made.value = memory.add(made.held);
       made.dims = sizes_of(made.held);
       made.spare = true;
-      settle_.emplace(memory, on, o.y, ending.made, lies, y_, made.value);
+      settle_.emplace(memory, on, o.y, ending.made, ending.settle, y_, made.value);
     }
   }
 
@@ -99,7 +98,7 @@ class stage {
     const operation_plan& ending = plan.operations[makes_ - 1];
     if (!ending.unsettle.empty()) {
       dy_ = memory.add(local_->y());
-      unsettle_.emplace(memory, on, net.all()[operation_].y, plan.tensors[makes_].gradient, ending.dy, made.gradient, dy_);
+      unsettle_.emplace(memory, on, net.all()[operation_].y, plan.tensors[makes_].gradient, ending.unsettle, made.gradient, dy_);
     }
     std::size_t holders = 0;
     for (edge<Backend>& e : operands_) {
