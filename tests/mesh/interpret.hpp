@@ -5,8 +5,7 @@
 #include <tutti/kernel/batch_norm.hpp>
 #include <tutti/kernel/dropout.hpp>
 #include <tutti/kernel/naive.hpp>
-#include <tutti/mesh/halo.hpp>
-#include <tutti/mesh/planner.hpp>
+#include <tutti/mesh/step_exchanges.hpp>
 
 #include "world.hpp"
 
@@ -76,12 +75,7 @@ class network {
   // What a rank reads of an operand: more than its own where windows reach out.
   tutti::block read(std::size_t i, int r) const {
     const tutti::tensor_operation& o = net_[i];
-    tutti::block b = held(o.x, plan_.operations[i].operands[0].at, r);
-    if (!tutti::slides(o.what)) return b;
-    const tutti::block made = held(o.y, plan_.operations[i].made, r);
-    b[2] = tutti::read_by(o.down, made[2], o.x[2].size);
-    b[3] = tutti::read_by(o.across, made[3], o.x[3].size);
-    return b;
+    return tutti::read_of(o, held(o.x, plan_.operations[i].operands[0].at, r), held(o.y, plan_.operations[i].made, r));
   }
   // Whether two ranks differ only along axes that cut height or width.
   bool beside(std::size_t i, int r, int other) const {
@@ -94,9 +88,11 @@ class network {
 
   template <class Geometry>
   Geometry geometry(const tutti::tensor_operation& o, const tutti::block& x, const tutti::block& y) const {
-    Geometry g{.batch = y[0].count, .channels = x[1].count, .height = x[2].count, .width = x[3].count};
-    g.down = tutti::local_window(o.down, y[2], o.x[2].size);
-    g.across = tutti::local_window(o.across, y[3], o.x[3].size);
+    Geometry g{.batch = y[0].count, .channels = x[1].count};
+    const std::size_t deep = o.x.rank() - 4;
+    if (deep == 1) g.depth = x[2].count, g.through = tutti::local_window(o.windows[0], y[2], o.x[2].size);
+    g.height = x[2 + deep].count, g.down = tutti::local_window(o.windows[deep], y[2 + deep], o.x[2 + deep].size);
+    g.width = x[3 + deep].count, g.across = tutti::local_window(o.windows[1 + deep], y[3 + deep], o.x[3 + deep].size);
     return g;
   }
 

@@ -317,5 +317,5 @@ TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
                        "no layer that 'conv2' names has a dimension 'channels' that can be cut", error);
   operation_list wrong({{"batch", 2}, {"channels", 1}, {"height", 4}, {"width", 4}});
   CHECK_THROWS_WITH_AS(wrong.dense("dense1", 3), "layer 'dense1' needs (batch, features) and gets (batch 2, channels 1, height 4, width 4); flatten first", error);
-  CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' makes (batch 2, filters 1, height 0, width 4) of (batch 2, channels 1, height 4, width 4)", error);
+  CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' reads 7 places along a height of 4 with padding", error);
 }

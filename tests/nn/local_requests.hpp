@@ -27,11 +27,7 @@ void on_rank(int r, const tutti::mesh& m, const tutti::operation_list& net, cons
     tutti::local_request<backend> request{.context = c, .on = on, .what = o, .plan = mine, .state = &state};
     request.made = block_of(o.y, mine.made, m, on.rank());
     for (const tutti::operand_plan& x : mine.operands) {
-      tutti::block read = block_of(o.x, x.at, m, on.rank());
-      if (tutti::slides(o.what)) {
-        read[2] = tutti::read_by(o.down, request.made[2], o.x[2].size);
-        read[3] = tutti::read_by(o.across, request.made[3], o.x[3].size);
-      }
+      const tutti::block read = read_of(o, block_of(o.x, x.at, m, on.rank()), request.made);
       request.read.push_back(read);
       request.dims.push_back(sizes_of(read));
       request.x.push_back(backend::format::row_major(sizes_of(read)));

@@ -34,16 +34,6 @@ TEST_CASE("A norm scales and shifts each channel, and a convolution before it ma
   CHECK(learned_numbers(net) == 6 * 18 + 12);
 }
 
-TEST_CASE("Two layers of one name, or a name too long for its parameters', are refused") {
-  network twice({{"features", 3}});
-  twice.dense("d", {.units = 3}).dense("d", {.units = 3});
-  CHECK_THROWS_WITH_AS((void)parameters_of(twice), "layer 'd' has the name of another layer", error);
-  network lengthy({{"features", 3}});
-  lengthy.dense("abcdefghijklmnopqrstuvwxyz", {.units = 3});
-  CHECK_THROWS_WITH_AS((void)parameters_of(lengthy),
-                       "layer 'abcdefghijklmnopqrstuvwxyz' has too long a name for its parameters'", error);
-}
-
 TEST_CASE("A store holds its parameters aligned, in order, apart, and at 0") {
   auto all = parameters_of(lenet());
   for (parameter& p : all) p.stored = p.dims.elements() + p.index;

@@ -32,32 +32,43 @@ struct window {
   friend constexpr bool operator==(const window&, const window&) = default;
 };
 
-/// x (batch, channels, height, width), weights (filters, channels / groups, down.size,
-/// across.size), bias (filters), y (batch, filters, out_height, out_width). Filter f
-/// reads the channels of group f / (filters / groups) only.
+/// x (batch, channels, depth, height, width), weights (filters, channels / groups,
+/// through.size, down.size, across.size), bias (filters), y (batch, filters, out_depth,
+/// out_height, out_width). Filter f reads the channels of group f / (filters / groups)
+/// only. Where pictures have no depth, it is 1, and row-major that is the same.
 struct convolution_geometry {
-  std::size_t batch = 0, channels = 0, height = 0, width = 0, filters = 0;
-  window down = {}, across = {};
+  std::size_t batch = 0, channels = 0, depth = 1, height = 0, width = 0, filters = 0;
+  window through = {}, down = {}, across = {};
   std::size_t groups = 1;
 
+  constexpr std::size_t out_depth() const { return through.outputs(depth); }
   constexpr std::size_t out_height() const { return down.outputs(height); }
   constexpr std::size_t out_width() const { return across.outputs(width); }
-  constexpr std::size_t inputs() const { return batch * channels * height * width; }
-  constexpr std::size_t outputs() const { return batch * filters * out_height() * out_width(); }
+  /// Of one channel, of one filter, and of one window.
+  constexpr std::size_t places() const { return depth * height * width; }
+  constexpr std::size_t out_places() const { return out_depth() * out_height() * out_width(); }
+  constexpr std::size_t taps() const { return through.size * down.size * across.size; }
+  constexpr std::size_t inputs() const { return batch * channels * places(); }
+  constexpr std::size_t outputs() const { return batch * filters * out_places(); }
   constexpr std::size_t group_channels() const { return channels / groups; }
   constexpr std::size_t group_filters() const { return filters / groups; }
-  constexpr std::size_t weights() const { return filters * group_channels() * down.size * across.size; }
+  constexpr std::size_t weights() const { return filters * group_channels() * taps(); }
 };
 
-/// x (batch, channels, height, width), y (batch, channels, out_height, out_width).
+/// x (batch, channels, depth, height, width), y (batch, channels, out_depth, out_height,
+/// out_width); as above.
 struct pool_geometry {
-  std::size_t batch = 0, channels = 0, height = 0, width = 0;
-  window down = {}, across = {};
+  std::size_t batch = 0, channels = 0, depth = 1, height = 0, width = 0;
+  window through = {}, down = {}, across = {};
 
+  constexpr std::size_t out_depth() const { return through.outputs(depth); }
   constexpr std::size_t out_height() const { return down.outputs(height); }
   constexpr std::size_t out_width() const { return across.outputs(width); }
-  constexpr std::size_t inputs() const { return batch * channels * height * width; }
-  constexpr std::size_t outputs() const { return batch * channels * out_height() * out_width(); }
+  constexpr std::size_t places() const { return depth * height * width; }
+  constexpr std::size_t out_places() const { return out_depth() * out_height() * out_width(); }
+  constexpr std::size_t taps() const { return through.size * down.size * across.size; }
+  constexpr std::size_t inputs() const { return batch * channels * places(); }
+  constexpr std::size_t outputs() const { return batch * channels * out_places(); }
 };
 
 /// x and y (batch, channels, …), with so many places in each channel of a sample.
@@ -65,13 +76,13 @@ struct norm_geometry {
   std::size_t batch = 0, channels = 0, places = 1;
 };
 
-/// x (batch, channels, height, width), read as (batch, features); weights
-/// (units, features); bias (units); y (batch, units). Without pictures, height
+/// x (batch, channels, depth, height, width), read as (batch, features); weights
+/// (units, features); bias (units); y (batch, units). Without pictures, depth, height
 /// and width are 1.
 struct dense_geometry {
-  std::size_t batch = 0, channels = 0, height = 1, width = 1, units = 0;
+  std::size_t batch = 0, channels = 0, depth = 1, height = 1, width = 1, units = 0;
 
-  constexpr std::size_t features() const { return channels * height * width; }
+  constexpr std::size_t features() const { return channels * depth * height * width; }
   constexpr std::size_t inputs() const { return batch * features(); }
   constexpr std::size_t outputs() const { return batch * units; }
   constexpr std::size_t weights() const { return units * features(); }

@@ -5,3 +5,4 @@
 #include <tutti/kernel/naive_loss.hpp>
 #include <tutti/kernel/naive_pool.hpp>
 #include <tutti/kernel/naive_relu.hpp>
+#include <tutti/kernel/naive_window.hpp>

@@ -21,7 +21,7 @@ inline std::string text_of(const step_exchange& e, const operation_list& net, co
   const std::string axes = on.text_of(e.axes);
   if (e.why != cause::halo && e.why != cause::halo_gradient) return "all_reduce over " + axes;
   std::string along;
-  for (std::size_t d : {2u, 3u})
+  for (std::size_t d = 2; d < net.all()[e.operation].x.rank(); ++d)
     if (!plan.operations[e.operation].operands[0].at.axes_of(d).empty())
       along += (along.empty() ? "" : " and ") + net.all()[e.operation].x[d].what.text();
   return "halo along " + along + " over " + axes;
@@ -35,7 +35,9 @@ inline std::string reason_of(const bill_item& item, const operation_list& net, c
   const std::string axes = on.text_of(e.axes);
   std::string what;
   switch (e.why) {
-    case cause::halo: return format("windows of %zu by %zu places read what others own", o.down.reach(), o.across.reach());
+    case cause::halo:
+      for (const window& w : o.windows) what += (what.empty() ? "" : " by ") + std::to_string(w.reach());
+      return "windows of " + what + " places read what others own";
     case cause::halo_gradient: return "gradients of what was read go back to who owns it";
     case cause::inner:
       if (o.what == operation_kind::batch_norm) return "mean and variance of a channel are over all its places";

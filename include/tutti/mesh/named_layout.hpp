@@ -17,7 +17,10 @@ constexpr placement cut_along(placement cut, std::size_t dimension, const std::v
 
 /// Whether one window sees all of a picture.
 constexpr bool pools_all(const tensor_operation& o) {
-  return o.what == operation_kind::average_pool && o.y[2].size == 1 && o.y[3].size == 1 && o.x[2].size * o.x[3].size > 1;
+  if (o.what != operation_kind::average_pool) return false;
+  std::size_t seen = 1, made = 1;
+  for (std::size_t d = 2; d < o.x.rank(); ++d) seen *= o.x[d].size, made *= o.y[d].size;
+  return made == 1 && seen > 1;
 }
 
 }  // namespace detail
@@ -26,8 +29,8 @@ constexpr bool pools_all(const tensor_operation& o) {
 ///
 /// - `data`: the batch along all axes.
 /// - `tensor`: filters and units; convolutions whose groups do not come out even, the batch.
-/// - `spatial`: height, and width along a second axis; units of dense layers; the channels
-///   of what pools whole pictures.
+/// - `spatial`: height, and width along a second axis, or depth, height and width in this
+///   order where there is depth; units of dense layers; the channels of what pools whole pictures.
 /// - `hybrid`: convolutions by the batch along all axes, dense layers by units
 ///   (Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014).
 /// - `auto`: what `search_layout` finds.
@@ -51,9 +54,6 @@ constexpr layout layout_called(std::string_view text, const operation_list& list
     all.push_back(axis);
     (on.axes() > 1 && on[axis].what == name("data") ? samples : own).push_back(axis);
   }
-  if (spatial && own.size() > 2)
-    throw error(errc::invalid_argument, format("the layout 'spatial' cuts height and width, and the mesh %s has %zu axes for them",
-                                               on.text().c_str(), own.size()));
   std::vector<ruled_cut> cuts(net.size());
   bool pictures = false;
   for (std::size_t i = 0; i < net.size(); ++i) {
@@ -65,6 +65,9 @@ constexpr layout layout_called(std::string_view text, const operation_list& list
       const placement by_batch = detail::cut_along({}, 0, samples);
       cut = detail::cut_along(by_batch, 1, own);
       if (spatial && convolution) {
+        if (own.size() > o.windows.size())
+          throw error(errc::invalid_argument, format("the layout 'spatial' cuts %sheight and width, and the mesh %s has %zu axes for them",
+                                                     o.windows.size() > 2 ? "depth, " : "", on.text().c_str(), own.size()));
         cut = by_batch;
         for (std::size_t k = 0; k < own.size(); ++k) cut = cut.sharded(2 + k, own[k]);
       } else if (text == "data" || (hybrid && convolution) || !detail::whole_pieces(o, cut, on)) {

@@ -24,7 +24,7 @@ inline double operation_seconds(const tensor_operation& o, const operation_plan&
   double products = contracts(o.what) ? 3 : 2;
   const shape over = o.over();
   for (std::size_t d = 0; d < over.rank(); ++d) products *= share_of_first(p.cut, over, d);
-  if (slides(o.what)) products *= static_cast<double>(o.down.size * o.across.size);
+  for (const window& w : o.windows) products *= static_cast<double>(w.size);
   if (o.groups > 1) products *= static_cast<double>(o.x[1].size / o.groups);
   double all = products / costs.products_per_s;
   auto ranks_along = [&](unsigned axes) {
@@ -39,9 +39,9 @@ inline double operation_seconds(const tensor_operation& o, const operation_plan&
   for (const inner_reduction& r : inner_reductions(o, p, on, {0}, static_cast<std::size_t>(costs.moves.element)))
     for (std::size_t values : {r.forward, r.backward})
       if (values > 0) all += costs.moves.of_all_reduce(ranks_along(r.axes), static_cast<double>(values * r.bytes_each));
-  for (std::size_t d : {2u, 3u}) {
-    if (!slides(o.what) || p.operands[0].at.axes_of(d).empty()) continue;
-    const window& w = d == 2 ? o.down : o.across;
+  for (std::size_t d = 2; d < 2 + o.windows.size(); ++d) {
+    if (p.operands[0].at.axes_of(d).empty()) continue;
+    const window& w = o.windows[d - 2];
     // There and back, from either side.
     const double places = static_cast<double>(w.reach() > w.stride ? w.reach() - w.stride : 0);
     double words = places;

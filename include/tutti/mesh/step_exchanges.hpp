@@ -32,6 +32,13 @@ constexpr move_parts parts_of(const move& m, const shape& whole, const placement
   return parts;
 }
 
+/// What is read of an operand, of which a rank owns so much, to make a part of the
+/// result: along what windows slide over, what they reach.
+constexpr block read_of(const tensor_operation& o, block owned, const block& made) {
+  for (std::size_t k = 0; k < o.windows.size(); ++k) owned[2 + k] = read_by(o.windows[k], made[2 + k], o.x[2 + k].size);
+  return owned;
+}
+
 /// What the ranks along the axes that cut a picture own of an operand, and what
 /// their windows read of it.
 struct halo_parts {
@@ -70,16 +77,14 @@ constexpr std::vector<std::size_t> elements_of(const std::vector<block>& parts) 
 /// Precondition: the operation slides windows.
 constexpr halo_parts halo_of(const tensor_operation& o, const operation_plan& p, const mesh& on, rank me) {
   halo_parts parts;
-  for (std::size_t d : {2u, 3u})
+  for (std::size_t d = 2; d < o.x.rank(); ++d)
     for (int axis : p.operands[0].at.axes_of(d)) parts.axes |= 1u << axis;
   for (rank r : on.beside(me, parts.axes)) {
     if (r == me) parts.here = parts.owned.size();
     const block made = block_of(o.y, p.made, on, r);
-    block read = block_of(o.x, p.operands[0].at, on, r);
-    parts.owned.push_back(read);
-    read[2] = read_by(o.down, made[2], o.x[2].size);
-    read[3] = read_by(o.across, made[3], o.x[3].size);
-    parts.read.push_back(read);
+    const block owned = block_of(o.x, p.operands[0].at, on, r);
+    parts.owned.push_back(owned);
+    parts.read.push_back(read_of(o, owned, made));
   }
   return parts;
 }

@@ -78,12 +78,14 @@ class local_layer : public local_operation<Backend> {
 template <class Geometry, class Backend>
 Geometry sliding_geometry(const local_request<Backend>& r) {
   const block &in = r.read[0], &made = r.made;
-  return {.batch = made[0].count,
-          .channels = in[1].count,
-          .height = in[2].count,
-          .width = in[3].count,
-          .down = local_window(r.what.down, made[2], in[2], r.what.x[2].size),
-          .across = local_window(r.what.across, made[3], in[3], r.what.x[3].size)};
+  Geometry g{.batch = made[0].count, .channels = in[1].count};
+  std::size_t* sizes[] = {&g.width, &g.height, &g.depth};
+  window* windows[] = {&g.across, &g.down, &g.through};
+  for (std::size_t d = in.rank() - 1, k = 0; d >= 2; --d, ++k) {
+    *sizes[k] = in[d].count;
+    *windows[k] = local_window(r.what.windows[d - 2], made[d], in[d], r.what.x[d].size);
+  }
+  return g;
 }
 
 template <class Backend>
@@ -107,15 +109,18 @@ class local_dense : public local_layer<Backend, typename Backend::dense> {
  public:
   explicit local_dense(const local_request<Backend>& r) : local_layer<Backend, typename Backend::dense>(r, geometry(r)) {
     const shape& x = r.dims[0];  // a rank without samples keeps its weights as the others do
-    if (r.idle() && r.stored.empty() && x.rank() == 4)
-      this->stored_[0] = Backend::format::row_major({{"units", r.local(0)[0].size}, x[1], x[2], x[3]});
+    if (!r.idle() || !r.stored.empty() || x.rank() < 4) return;
+    shape weights{{"units", r.local(0)[0].size}};
+    for (std::size_t d = 1; d < x.rank(); ++d) weights.append(x[d]);
+    this->stored_[0] = Backend::format::row_major(weights);
   }
 
  private:
   static dense_geometry geometry(const local_request<Backend>& r) {
     const shape& x = r.dims[0];
     dense_geometry g{.batch = x[0].size, .channels = x[1].size, .units = r.made[1].count};
-    if (x.rank() == 4) g.height = x[2].size, g.width = x[3].size;
+    std::size_t* sizes[] = {&g.width, &g.height, &g.depth};
+    for (std::size_t d = x.rank() - 1, k = 0; d >= 2; --d, ++k) *sizes[k] = x[d].size;
     return g;
   }
 };

@@ -1,14 +1,13 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <tutti/base/span.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/kernel/shape.hpp>
-#include <tutti/nn/network.hpp>
+#include <tutti/nn/operations.hpp>
 
 namespace tutti {
 
@@ -27,32 +26,18 @@ struct parameter {
 /// scale and shift.
 constexpr std::vector<parameter> parameters_of(const network& net) {
   std::vector<parameter> all;
-  auto add = [&](const layer& o, std::string_view suffix, const parameter& p) {
-    if (o.label.view().size() + suffix.size() > name::capacity) detail::refuse(o, "has too long a name for its parameters'");
-    all.push_back(p);
-    all.back().index = all.size() - 1;
-    all.back().label = o.label + suffix;
-  };
-  const std::vector<layer_operands> operands = operands_of(net);
-  const std::vector<shape> shapes = shapes_of(net, 1);
-  for (std::size_t i = 0; i < net.layers.size(); ++i) {
-    const layer& o = net.layers[i];
-    const shape& x = shapes[operands[i].x];
-    if (o.kind == layer_kind::convolution) {
-      const std::size_t channels = x.of("channels") / o.groups;
-      add(o, ".weights",
-          {.dims = {{"filters", o.outputs}, {"channels", channels}, {"down", o.down.size}, {"across", o.across.size}},
-           .fan_in = channels * o.down.size * o.across.size});
-      if (o.bias) add(o, ".bias", {.dims = {{"filters", o.outputs}}});
-    } else if (o.kind == layer_kind::dense) {
-      add(o, ".weights", {.dims = {{"units", o.outputs}, {"features", x.of("features")}}, .fan_in = x.of("features")});
-      add(o, ".bias", {.dims = {{"units", o.outputs}}});
-    } else if (o.kind == layer_kind::batch_norm) {
-      const shape each{x[1]};
-      add(o, ".scale", {.dims = each, .constant = 1});
-      add(o, ".shift", {.dims = each});
+  const operation_list operations = operations_of(net, 1);
+  for (const tensor_operation& o : operations.all())
+    for (std::size_t n = 0; n < o.parameters.size(); ++n) {
+      const shape& dims = o.parameters[n];
+      const bool norm = o.what == operation_kind::batch_norm;
+      const char* word = norm ? (n == 0 ? ".scale" : ".shift") : (n == 0 ? ".weights" : ".bias");
+      all.push_back({.index = all.size(),
+                     .label = o.label + word,
+                     .dims = dims,
+                     .fan_in = !norm && n == 0 ? dims.elements() / dims[0].size : 0,
+                     .constant = norm && n == 0 ? std::size_t{1} : 0});
     }
-  }
   return all;
 }
 

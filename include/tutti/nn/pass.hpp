@@ -148,7 +148,7 @@ class pass {
     const bool known = o.kind == layer_kind::convolution || o.kind == layer_kind::max_pool || o.kind == layer_kind::relu ||
                        o.kind == layer_kind::flatten || o.kind == layer_kind::dense;
     if (!known || o.groups != 1 || !o.bias || !o.from.view().empty())
-      detail::refuse(o, "is for a mesh: on one rank there are chains of convolutions, max pooling, ReLU and dense layers");
+      throw error(errc::invalid_argument, "layer '" + o.label.text() + "' is for a mesh: on one rank there are chains of convolutions, max pooling, ReLU and dense layers");
   }
 
   void add_tensor(const format& f) {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <tutti/kernel/random.hpp>
-#include <tutti/nn/network.hpp>
+#include <tutti/nn/operations.hpp>
 #include <tutti/train/dataset.hpp>
 
 namespace tutti {

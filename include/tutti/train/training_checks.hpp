@@ -5,7 +5,7 @@
 
 #include <tutti/base/error.hpp>
 #include <tutti/mesh/planner.hpp>
-#include <tutti/nn/network.hpp>
+#include <tutti/nn/operations.hpp>
 #include <tutti/train/agreement.hpp>
 #include <tutti/train/augmentation.hpp>
 #include <tutti/train/dataset.hpp>

@@ -10,7 +10,7 @@
 // 9: layer `flatten` can cut 3 channels only into pieces of equal size
 // 10: layer `dense1` needs (batch, features) and gets (batch 8, filters 3, height 8, width 8); flatten first
 // 11: layer `sum` adds (batch 8, channels 3, height 8, width 8) and (batch 8, channels 4, height 8, width 8)
-// 12: layer `conv1` makes (batch 8, filters 3, height 0, width 8) of (batch 8, channels 2, height 8, width 8)
+// 12: layer `conv1` reads 11 places along a height of 8 with padding
 // 13: a mesh has two axes `data`
 // 14: the mesh `data` does not say how many ranks the axis has, as in `data=2`
 // 15: the layout `batch` is no rule such as `batch:data` or `conv*/filters:model`

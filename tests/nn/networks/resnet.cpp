@@ -27,12 +27,12 @@ TEST_CASE("Residual networks have the published parameters and layers with weigh
 TEST_CASE("Stages halve the picture, and skips join where they began") {
   const network net = resnet50();
   const std::vector<shape> shapes = shapes_of(net, 1);
-  const std::vector<layer_operands> operands = operands_of(net);
+  const operation_list operations = operations_of(net, 1);
   std::vector<std::string> sums;
   for (std::size_t i = 0; i < net.layers.size(); ++i) {
     if (net.layers[i].kind != layer_kind::sum) continue;
-    const std::string skip = net.layers[operands[i].other - 1].label.text();
-    sums.push_back(format("%s+%s %zu %zu", net.layers[operands[i].x - 1].label.text().c_str(), skip.c_str(),
+    const std::vector<std::size_t>& operands = operations.all()[i].inputs;
+    sums.push_back(format("%s+%s %zu %zu", net.layers[operands[0] - 1].label.text().c_str(), net.layers[operands[1] - 1].label.text().c_str(),
                           shapes[i + 1].of("channels"), shapes[i + 1].of("height")));
   }
   REQUIRE(sums.size() == 16);
