@@ -25,6 +25,7 @@ struct settings {
   std::string data, model = "lenet", mesh, layout = "batch:ranks", policy = "buckets";
   std::size_t batch = 128, samples = 1024, bucket = tutti::bucket_options{}.bytes;
   int epochs = 5;
+  bool winograd = false;
 };
 
 template <class Model, class Policy>
@@ -53,7 +54,7 @@ void run(tutti::communicator& world, const settings& chosen) {
   tutti::dataset data = tutti::read_data(chosen.data).training;
   if (data.count > chosen.samples) data.count = chosen.samples;
   tutti::process_mesh mesh(world, tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh));
-  tutti::onednn::context cpu(1);
+  tutti::onednn::context cpu(1, {.winograd = chosen.winograd});
   const tutti::network net =
       tutti::network_called(chosen.model).make({.channels = data.channels, .height = data.height, .width = data.width, .classes = data.classes});
   tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, std::string_view(chosen.layout), {.usual_batch = chosen.batch});
@@ -82,6 +83,7 @@ int main(int argc, char** argv) {
   line.value("--batch", chosen.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
   line.value("--samples", chosen.samples, "N", "pictures in an epoch", std::size_t{1}, std::size_t{60000});
   line.value("--epochs", chosen.epochs, "E", "that are timed, behind one that is not", 1, 10000);
+  line.flag("--winograd", chosen.winograd, "convolutions that multiply less and round more, where oneDNN has them");
   if (auto code = line.read(argc, argv)) return *code;
   return tutti::run(argc, argv, [&](tutti::communicator& world) { run(world, chosen); });
 }

@@ -56,6 +56,12 @@ void check_against_naive(onednn::context& c, const convolution_geometry& g, cons
   CHECK(worst_error(values_of(c, tdb, g.filters), exact, magnitude, places) <= 1);
 }
 
+double largest(const std::vector<float>& values) {
+  double most = 0;
+  for (float v : values) most = std::max(most, std::abs(static_cast<double>(v)));
+  return most;
+}
+
 }  // namespace
 
 TEST_CASE("oneDNN's convolution and its gradients are the naive ones, but for rounding") {
@@ -110,4 +116,37 @@ TEST_CASE("An inference has no use for gradients, and gives the same output") {
     ys.push_back(values_of(c, y, g.outputs()));
   }
   CHECK(ys[0] == ys[1]);
+}
+
+// Winograd's F(4×4, 3×3) is y = Aᵀ((G w Gᵀ) ∘ (Bᵀ x B))A for each channel. With the usual
+// points the rows of Aᵀ, G and Bᵀ add up to at most 19, 1 and 10 in magnitude; oneDNN's
+// points are chosen to round less. So 36100 · max|w| · max|x| a channel is the most that any
+// sum of the algorithm comes to, each of at most channels + 24 terms.
+TEST_CASE("Where Winograd is permitted, a large convolution is off by its rounding at most") {
+  convolution_geometry g{.batch = 16, .channels = 64, .height = 16, .width = 16, .filters = 64};
+  g.down = g.across = {.size = 3, .pad_low = 1, .pad_high = 1};
+  // One channel and one filter of one sample are not 0: no more than 256 terms meet in a direct sum, which is off by far less.
+  std::vector<float> x(g.inputs()), w = some<float>(g.weights(), 2), dy(g.outputs());
+  const std::vector<float> pictures = some<float>(2 * 16 * 16, 1);
+  std::copy_n(pictures.begin(), 256, x.begin()), std::copy_n(pictures.begin() + 256, 256, dy.begin());
+  auto results = [&](const onednn::context_options& o) {
+    onednn::context c(1, o);
+    onednn::convolution layer(c, g, {.x = x_format(g), .weights = {}, .bias = false});
+    tensor tx = filled(c, x_format(g), x), tw = filled(c, layer.weights(), w), tdy = filled(c, layer.y(), dy);
+    tensor none, ty(c, layer.y()), tdx(c, x_format(g)), tdw(c, layer.weights());
+    layer.forward(tx, tw, none, ty);
+    layer.backward(tx, tw, ty, tdy, &tdx, tdw, none);
+    return std::vector{values_of(c, ty, g.outputs()), values_of(c, tdx, g.inputs()), values_of(c, tdw, g.weights())};
+  };
+  const auto direct = results({}), fast = results({.winograd = true});
+  const double sum = 36100.0 * 0x1p-24 * (64 + 24) * largest(w) * largest(pictures), tiles = 16;
+  for (std::size_t what = 0; what < direct.size(); ++what) {
+    CAPTURE(what);
+    double off = 0;
+    for (std::size_t i = 0; i < direct[what].size(); ++i) off = std::max(off, std::abs(static_cast<double>(fast[what][i]) - static_cast<double>(direct[what][i])));
+    const double allowed = what < 2 ? sum : tiles * sum;
+    INFO("off by ", off, " of ", allowed);
+    CHECK(off <= allowed);
+    CHECK(largest(direct[what]) > allowed);  // a wrong result would be seen
+  }
 }

@@ -54,9 +54,12 @@ struct naive_backend {
     for (std::size_t i = 0; i < into.stored().size(); ++i) into.stored()[i] = from.stored()[i];
   }
 
-  /// y = a + b, where a and b lie too.
-  static void add(context&, const tensor& a, const tensor& b, tensor& y) {
-    for (std::size_t i = 0; i < y.stored().size(); ++i) y.stored()[i] = static_cast<T>(a.stored()[i] + b.stored()[i]);
+  /// y = a + b, or max(a + b, 0), where a and b lie too.
+  static void add(context&, const tensor& a, const tensor& b, tensor& y, bool relu = false) {
+    for (std::size_t i = 0; i < y.stored().size(); ++i) {
+      const T sum = static_cast<T>(a.stored()[i] + b.stored()[i]);
+      y.stored()[i] = relu && !(T{} < sum) ? T{} : sum;
+    }
   }
 
   /// As `onednn::layer_request`.

@@ -22,7 +22,7 @@ struct onednn_backend {
   using relu = onednn::relu;
 
   static void copy(context& c, const tensor& from, tensor& into) { onednn::copy(c, from, into); }
-  static void add(context& c, const tensor& a, const tensor& b, tensor& y) { onednn::add(c, a, b, y); }
+  static void add(context& c, const tensor& a, const tensor& b, tensor& y, bool relu = false) { onednn::add(c, a, b, y, relu); }
 };
 
 }  // namespace tutti

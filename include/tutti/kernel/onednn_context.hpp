@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -27,17 +28,26 @@ inline int threads_per_rank(int ranks) {
   return share > 0 ? share : 1;
 }
 
+struct context_options {
+  /// Convolutions whose windows allow it multiply less (Lavin and Gray, Fast algorithms
+  /// for convolutional neural networks, 2016), where oneDNN has that and finds it faster:
+  /// a 3×3 window of stride 1 a quarter as often. They round more than the sums do, and
+  /// sums of whole numbers are no longer exact.
+  bool winograd = false;
+};
+
 /// Where primitives are made and run. Belongs to the thread that made it: the
 /// number of threads is OpenMP's, and that is a property of the calling thread.
 class context {
  public:
-  explicit context(int threads = threads_per_rank(1)) {
+  explicit context(int threads = threads_per_rank(1), const context_options& o = {}) : options_(o) {
     // Found in whichever OpenMP library oneDNN was linked with. Without one oneDNN decides for itself.
     if (void* symbol = ::dlsym(RTLD_DEFAULT, "omp_set_num_threads")) reinterpret_cast<void (*)(int)>(symbol)(threads);
   }
 
   const dnnl::engine& engine() const { return engine_; }
   dnnl::stream& stream() { return stream_; }
+  const context_options& options() const { return options_; }
 
   /// How often data had to change its format inside the network so far: 0
   /// from step to step where all primitives agree.
@@ -47,6 +57,7 @@ class context {
  private:
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
+  context_options options_;
   std::size_t reorders_ = 0;
 };
 
@@ -143,17 +154,21 @@ inline void copy(context& c, const tensor& from, tensor& into) {
   c.stream().wait();
 }
 
-/// y = a + b, each in its format, where a and b lie too if that is y's.
-inline void add(context& c, const tensor& a, const tensor& b, tensor& y) {
-  if (a.format() != y.format()) return b.format() == y.format() ? add(c, b, a, y) : (copy(c, a, y), add(c, y, b, y));
+/// y = a + b, or max(a + b, 0), each in its format, where a and b lie too if that is y's.
+inline void add(context& c, const tensor& a, const tensor& b, tensor& y, bool relu = false) {
+  if (a.format() != y.format()) return b.format() == y.format() ? add(c, b, a, y, relu) : (copy(c, a, y), add(c, y, b, y, relu));
   if (b.format() != y.format()) {
     tensor same(c, y.format());
     copy(c, b, same);
-    return add(c, a, same, y);
+    return add(c, a, same, y, relu);
   }
   const float *one = a.stored().data(), *other = b.stored().data();
   const span<float> into = y.stored();
-  for (std::size_t i = 0; i < into.size(); ++i) into[i] = one[i] + other[i];
+  const float least = relu ? 0 : -std::numeric_limits<float>::infinity();
+  for (std::size_t i = 0; i < into.size(); ++i) {
+    const float sum = one[i] + other[i];
+    into[i] = sum < least ? least : sum;  // what is no number stays so
+  }
 }
 
 /// Stands where a primitive meets a tensor: nothing where both have the same

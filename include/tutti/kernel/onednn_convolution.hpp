@@ -14,7 +14,7 @@ class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::c
                            memory_format::row_major(y_shape(g))) {
     if (g.batch == 0) return;
     const layer_request r = grouped(g, request);
-    const auto direct = dnnl::algorithm::convolution_direct;  // no Winograd: it rounds more than the sum does
+    const auto how = c.options().winograd ? dnnl::algorithm::convolution_auto : dnnl::algorithm::convolution_direct;
     const auto kind = r.train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
     const auto stride = dims_of(g.down.stride, g.across.stride), low = dims_of(g.down.pad_low, g.across.pad_low),
                high = dims_of(g.down.pad_high, g.across.pad_high),
@@ -24,15 +24,15 @@ class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::c
         r, any_of(dims_of(g.batch, g.channels, g.height, g.width)), any_of(memory_format::dims(weights_shape(g))),
         any_of(memory_format::dims(y_shape(g))),
         [&](const auto& x, const auto& w, const auto& y) {
-          return describe<dnnl::convolution_forward>(c, fused_relu(r.relu), kind, direct, x, w, bias, y, stride,
+          return describe<dnnl::convolution_forward>(c, fused_relu(r.relu), kind, how, x, w, bias, y, stride,
                                                      dilation, low, high);
         },
         [&](const auto& forward, const auto& dx, const auto& w, const auto& dy) {
-          return describe_backward<dnnl::convolution_backward_data>(c, forward, direct, dx, w, dy, stride, dilation,
+          return describe_backward<dnnl::convolution_backward_data>(c, forward, how, dx, w, dy, stride, dilation,
                                                                     low, high);
         },
         [&](const auto& forward, const auto& x, const auto& dw, const auto& dy) {
-          return describe_backward<dnnl::convolution_backward_weights>(c, forward, direct, x, dw, bias, dy, stride,
+          return describe_backward<dnnl::convolution_backward_weights>(c, forward, how, x, dw, bias, dy, stride,
                                                                        dilation, low, high);
         });
   }

@@ -33,25 +33,32 @@ class local_relu : public local_operation<Backend> {
   std::optional<typename Backend::relu> kernel_{};
 };
 
-/// The sum of two tensors, where the one or the other lies if nobody else needs that.
+/// The sum of two tensors, with a ReLU behind it or not, where the one or the other
+/// lies if nobody else needs that.
 template <class Backend>
 class local_sum : public local_operation<Backend> {
   using base = local_operation<Backend>;
   using typename base::tensor, typename base::tensors, typename base::operands;
 
  public:
-  explicit local_sum(const local_request<Backend>& r) : base(r), context_(&r.context) {
+  explicit local_sum(const local_request<Backend>& r) : base(r), context_(&r.context), relu_(r.relu) {
     this->y_ = r.x[0], this->dims_ = r.dims[0];
     this->in_place_ = true;
+    this->reads_y_ = this->changes_dy_ = r.relu && r.train();
+    if (this->reads_y_ && !r.idle()) mask_.emplace(r.context, this->y_, false);
   }
 
   void forward(const operands& x, tensors&, tensor& y) override {
-    if (!y.stored().empty()) Backend::add(*context_, *x[0], *x[1], y);
+    if (!y.stored().empty()) Backend::add(*context_, *x[0], *x[1], y, relu_);
   }
-  void backward(const operands&, tensors&, tensor&, tensor&, const operands&, tensors&) override {}
+  void backward(const operands&, tensors&, tensor& y, tensor& dy, const operands&, tensors&) override {
+    if (mask_) mask_->backward(y, dy);
+  }
 
  private:
   typename Backend::context* context_;
+  bool relu_;
+  std::optional<typename Backend::relu> mask_{};
 };
 
 /// Pictures as features: in memory they are the same.

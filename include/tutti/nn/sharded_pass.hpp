@@ -11,8 +11,8 @@ namespace tutti {
 /// A network on a mesh, by a plan: this rank's part of every operation, on one
 /// backend, and the moves in between; made once for one batch size, used from step to
 /// step. What is not moved stays in the format that its kernel chose. A ReLU is part
-/// of the convolution or dense layer before it where nothing stands between them, and
-/// in place elsewhere.
+/// of the convolution, dense layer, batch norm or sum before it where nothing stands between
+/// them, and in place elsewhere.
 template <class Backend>
 class sharded_pass {
  public:
@@ -97,7 +97,8 @@ class sharded_pass {
   // Operation i + 1 is a ReLU on what i makes, which nobody else uses, and no move
   // stands between them.
   bool fuses_relu(const operation_list& net, const network_plan& plan, std::size_t i) const {
-    if (i + 1 >= net.all().size() || !(contracts(net.all()[i].what) || net.all()[i].what == operation_kind::batch_norm)) return false;
+    const operation_kind what = net.all()[i].what;
+    if (i + 1 >= net.all().size() || !(contracts(what) || what == operation_kind::batch_norm || what == operation_kind::add)) return false;
     const tensor_operation& next = net.all()[i + 1];
     if (next.what != operation_kind::pointwise || next.inputs[0] != i + 1 || uses_[i + 1] != 1) return false;
     const operation_plan &here = plan.operations[i], &there = plan.operations[i + 1];
