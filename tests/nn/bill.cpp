@@ -92,8 +92,8 @@ void check(const network& net, std::size_t batch, const layout_case& one, totals
     is(forward - first, [](const bill_item& item) { return !is_backward(item.what.why) && item.what.why != cause::loss; });
     is(lost - forward, [](const bill_item& item) { return item.what.why == cause::loss; });
     is(last - lost, passes_back);
-    const memory_bill& memory = says.memory;
-    all.wrong += pass.bytes() > memory.values + memory.gradients + memory.scratch + 64 * 200;
+    all.wrong += says.memory.tensors != pass.bytes();
+    all.wrong += says.memory.parameters != 2 * sizeof(float) * model.parameters().values().size();
   });
 }
 
