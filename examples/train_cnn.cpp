@@ -26,7 +26,7 @@
 #include <tutti/train/check.hpp>
 #include <tutti/train/data_folder.hpp>
 #include <tutti/train/sgd.hpp>
-#include <tutti/train/step_bill.hpp>
+#include <tutti/train/model_bill.hpp>
 #include <tutti/train/trainer.hpp>
 #include <tutti/tutti.hpp>
 

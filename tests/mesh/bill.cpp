@@ -124,20 +124,3 @@ TEST_CASE("messages are the sends of the schedules") {
   const algorithm how = chosen_by_model{on, {}}(1, {.what = collective::all_reduce, .count = 288 + 8, .element = 4}).algorithm;
   CHECK(chosen.sent() == sends_of({.what = collective::all_reduce, .count = 288 + 8, .element = 4, .algorithm = how}, {4}, {1}));
 }
-
-TEST_CASE("memory is counted once for each tensor, by what a rank has of it") {
-  const operation_list net = one_convolution();
-  const mesh on{{"p", 4}};
-  const std::size_t pictures = 8 * 4 * 12 * 6, result = 8 * 8 * 12 * 6, parameters = 8 * 4 * 9 + 8;
-  const memory_bill one = memory_of(net, plan_network(net, "", mesh{}), {}, {0}, 4);
-  CHECK(one.values == 4 * (pictures + result));
-  CHECK(one.gradients == 4 * result);
-  CHECK(one.parameters == 4 * 2 * parameters);
-  CHECK(one.scratch == 0);
-  const memory_bill cut = memory_of(net, plan_network(net, "height:p", on), on, {1}, 4);
-  const std::size_t row = 8 * 4 * 6;
-  CHECK(cut.values == one.values / 4);
-  CHECK(cut.gradients == one.gradients / 4);
-  CHECK(cut.parameters == one.parameters);
-  CHECK(cut.scratch == 4 * ((3 + 2) * row + 2 * row + 2 * row));  // what windows read, what is sent, what comes
-}

@@ -38,7 +38,7 @@ dense1: (batch 4, features:data 64) → (batch 4, units 6), a sum over data
   forward  all_reduce over data, 96 B: its result is a sum over data, needed whole
   backward all_to_all over data: features → batch, 256 B: the operand's gradient is needed with all features, and cut by batch
 gradients: all_reduce over data, 144 B: the gradients of conv1 are sums over data
-in all: 1.5 KiB in 13 messages; about 11.0 KiB of memory
+in all: 1.5 KiB in 13 messages; 9.9 KiB of memory
 )");
 }
 
@@ -59,7 +59,7 @@ b.conv: (batch 4, channels 2, height:rows 4, width 4) → (batch 4, filters 2, h
 b.relu: (batch 4, channels 2, height:rows 4, width 4) → (batch 4, channels 2, height:rows 4, width 4)
 c.conv to d.relu: 2 times as b.conv to b.relu
 gradients: all_reduce over rows, 456 B: the gradients of a.conv to d.conv are sums over rows
-in all: 1.3 KiB in 9 messages; about 5.6 KiB of memory
+in all: 1.3 KiB in 9 messages; 5.6 KiB of memory
 )");
 }
 
@@ -76,6 +76,6 @@ dense2                       32 B in    1         32 B in    1  model
 loss                         48 B in    4          0 B in    0  model
 gradients                     0 B in    0        332 B in    2  data
 all                          80 B in    5        364 B in    3
-memory: about 936 B (values 120, gradients 120, parameters 504, scratch 192)
+memory: 1344 B (tensors 448 at their peak, parameters and their gradients 768, packed to travel 128)
 )");
 }

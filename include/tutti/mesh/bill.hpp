@@ -6,6 +6,7 @@
 
 #include <tutti/base/tally.hpp>
 #include <tutti/comm/plan.hpp>
+#include <tutti/mesh/memory_bill.hpp>
 #include <tutti/mesh/step_exchanges.hpp>
 
 namespace tutti {
@@ -62,18 +63,6 @@ struct bill_item {
   step_exchange what{};
   gradient_sum gradients{};
   traffic sent{};
-};
-
-/// The bytes of a rank's memory that a training step needs, by what they are for, where
-/// kernels keep tensors as they are and write over what nobody else reads. Kernels
-/// that pad, or take scratch of their own, need more.
-struct memory_bill {
-  std::size_t values = 0;      ///< tensors between operations, input and output included
-  std::size_t gradients = 0;   ///< of these
-  std::size_t parameters = 0;  ///< their values and their gradients
-  std::size_t scratch = 0;     ///< parts of others' tensors, and what is packed to travel
-
-  constexpr std::size_t total() const { return values + gradients + parameters + scratch; }
 };
 
 struct step_bill {
@@ -170,53 +159,6 @@ class billing {
 };
 
 }  // namespace detail
-
-/// What the passes forward and backward and the moves between hold, all of it at once.
-constexpr memory_bill memory_of(const operation_list& net, const network_plan& plan, const mesh& on, rank me, std::size_t element) {
-  memory_bill m;
-  auto held = [&](const shape& whole, const placement& at) { return block_of(whole, at, on, me).elements(); };
-  const std::vector<char> wanted = wanted_gradients(net);
-  m.values = held(net.shape_of(0), plan.tensors[0].lies);
-  for (std::size_t i = 0; i < net.all().size(); ++i) {
-    const tensor_operation& o = net.all()[i];
-    const operation_plan& p = plan.operations[i];
-    const bool in_place = o.what == operation_kind::flatten || o.what == operation_kind::pointwise || o.what == operation_kind::dropout ||
-                          o.what == operation_kind::loss;
-    if (!in_place) m.values += held(o.y, p.made);
-    if (!p.settle.empty()) m.values += held(o.y, plan.tensors[i + 1].lies);
-    if (!p.unsettle.empty()) m.gradients += held(o.y, p.dy);
-    for (std::size_t k = 0; k < o.inputs.size(); ++k) {
-      const operand_plan& x = p.operands[k];
-      std::size_t read = held(o.x, x.at);
-      if (!x.forward.empty()) m.scratch += read;
-      if (slides(o.what)) {
-        const halo_parts halo = halo_of(o, p, on, me);
-        if (halo.needed()) m.scratch += read = halo.read[halo.here].elements();
-      }
-      if (wanted[o.inputs[k]] == 0) continue;
-      if (!in_place && o.what != operation_kind::add) m.gradients += read;
-      if (!x.backward.empty()) m.gradients += held(o.x, plan.tensors[o.inputs[k]].gradient);
-    }
-    for (const parameter_plan& w : p.parameters) m.parameters += 2 * held(w.dims, w.at);
-  }
-  m.gradients += held(net.shape_of(net.all().size()), plan.tensors.back().gradient);
-  for (const step_exchange& e : exchanges_of(net, plan, on)) {
-    if (e.is_move()) {
-      const move_parts parts = parts_of(e.by, moved(e, net), e.before, on, me);
-      for (const block& b : parts.sent) m.scratch += e.by.what == move_kind::all_gather ? 0 : b.elements();
-      for (const block& b : parts.got) m.scratch += e.by.what == move_kind::reduce_scatter ? 0 : b.elements();
-    } else if (e.why == cause::halo) {
-      const halo_parts parts = halo_of(net.all()[e.operation], plan.operations[e.operation], on, me);
-      for (std::size_t n : elements_of(parts.given())) m.scratch += n;
-      for (std::size_t n : elements_of(parts.taken())) m.scratch += n;
-    }
-  }
-  for (std::size_t* part : {&m.values, &m.gradients, &m.parameters, &m.scratch}) *part *= element;
-  return m;
-}
-
-/// Elements in 64 bytes, at whose multiples parameters begin in their store.
-constexpr std::size_t parameter_alignment(std::size_t element) { return element < 64 ? 64 / element : 1; }
 
 /// What a training step costs rank `me` of the mesh, by exchange: the sends of the
 /// schedules that its calls follow and the bytes in them, which are those that the

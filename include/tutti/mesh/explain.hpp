@@ -126,7 +126,7 @@ inline std::string explain(const operation_list& net, const network_plan& plan, 
       text += format("%s: %s, %s: %s\n", item.what.why == cause::loss ? "loss" : "gradients", text_of(item.what, net, plan, on).c_str(),
                      bytes_text(item.sent.bytes).c_str(), reason_of(item, net, on).c_str());
   const traffic all = b.sent();
-  return text + format("in all: %s in %zu messages; about %s of memory\n", bytes_text(all.bytes).c_str(),
+  return text + format("in all: %s in %zu messages; %s of memory\n", bytes_text(all.bytes).c_str(),
                        static_cast<std::size_t>(all.messages), bytes_text(b.memory.total()).c_str());
 }
 
@@ -159,8 +159,8 @@ inline std::string bill_table(const operation_list& net, const mesh& on, const s
   part("gradients", [](const bill_item& x) { return x.what.why == cause::parameter_gradient; });
   row("all", 0, [](const bill_item&) { return true; });
   const memory_bill& m = b.memory;
-  return text + format("memory: about %zu B (values %zu, gradients %zu, parameters %zu, scratch %zu)\n", m.total(), m.values, m.gradients,
-                       m.parameters, m.scratch);
+  return text + format("memory: %zu B (tensors %zu at their peak, parameters and their gradients %zu, packed to travel %zu)\n", m.total(),
+                       m.tensors, m.parameters, m.packed);
 }
 
 }  // namespace tutti

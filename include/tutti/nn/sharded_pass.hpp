@@ -3,7 +3,7 @@
 #include <optional>
 #include <vector>
 
-#include <tutti/mesh/planner.hpp>
+#include <tutti/mesh/fusion.hpp>
 #include <tutti/nn/stage.hpp>
 
 namespace tutti {
@@ -94,17 +94,6 @@ class sharded_pass {
   std::size_t bytes() const { return memory_.bytes(); }
 
  private:
-  // Operation i + 1 is a ReLU on what i makes, which nobody else uses, and no move
-  // stands between them.
-  bool fuses_relu(const operation_list& net, const network_plan& plan, std::size_t i) const {
-    const operation_kind what = net.all()[i].what;
-    if (i + 1 >= net.all().size() || !(contracts(what) || what == operation_kind::batch_norm || what == operation_kind::add)) return false;
-    const tensor_operation& next = net.all()[i + 1];
-    if (next.what != operation_kind::pointwise || next.inputs[0] != i + 1 || uses_[i + 1] != 1) return false;
-    const operation_plan &here = plan.operations[i], &there = plan.operations[i + 1];
-    return here.settle.empty() && here.unsettle.empty() && there.operands[0].forward.empty() && there.operands[0].backward.empty();
-  }
-
   workspace<Backend> memory_;
   purpose why_;
   pass_state<element>* state_;

@@ -6,7 +6,7 @@
 #include <tutti/device/buffer.hpp>
 #include <tutti/mesh/block.hpp>
 #include <tutti/mesh/process_mesh.hpp>
-#include <tutti/nn/lifetimes.hpp>
+#include <tutti/mesh/lifetimes.hpp>
 
 namespace tutti {
 

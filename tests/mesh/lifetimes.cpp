@@ -1,4 +1,4 @@
-#include <tutti/nn/lifetimes.hpp>
+#include <tutti/mesh/lifetimes.hpp>
 
 #include <doctest/doctest.h>
 
