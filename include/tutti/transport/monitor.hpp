@@ -38,7 +38,7 @@ class monitor {
   /// Throws `link`, on every rank, where a rank cannot reach the first of them
   /// within `joining` seconds.
   monitor(exchange& world, int rank, int size, const std::vector<int>& members, verdict_board& board, double joining = 20)
-      : board_(board), rank_(rank), ranks_(members.size()) {
+      : board_(board), rank_(rank) {
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_ < 0) throw error(errc::link, format("the monitor got no descriptor: %s", std::strerror(errno)), rank);
     try {
@@ -148,7 +148,7 @@ class monitor {
       });
       ++round_;
       while (!by_.answered_.load(std::memory_order_acquire)) {
-        if (now() > until + detail::muster::longest(by_.ranks_)) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
+        if (now() > until + detail::muster::longest) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
         futex_wait(by_.answered_, 0, 0.1);
       }
       if (by_.answer_.came.empty()) throw error(errc::rank_died, by_.answer_.why, by_.answer_.lost);
@@ -275,7 +275,6 @@ class monitor {
 
   verdict_board& board_;
   int rank_;
-  std::size_t ranks_;
   int wake_ = -1;
   std::unique_ptr<detail::succession> work_;  // the thread's, once it runs
   pthread_t thread_{};
