@@ -153,7 +153,7 @@ inline std::unique_ptr<communicator_core> make_core(communicator_core& parent, p
   try {
     if (me != group.end())
       made = std::make_unique<communicator_core>(parent, std::move(members), static_cast<int>(me - group.begin()),
-                                                 static_cast<communicator_key>((key >> 16) % 0xffff + 1), with, options);
+                                                 static_cast<communicator_key>((key >> 16) % (most_communicators - 1) + 1), with, options);
   } catch (const error& e) {
     with.fail(e);
     throw;

@@ -70,7 +70,7 @@ class session {
   }
 
   /// The key of the next communicator of all ranks: 0 for the first.
-  communicator_key name_communicator() { return static_cast<communicator_key>(communicators_++); }
+  communicator_key name_communicator() { return communicators_++ % most_communicators; }
 
   /// Tells the other ranks that this one gives up: they get an error that says
   /// `why` from what they wait in, or from their next call.
@@ -87,7 +87,8 @@ class session {
   session(std::unique_ptr<exchange> all, int rank, int size, std::vector<int> members, loopback_world* world,
           session_options options, std::shared_ptr<trace_file> trace = nullptr);
 
-  int rank_, world_size_, neighbours_ = 1, communicators_ = 0, unwinding_;
+  int rank_, world_size_, neighbours_ = 1, unwinding_;
+  communicator_key communicators_ = 0;
   std::vector<int> members_;
   session_options options_;
   waiting_policy waiting_{};
