@@ -57,7 +57,7 @@ TEST_CASE("why a rank's part ended is heard, though its communicators are gone b
       } catch (const error& e) {
         told += e.code() == errc::rank_failed && e.what() == std::string("rank 1 failed: a full disk");
       }
-    }), "a full disk");
+    }), "rank 1: a full disk");
     CHECK(told == 1);
   }
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +38,7 @@ class ucx_fabric final : public fabric {
     const char* forced = environment("TUTTI_LINK");
     if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
       throw error(errc::invalid_argument, format("TUTTI_LINK is '%s': it takes window or message", forced), rank);
-    homes_ = gather_homes(world);
+    homes_ = gather_values(world, rank_home::mine());
     meet_neighbours(world, forced && std::strcmp(forced, "message") == 0);
     if (forced && std::strcmp(forced, "window") == 0)
       for (int r : members_)
@@ -50,7 +51,7 @@ class ucx_fabric final : public fabric {
     board_ = one_host_ ? &controls_[static_cast<std::size_t>(members_[0])]->board : &own_board_;
     open_operation_ = &controls_[static_cast<std::size_t>(rank)]->open_operation;
     if (!one_host_) {
-      monitor_ = std::make_unique<monitor>(world, rank, size, members_, own_board_);
+      monitor_ = std::make_unique<monitor>(world, rank, members_, own_board_);
       monitor_->follow(open_operation());
     }
     for (std::size_t r = 0; r < size_; ++r)
@@ -105,6 +106,13 @@ class ucx_fabric final : public fabric {
     });
     for (std::size_t p = 0; p < members.size(); ++p) report_broken(stuck_on, over, static_cast<int>(p), members);
     examining_.clear(std::memory_order_release);
+  }
+
+  /// How many of the members are on this rank's machine.
+  int neighbours() const {
+    return static_cast<int>(std::count_if(members_.begin(), members_.end(), [&](int r) {
+      return homes_[static_cast<std::size_t>(r)].same_machine(homes_[static_cast<std::size_t>(rank_)]);
+    }));
   }
 
   std::shared_ptr<memory_source> memory() override { return memory_; }
@@ -181,7 +189,7 @@ class ucx_fabric final : public fabric {
     const double since = over.broken_since(peer);
     if (over.kind(peer) != link_kind::message || since == 0 || now() - since < lost_patience) return;
     const rank_status* s = over.status_of(peer);
-    if (s && s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) >= number) return;
+    if (s && s->left.load(std::memory_order_acquire)) return;  // which is a reason of its own, where it left too early
     verdict v{.code = errc::link, .rank = member, .operation = stuck_on};
     v.say(format("the connection between rank %d and rank %d on %s has ended; operation %llu%s could not be completed", rank_,
                  member, homes_[static_cast<std::size_t>(member)].host, static_cast<unsigned long long>(number),
@@ -199,14 +207,6 @@ class ucx_fabric final : public fabric {
       mine = next < mine ? next : mine;
     }
     return mine;
-  }
-
-  std::vector<rank_home> gather_homes(exchange& world) const {
-    rank_home mine = rank_home::mine();
-    const contributions all = world.all_gather(bytes_of(mine));
-    std::vector<rank_home> homes(size_);
-    for (int r : members_) homes[static_cast<std::size_t>(r)] = card_reader(all[static_cast<std::size_t>(r)]).value<rank_home>();
-    return homes;
   }
 
   void meet_neighbours(exchange& world, bool messages_only) {
