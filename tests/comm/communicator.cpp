@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/messages.hpp>
 
 #include "thread_ranks.hpp"
 
@@ -37,6 +38,29 @@ void check_sum(communicator& c, std::size_t n) {
 }
 
 }  // namespace
+
+TEST_CASE("why a rank's part ended is heard, though its communicators are gone before it is said") {
+  for (bool message : {false, true}) {
+    // As between hosts, where peers hear from a link that it goes, and of what has
+    // happened from a monitor: later than those who wait look for who has left.
+    struct slow_to_say {
+      ~slow_to_say() { ::usleep(500000); }
+    };
+    std::atomic<int> told{0};
+    CHECK_THROWS_WITH(on_ranks(2, [&](communicator& world) {
+      slow_to_say then;
+      communicator part = world.duplicate();
+      if (world.rank() == 1) throw std::runtime_error("a full disk");
+      try {
+        std::vector<float> x(10);
+        message ? recv(part, x, 1) : all_reduce(part, x);
+      } catch (const error& e) {
+        told += e.code() == errc::rank_failed && e.what() == std::string("rank 1 failed: a full disk");
+      }
+    }), "rank 1: a full disk");
+    CHECK(told == 1);
+  }
+}
 
 TEST_CASE("duplicates of duplicates, each with an order of its own") {
   for (int ranks : {1, 2, 3, 5}) {

@@ -31,6 +31,24 @@ TEST_CASE("ranks that call different things are told what both called, and no re
         }
 }
 
+TEST_CASE("so they are where one rank is in a round that all see, and another sends") {
+  for (const char* fault : {"round-algorithm", "round-reduce"})
+    for (const char* count : {"2", "1000"})
+      for (int astray : {0, 3}) {
+        const report r = with_fault(fault, 4, astray, "window", count);
+        INFO(std::string(fault) << " of rank " << astray << ", count " << std::string(count) << ":\n" << r.ended.output);
+        CHECK(r.ended.code != 0);
+        CHECK(r.ended.left_behind == "");
+        CHECK(r.told == all_but(4, -1));
+        REQUIRE(r.sentences.size() == 1);
+        CHECK(r.sentences.begin()->find("ranks called different things: rank ") == 0);
+        CHECK(r.sentences.begin()->find(format("rank %d called ", astray)) != std::string::npos);
+        CHECK(r.sentences.begin()->find(" as operation 6") != std::string::npos);
+        CHECK(r.ended.output.find("was changed") == std::string::npos);
+        CHECK(r.ended.output.find("nothing was noticed") == std::string::npos);
+      }
+}
+
 TEST_CASE("ranks that count blocks differently are told which and how, and no receive buffer changes") {
   for (const char* link : {"window", "message"})
     for (int ranks = *link == 'w' ? 2 : 4; ranks <= 4; ranks += 2)
@@ -125,6 +143,16 @@ TEST_CASE("a rank that lives but does not come is named at the deadline, and one
     CHECK(r.sentences.size() == 1);
     CHECK(r.ended.output.find("rank 1 left the communicator before operation 6") != std::string::npos);
   }
+}
+
+TEST_CASE("a communicator that one rank cannot make is an error of all, and nobody waits") {
+  const faults::report r = faults::with_fault("channels", 3, 1, "window");
+  INFO(r.ended.output);
+  CHECK(r.ended.code == 1);
+  CHECK(r.told == all_but(3, -1));
+  REQUIRE(r.sentences.size() == 1);
+  CHECK(r.sentences.begin()->find("rank 1 allows a communicator of 3 ranks ") == 0);
+  CHECK(r.ended.left_behind == "");
 }
 
 TEST_CASE("a rank that is killed takes the memory that it lent with it, and nobody else") {

@@ -138,6 +138,10 @@ int main(int argc, char** argv) {
       } else if (fault == "kind") {
         if (me) barrier(world);
         else all_reduce(world, x, untouched);
+      } else if (fault == "round-algorithm") {  // the others show, where this one sends
+        all_reduce(world, x, untouched, plus{}, {.algorithm = me ? algorithm::tree : algorithm::automatic});
+      } else if (fault == "round-reduce") {
+        me ? reduce(world, x, untouched, plus{}, 0) : all_reduce(world, x, untouched);
       } else if (fault == "algorithm") {
         all_reduce(world, x, untouched, plus{}, {.algorithm = me ? algorithm::ring : algorithm::tree});
       } else if (fault == "throw") {
@@ -221,6 +225,8 @@ int main(int argc, char** argv) {
         for (float v : received)
           if (v != 1) std::fprintf(stderr, "rank %d: garbage was taken for data\n", world.rank());
         for (;;) all_reduce(world, x);
+      } else if (fault == "channels") {
+        communicator more(world.home(), {.channel_bytes = me ? std::size_t{500} : std::size_t{1} << 20});
       } else if (fault == "late") {
         if (me) ::sleep(100);
         all_reduce(world, x, untouched);

@@ -145,7 +145,7 @@ class watching {
       tutti::verdict_board board;
       std::vector<int> all(static_cast<std::size_t>(size()));
       std::iota(all.begin(), all.end(), 0);
-      tutti::monitor watch(world, r, size(), all, board);
+      tutti::monitor watch(world, r, all, board);
       watch.follow(at(r).stuck);
       at(r).ready = 1;
       for (;; ::poll(nullptr, 0, 2)) {

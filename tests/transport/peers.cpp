@@ -135,6 +135,16 @@ TEST_CASE("of one that never was, nothing is expected") {
   CHECK(found[0].is == condition::ended);
 }
 
+TEST_CASE("whoever has left gives up its memory, though it lives") {
+  process_watch w;
+  std::atomic<std::uint32_t> left{0};
+  w.add(1, ::getpid(), &left);
+  const auto address = reinterpret_cast<std::uint64_t>(&left);
+  CHECK(w.still_has(1, address));
+  left = 1;
+  CHECK_FALSE(w.still_has(1, address));
+}
+
 TEST_CASE("where a rank runs") {
   const rank_home mine = rank_home::mine();
   CHECK(mine.pid == ::getpid());

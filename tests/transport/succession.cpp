@@ -174,7 +174,7 @@ TEST_CASE("operations of several communicators are not compared, and the sentenc
   s.propose(2, v);
   REQUIRE(s.all_know(1));
   CHECK(s.said(1).operation == tutti::operation_id(7, 30));
-  CHECK(std::string(s.said(1).text).find("operation 30 of communicator 0007 could not be completed") != std::string::npos);
+  CHECK(std::string(s.said(1).text).find("operation 30 of communicator 000007 could not be completed") != std::string::npos);
 }
 
 TEST_CASE("a mismatch keeps the operation that it names") {

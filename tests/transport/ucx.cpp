@@ -62,3 +62,20 @@ TEST_CASE("an endpoint may be moved and closed twice") {
   CHECK(second.get() == nullptr);
   second.close(false);
 }
+
+TEST_CASE("of peers that do not answer, all are waited for at once") {
+  ucx::context context;
+  ucx::worker here(context);
+  std::vector<std::unique_ptr<ucx::worker>> silent;  // nobody moves them
+  std::vector<std::unique_ptr<ucx::endpoint>> all;
+  for (int i = 0; i < 4; ++i) {
+    silent.push_back(std::make_unique<ucx::worker>(context));
+    all.push_back(std::make_unique<ucx::endpoint>(here, silent.back()->address(), [](void*, ucp_ep_h, ucs_status_t) {}, nullptr));
+  }
+  const double begun = now();
+  ucx::endpoint::close(all, false);
+  const double one = now() - begun;
+  MESSAGE(one << " s");
+  CHECK(one < 2);
+  for (const auto& e : all) CHECK(e->get() == nullptr);
+}

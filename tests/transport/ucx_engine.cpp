@@ -223,6 +223,37 @@ TEST_CASE("how far a rank has come is seen by its neighbours, and by all once it
   }
 }
 
+TEST_CASE("a rank that ends its session once it has given its card is seen to have left") {
+  CHECK(processes::run(2, [](shared_bootstrap& b) {
+    auto all = std::make_unique<joined<shared_bootstrap>>(b, "window");
+    auto first = all->connect(2, b.rank());  // the next one takes new memory, which must be opened
+    struct parting final : exchange {
+      explicit parting(shared_bootstrap& to) : with(to) {}
+      contributions all_gather(bytes_view mine) override {
+        contributions cards = with.all_gather(mine);
+        if (with.rank() == 1) throw std::runtime_error("it goes");
+        with.all_gather({});  // once it has gone
+        return cards;
+      }
+      shared_bootstrap& with;
+    } with(b);
+    if (b.rank() == 1) {
+      try {
+        all->engine->connect(everyone(2), 1, with);
+      } catch (const std::runtime_error&) {
+      }
+      first.reset();
+      all.reset();
+      b.all_gather({});
+    } else {
+      auto second = all->engine->connect(everyone(2), 0, with);
+      need(second->status_of(1)->left == 1 && second->status_of(1)->completed == 0, "nobody knows that it has left");
+      need(!second->from(1).receive(nullptr, 0), "somebody answers");
+    }
+    b.all_gather({});
+  }) == 0);
+}
+
 TEST_CASE("what a rank said last can be read for as long as its peers have not left, whatever it makes in between") {
   CHECK(processes::run(2, [&](auto& b) {
     joined all(b, "window");

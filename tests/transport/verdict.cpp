@@ -40,13 +40,15 @@ TEST_CASE("a verdict is raised with all that it holds") {
 
 TEST_CASE("a verdict that is announced is there for all, and read once it is written") {
   verdict_board board;
-  CHECK(board.announce());
+  const auto mine = board.announce();
+  CHECK(static_cast<bool>(mine));
+  CHECK_FALSE(static_cast<bool>(board.announce()));
   CHECK(board.any());
   verdict v{.code = errc::rank_stopped, .rank = 2};
   CHECK(!board.declare({.code = errc::link, .rank = 1}));
   std::thread late([&] {
     ::usleep(5000);
-    board.write(v);
+    board.write(mine, v);
   });
   CHECK(board.read().rank == 2);
   late.join();
@@ -102,10 +104,10 @@ struct left_announced {
 
   left_announced() {
     if (child == 0) {
-      board.announce(3);
+      const auto mine = board.announce(3);
       ::raise(SIGSTOP);
       verdict late{.code = errc::mismatch, .rank = 1};
-      board.write(late);
+      board.write(mine, late);
       ::_exit(0);
     }
     ::waitpid(child, nullptr, WUNTRACED);
@@ -127,7 +129,10 @@ TEST_CASE("where the writer dies while writing, that is everybody's verdict, at 
   verdict read[3];
   std::vector<std::thread> readers;
   const double begun = now();
-  for (int i = 0; i < 3; ++i) readers.emplace_back([&, i] { read[i] = at.board.read(static_cast<std::uint64_t>(7 + i)); });
+  for (int i = 0; i < 3; ++i) readers.emplace_back([&, i] { read[i] = at.board.read([i](int lost) {
+      CHECK(lost == 3);
+      return static_cast<std::uint64_t>(7 + i);
+    }); });
   for (std::thread& t : readers) t.join();
   CHECK(now() - begun < verdict_board::usual_patience / 2);
   CHECK(read[0].code == errc::rank_died);
@@ -140,7 +145,7 @@ TEST_CASE("where the writer dies while writing, that is everybody's verdict, at 
 
 TEST_CASE("a writer that is stopped while writing is the verdict, and changes nothing when it goes on") {
   left_announced at;
-  const verdict v = at.board.read(7);
+  const verdict v = at.board.read([](int) { return std::uint64_t{7}; });
   CHECK(v.code == errc::rank_stopped);
   CHECK(v.rank == 3);
   CHECK(v.text == format("rank 3 (process %d) was stopped while it said why the session ended", at.child));
@@ -148,4 +153,15 @@ TEST_CASE("a writer that is stopped while writing is the verdict, and changes no
   siginfo_t ended;
   ::waitid(P_PID, static_cast<id_t>(at.child), &ended, WEXITED | WNOWAIT);
   CHECK(at.board.read().rank == 3);
+}
+
+TEST_CASE("a thread that was late with its verdict changes nothing once another of its process has taken over") {
+  verdict_board board;
+  const auto mine = board.announce(3);
+  const verdict taken = board.read([](int) { return std::uint64_t{7}; }, 0.01);
+  CHECK(taken.code == errc::rank_stopped);
+  CHECK(taken.operation == 7);
+  board.write(mine, {.code = errc::mismatch, .rank = 1});
+  const verdict after = board.read();
+  CHECK(std::memcmp(&after, &taken, sizeof after) == 0);
 }

@@ -1,8 +1,16 @@
 #pragma once
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include <tutti/base/error.hpp>
 #include <tutti/base/span.hpp>
 
 namespace tutti {
@@ -36,6 +44,107 @@ class bootstrap_exchange final : public exchange {
 
  private:
   B& bootstrap_;
+};
+
+[[noreturn]] inline void raise_other_version() { throw error(errc::launch, "a rank of another version of Tutti has joined"); }
+
+/// What each rank says, by rank; a rank that is not among those that take part says
+/// nothing, which is `T{}`.
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+std::vector<T> gather_values(exchange& with, const T& mine) {
+  const contributions said = with.all_gather(bytes_of(mine));
+  std::vector<T> all(said.size());
+  for (std::size_t r = 0; r < said.size(); ++r) {
+    if (said[r].empty()) continue;
+    if (said[r].size() != sizeof(T)) raise_other_version();
+    std::memcpy(static_cast<void*>(&all[r]), said[r].data(), sizeof(T));
+  }
+  return all;
+}
+
+/// An error as one rank tells it to the others.
+struct refusal {
+  /// Of a long sentence the beginning: `most` bytes in all.
+  static std::vector<std::byte> pack(const error& e, std::size_t most = 4096) {
+    const head h{static_cast<std::int32_t>(e.code()), e.rank()};
+    const std::string text = std::string(e.what()).substr(0, most - sizeof h);
+    std::vector<std::byte> bytes(sizeof h + text.size());
+    std::memcpy(bytes.data(), &h, sizeof h);
+    if (!text.empty()) std::memcpy(bytes.data() + sizeof h, text.data(), text.size());
+    return bytes;
+  }
+  [[noreturn]] static void raise(bytes_view said) {
+    head h;
+    if (said.size() < sizeof h) raise_other_version();
+    std::memcpy(&h, said.data(), sizeof h);
+    throw error(static_cast<errc>(h.code), std::string(reinterpret_cast<const char*>(said.data()) + sizeof h, said.size() - sizeof h), h.rank);
+  }
+
+ private:
+  struct head {
+    std::int32_t code, rank;
+  };
+};
+
+/// Over another one, what several ranks make together: what one of them cannot do
+/// is an error of all, where the others would wait for it in the next all-gather.
+class joint_exchange final : public exchange {
+ public:
+  joint_exchange(std::unique_ptr<exchange> with, int rank) : with_(std::move(with)), rank_(rank) {}
+
+  /// Throws what another rank has failed with.
+  contributions all_gather(bytes_view mine) override { return round(stage::going, mine); }
+
+  /// `make()`, collective. Returns once all ranks have made it; what it throws on
+  /// one of them all others throw as well. Cost: an all-gather more.
+  template <class Make>
+  void together(Make make) {
+    over_ = false;
+    try {
+      make();
+    } catch (const error& e) {
+      fail(e);
+      throw;
+    } catch (const std::exception& e) {
+      fail(error(errc::rank_failed, e.what()));
+      throw;
+    }
+    round(stage::going, {});
+  }
+
+  /// This rank cannot take part in what the others make.
+  void fail(const error& why) noexcept {
+    if (std::exchange(over_, true)) return;
+    try {
+      round(stage::failed, refusal::pack(error(why.code(), why.what(), why.rank() < 0 ? rank_ : why.rank())));
+    } catch (const std::exception&) {
+      // All have heard it, or cannot be told.
+    }
+  }
+
+ private:
+  enum class stage : std::uint8_t { going = 1, failed = 2 };
+
+  contributions round(stage at, bytes_view mine) {
+    std::vector<std::byte> said{static_cast<std::byte>(at)};
+    said.insert(said.end(), mine.begin(), mine.end());
+    over_ = true;  // unless this goes well
+    contributions all = with_->all_gather(said);
+    for (auto& theirs : all) {
+      if (theirs.empty()) continue;  // not one of these ranks
+      const auto is = static_cast<stage>(theirs[0]);
+      theirs.erase(theirs.begin());
+      if (is == stage::failed) refusal::raise(theirs);
+      if (is != stage::going) raise_other_version();
+    }
+    over_ = at == stage::failed;
+    return all;
+  }
+
+  std::unique_ptr<exchange> with_;
+  int rank_;
+  bool over_ = false;
 };
 
 /// A world of one.

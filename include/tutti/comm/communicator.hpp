@@ -175,12 +175,8 @@ TUTTI_BODY communicator communicator::duplicate(communicator_options options) {
 TUTTI_BODY std::optional<communicator> communicator::split(int colour, int key, communicator_options options) {
   detail::parent_exchange with(*core_, detail::making::split);
   const detail::colour_and_key mine{colour, key};
-  std::vector<detail::colour_and_key> said;
-  for (const auto& bytes : with.all_gather(bytes_of(mine))) {
-    said.emplace_back();
-    std::memcpy(&said.back(), bytes.data(), sizeof mine);
-  }
-  return with_core(detail::make_core(*core_, with, detail::group_of_colour(said, colour), options));
+  const auto group = detail::group_of_colour(gather_values(with, mine), colour);
+  return with_core(detail::make_core(*core_, with, group, options));
 }
 
 TUTTI_BODY std::optional<communicator> communicator::subset(span<const int> members, communicator_options options) {

@@ -20,11 +20,13 @@ namespace tutti::detail {
 /// calls that it has prepared, and the engine that runs them.
 struct communicator_core {
   /// Of all ranks of the session, whose rank 0 decides how they plan. Collective.
-  communicator_core(session& s, communicator_options options) : home(s), me(place_of(s.rank(), s.members())) {
-    choose_runner(options);
-    among_members all(s);
-    agree_on_settings(all);
-    connect(s.members(), s.name_communicator(), all);
+  communicator_core(session& s, communicator_options options) : communicator_core(s) {
+    s.world().together([&] {
+      choose_runner(options);
+      among_members all(s);
+      agree_on_settings(all);
+      connect(s.members(), s.name_communicator(), all);
+    });
   }
   /// The same, of a session that lasts as long as its communicators do.
   communicator_core(std::shared_ptr<session> s, communicator_options options) : communicator_core(*s, options) {
@@ -44,7 +46,7 @@ struct communicator_core {
   communicator_core& operator=(const communicator_core&) = delete;
   ~communicator_core() {
     if (own_engine) own_engine->stop();
-    runner->remove(*queue);
+    if (queue) runner->remove(*queue);
     queue.reset();
   }
 
@@ -204,10 +206,7 @@ struct communicator_core {
     const int cores = usable_cores(), here = home.neighbours();
     if (here > cores) model.cores = cores * home.size() / here;  // of all machines, if they are alike
     if (me == 0) settings = plan_settings::from_environment(model);
-    const contributions all = with.all_gather(bytes_of(settings));
-    if (all.empty() || all[0].size() != sizeof settings)
-      throw error(errc::launch, "a rank of another version of Tutti has joined");
-    std::memcpy(&settings, all[0].data(), sizeof settings);
+    settings = gather_values(with, settings).at(0);
   }
 
   const prepared_call& prepared(const call_shape& c) {
@@ -331,6 +330,8 @@ struct communicator_core {
    private:
     session& session_;
   };
+  // One that is not connected yet: the destructor can be relied upon from here on.
+  explicit communicator_core(session& s) : home(s), me(place_of(s.rank(), s.members())) {}
   static int place_of(int rank, const std::vector<int>& members) {
     return static_cast<int>(std::find(members.begin(), members.end(), rank) - members.begin());
   }

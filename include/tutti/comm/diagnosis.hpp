@@ -107,18 +107,11 @@ inline void look_for_strangers(const waiting_operation& w) {
   }
 }
 
-/// How long, in seconds, what happened to a rank is waited for before what it
-/// did to the link is called the reason.
-inline constexpr double lost_patience = 1.5;
-
 /// A peer that has left, or, once the deadline has passed, that has not come.
 inline void look_for_missing(const waiting_operation& w, double deadline) {
   const double t = now();
   if (w.what.waits_since == 0) w.what.waits_since = t;
-  if (w.what.body.lost_from() >= 0) {
-    if (w.what.lost_since == 0) w.what.lost_since = t;
-    if (t - w.what.lost_since > lost_patience) return declare_lost(w, w.what.body.lost_from());
-  }
+  if (w.what.body.lost_from() >= 0 && lost_for_long(w.what.lost_since, t)) return declare_lost(w, w.what.body.lost_from());
   const bool late = t - w.what.waits_since > deadline;
   std::string missing;
   int first_missing = -1;
@@ -126,6 +119,8 @@ inline void look_for_missing(const waiting_operation& w, double deadline) {
     const rank_status* s = w.queue.channels().status_of(static_cast<int>(p));
     if (!s) continue;
     if (s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) < w.what.what.number) {
+      // Whoever goes by an exception says so once its communicators are gone.
+      if (!lost_for_long(w.what.lost_since, t)) return;
       verdict v{.code = errc::rank_failed, .rank = w.member(p), .operation = w.id()};
       v.say(format("rank %d left the communicator before operation %llu%s (%s)", w.member(p), w.number(),
                    w.among().c_str(), describe(w.what.what).c_str()));

@@ -210,7 +210,7 @@ class engine {
       detail::declare_throw({fabric_, q, o, world_rank_}, "something that is no std::exception");
       return false;
     }
-    fabric_.open_operation.store(q.id(o.what.number + 1), std::memory_order_relaxed);
+    fabric_.open_operation().store(q.id(o.what.number + 1), std::memory_order_relaxed);
     q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
     // Whoever gives a verdict now sees that this one is done, or this one sees the
     // verdict (`verdict_board::announce` has the fence).
@@ -234,7 +234,7 @@ class engine {
     o.begun_at = exact_ ? now() : coarse_now();
     q.recorder().begin(o.what.number, o.what, o.plan->shape, o.begun_at);
     q.channels().status().enter(o.plan->what, o.plan->shape, o.what.number);
-    fabric_.open_operation.store(q.id(o.what.number), std::memory_order_relaxed);
+    fabric_.open_operation().store(q.id(o.what.number), std::memory_order_relaxed);
     o.begin(q.channels());
   }
 
@@ -337,7 +337,7 @@ class engine {
       if (!o || !o->begun || o->broken) continue;
       const detail::waiting_operation waits{fabric_, *q, *o, world_rank_};
       detail::look_for_strangers(waits);
-      if (!stuck) fabric_.open_operation.store(q->id(o->what.number), std::memory_order_relaxed);
+      if (!stuck) fabric_.open_operation().store(q->id(o->what.number), std::memory_order_relaxed);
       stuck = true;
       fabric_.examine(q->id(o->what.number), q->channels(), q->members());
       if (fabric_.board().any()) return;

@@ -37,7 +37,7 @@ class mailbox {
     for (int peer = 0; peer < static_cast<int>(members_.size()); ++peer) {
       const bool self = link_->kind(peer) == link_kind::self;
       if (!self) link_->to(peer).counted = &counts_.over(link_->kind(peer));
-      channels_.push_back({self ? nullptr : std::make_unique<message_channel>(link_->to(peer), link_->from(peer))});
+      channels_.push_back({.channel = self ? nullptr : std::make_unique<message_channel>(link_->to(peer), link_->from(peer))});
     }
   }
   mailbox(const mailbox&) = delete;
@@ -87,6 +87,7 @@ class mailbox {
       current_ = peer;
       const bool gone = s && s->left.load(std::memory_order_acquire);
       if (gone && guarded([&] { return c->progress(*this); })) continue;
+      if (gone && !lost_for_long(channels_[p].gone_since, t)) continue;
       auto look = [&](posted_message& m) {
         if (joined_.board().any()) return;
         if (gone) return declare_left(m);
@@ -167,6 +168,7 @@ class mailbox {
   struct peer_state {
     std::unique_ptr<message_channel> channel;  // null: this rank itself
     bool active = false;
+    double gone_since = 0;
   };
 
   int world(int peer) const { return members_[static_cast<std::size_t>(peer)]; }

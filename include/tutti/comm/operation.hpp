@@ -77,7 +77,7 @@ struct operation {
   buffer<std::byte> scratch;
   kept_functor functor;
   double waits_since = 0;  ///< when it was first seen to wait; 0 where it was not
-  double lost_since = 0;  ///< since when part of what a peer sent is known to be lost
+  double lost_since = 0;  ///< since when a peer, or part of what it sent, is known to be gone
   double begun_at = 0;
   unsigned steps = 0;  ///< looks at it so far
   operation* next = nullptr;

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <exception>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <tutti/comm/communicator_core.hpp>
@@ -50,13 +49,7 @@ class parent_exchange final : public exchange {
   void fail(const error& why) noexcept {
     if (ended_) return;
     try {
-      const refusal r{static_cast<std::int32_t>(why.code()), why.rank()};
-      std::vector<std::byte> text(sizeof r);
-      std::memcpy(text.data(), &r, sizeof r);
-      const std::string_view said = why.what();
-      const bytes_view chars = {reinterpret_cast<const std::byte*>(said.data()), std::min(said.size(), longest_text)};
-      text.insert(text.end(), chars.begin(), chars.end());
-      static_cast<void>(round(stage::failed, text));
+      static_cast<void>(round(stage::failed, refusal::pack(why, first_piece)));
     } catch (const std::exception&) {
       // The session itself has ended, or another rank was first.
     }
@@ -69,11 +62,8 @@ class parent_exchange final : public exchange {
     stage at;
     std::uint64_t length;
   };
-  struct refusal {
-    std::int32_t code, rank;
-  };
   // What is longer takes a second collective.
-  static constexpr std::size_t first_piece = 240, longest_text = first_piece - sizeof(refusal);
+  static constexpr std::size_t first_piece = 240;
 
   contributions round(stage at, bytes_view mine) {
     const auto n = static_cast<std::size_t>(parent_.size());
@@ -115,11 +105,7 @@ class parent_exchange final : public exchange {
                                            name_of(heads[0].what), members[r], name_of(heads[r].what)), members[r]);
     for (std::size_t r = 0; r < heads.size(); ++r)
       if (heads[r].at == stage::failed) {
-        const std::byte* said = firsts.data() + r * (sizeof(head) + first_piece) + sizeof(head);
-        refusal why;
-        std::memcpy(&why, said, sizeof why);
-        throw error(static_cast<errc>(why.code), std::string(reinterpret_cast<const char*>(said) + sizeof why,
-                                                             static_cast<std::size_t>(heads[r].length) - sizeof why), why.rank);
+        refusal::raise({firsts.data() + r * (sizeof(head) + first_piece) + sizeof(head), static_cast<std::size_t>(heads[r].length)});
       }
     for (const head& h : heads) ended_ &= h.at == stage::through;
   }
@@ -153,7 +139,7 @@ inline std::unique_ptr<communicator_core> make_core(communicator_core& parent, p
   try {
     if (me != group.end())
       made = std::make_unique<communicator_core>(parent, std::move(members), static_cast<int>(me - group.begin()),
-                                                 static_cast<communicator_key>((key >> 16) % 0xffff + 1), with, options);
+                                                 static_cast<communicator_key>((key >> 16) % (most_communicators - 1) + 1), with, options);
   } catch (const error& e) {
     with.fail(e);
     throw;

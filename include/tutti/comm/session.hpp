@@ -23,9 +23,11 @@ struct loopback_world;
 class session {
  public:
   /// Collective over the bootstrap. Ranks that are processes are joined by UCX.
-  /// Throws `error` where they cannot be.
+  /// Throws `error` on all of them where one cannot be.
   template <bootstrap B>
-  explicit session(B& b, session_options options = {})
+  explicit session(B& b) : session(b, usual_options(b)) {}
+  template <bootstrap B>
+  session(B& b, session_options options)
       : session(std::make_unique<bootstrap_exchange<B>>(b), b.rank(), b.size(), {}, nullptr, options) {}
 
   /// Ranks that are threads of one process and share `world`; needs no UCX.
@@ -49,7 +51,7 @@ class session {
   /// Where `buffer<T>(session, n)` lies: neighbours read it in place.
   std::shared_ptr<memory_source> memory();
   engine& main_engine() { return *engine_; }
-  exchange& world() { return *exchange_; }
+  joint_exchange& world() { return exchange_; }
 
   /// An engine with a thread of its own, not started yet; its waits are counted
   /// in `counts`.
@@ -70,7 +72,7 @@ class session {
   }
 
   /// The key of the next communicator of all ranks: 0 for the first.
-  communicator_key name_communicator() { return static_cast<communicator_key>(communicators_++); }
+  communicator_key name_communicator() { return communicators_++ % most_communicators; }
 
   /// Tells the other ranks that this one gives up: they get an error that says
   /// `why` from what they wait in, or from their next call.
@@ -84,10 +86,20 @@ class session {
   std::shared_ptr<session> joined_by(std::shared_ptr<survivors> all) const;
 
  private:
+  // What the environment says of this rank may be refused: the others hear of it.
+  template <bootstrap B>
+  static session_options usual_options(B& b) try {
+    return {};
+  } catch (const error& e) {
+    joint_exchange(std::make_unique<bootstrap_exchange<B>>(b), b.rank()).fail(e);
+    throw;
+  }
   session(std::unique_ptr<exchange> all, int rank, int size, std::vector<int> members, loopback_world* world,
           session_options options, std::shared_ptr<trace_file> trace = nullptr);
+  void join(loopback_world* world);
 
-  int rank_, world_size_, neighbours_ = 1, communicators_ = 0, unwinding_;
+  int rank_, world_size_, neighbours_ = 1, unwinding_;
+  communicator_key communicators_ = 0;
   std::vector<int> members_;
   session_options options_;
   waiting_policy waiting_{};
@@ -95,7 +107,7 @@ class session {
   mutable std::mutex counting_;  // threads make and destroy communicators
   std::vector<std::unique_ptr<detail::counter_block>> counters_;
   std::vector<detail::counter_block*> free_counters_;
-  std::unique_ptr<exchange> exchange_;
+  joint_exchange exchange_;
   std::unique_ptr<loopback_world> own_world_;
   std::shared_ptr<trace_file> trace_;
   std::unique_ptr<tutti::fabric> fabric_;
@@ -105,7 +117,6 @@ class session {
 }  // namespace tutti
 
 #if TUTTI_WITH_BODIES
-#include <cstring>
 #include <exception>
 
 #include <tutti/base/environment_names.hpp>
@@ -117,44 +128,32 @@ class session {
 
 namespace tutti {
 
-namespace detail {
-
-inline int count_neighbours(exchange& all, const std::vector<int>& members, bool threads) {
-  const rank_home mine = rank_home::mine();
-  int here = 0;
-  const contributions cards = all.all_gather(bytes_of(mine));
-  for (int r : members) {
-    const auto& bytes = cards[static_cast<std::size_t>(r)];
-    rank_home theirs;
-    if (bytes.size() != sizeof theirs) throw error(errc::launch, "a rank of another version of Tutti has joined");
-    std::memcpy(&theirs, bytes.data(), sizeof theirs);
-    here += threads || theirs.same_machine(mine);
-  }
-  return here;
-}
-
-}  // namespace detail
-
 TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, std::vector<int> members,
                             loopback_world* world, session_options options, std::shared_ptr<trace_file> trace)
     : rank_(rank), world_size_(size), unwinding_(std::uncaught_exceptions()), members_(std::move(members)), options_(options),
-      exchange_(std::move(all)), trace_(std::move(trace)) {
+      exchange_(std::move(all), rank), trace_(std::move(trace)) {
+  exchange_.together([&] { join(world); });
+  log(log_level::info, fabric_->describe());
+}
+
+TUTTI_BODY void session::join(loopback_world* world) {
   if (members_.empty()) {  // the first session of its world
-    members_ = detail::everyone(size);
-    if (rank == 0) warn_of_unknown_names();
-    if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_shared<trace_file>(path, rank);
+    members_ = detail::everyone(world_size_);
+    if (rank_ == 0) warn_of_unknown_names();
+    if (const char* path = environment("TUTTI_TRACE")) trace_ = std::make_shared<trace_file>(path, rank_);
   }
-  neighbours_ = detail::count_neighbours(*exchange_, members_, world != nullptr);
-  waiting_ = options_.waiting.value_or(default_waiting(neighbours_, usable_cores()));
   if (world || members_.size() == 1) {
     if (!world) own_world_ = std::make_unique<loopback_world>();
+    neighbours_ = size();
     fabric_ = std::make_unique<loopback_fabric>(world ? *world : *own_world_);
   } else {
     detail::log_rank = rank_;
-    fabric_ = std::make_unique<ucx_fabric>(*exchange_, rank_, world_size_, members_);
+    auto joined = std::make_unique<ucx_fabric>(exchange_, rank_, world_size_, members_);
+    neighbours_ = joined->neighbours();
+    fabric_ = std::move(joined);
   }
+  waiting_ = options_.waiting.value_or(default_waiting(neighbours_, usable_cores()));
   engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline, counts_, trace_.get());
-  log(log_level::info, fabric_->describe());
 }
 
 // Whoever is here by an exception has not left in good order.

@@ -151,12 +151,14 @@ class fabric {
   /// The lowest operation that this rank has not completed, on the communicator
   /// in which it waits or that it used last: an `operation_id`; for reports of
   /// what a failure cut short.
-  std::atomic<std::uint64_t> open_operation{1};
+  std::atomic<std::uint64_t>& open_operation() { return *open_operation_; }
 
   virtual std::unique_ptr<engine_transport> make_engine() = 0;
   virtual verdict_board& board() = 0;
   /// To be called where the board has any.
-  verdict given() { return board().read(open_operation.load(std::memory_order_relaxed)); }
+  virtual verdict given() {
+    return board().read([this](int) { return open_operation().load(std::memory_order_relaxed); });
+  }
 
   /// Looks whether a peer has died or stopped, and declares it if so.
   /// `stuck_on` is the operation (an `operation_id`) in which this rank waits,
@@ -182,6 +184,12 @@ class fabric {
 
   /// In one sentence: which links there are, and to whom.
   virtual std::string describe() const = 0;
+
+ protected:
+  std::atomic<std::uint64_t>* open_operation_ = &own_open_operation_;  // others may see it
+
+ private:
+  std::atomic<std::uint64_t> own_open_operation_{1};
 };
 
 }  // namespace tutti

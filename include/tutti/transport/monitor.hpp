@@ -34,15 +34,15 @@ namespace tutti {
 /// not run, or whose host cannot be reached, within three.
 class monitor {
  public:
-  /// Collective over `members`, in ascending order, of a world of `size` ranks.
+  /// Collective over `members`, in ascending order, of `world`'s ranks.
   /// Throws `link`, on every rank, where a rank cannot reach the first of them
   /// within `joining` seconds.
-  monitor(exchange& world, int rank, int size, const std::vector<int>& members, verdict_board& board, double joining = 20)
-      : board_(board), rank_(rank), ranks_(members.size()) {
+  monitor(exchange& world, int rank, const std::vector<int>& members, verdict_board& board, double joining = 20)
+      : board_(board), rank_(rank) {
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_ < 0) throw error(errc::link, format("the monitor got no descriptor: %s", std::strerror(errno)), rank);
     try {
-      join(world, rank, size, members, joining);
+      join(world, rank, members, joining);
     } catch (...) {
       leave();
       ::close(wake_);
@@ -148,7 +148,7 @@ class monitor {
       });
       ++round_;
       while (!by_.answered_.load(std::memory_order_acquire)) {
-        if (now() > until + detail::muster::longest(by_.ranks_)) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
+        if (now() > until + detail::muster::longest) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
         futex_wait(by_.answered_, 0, 0.1);
       }
       if (by_.answer_.came.empty()) throw error(errc::rank_died, by_.answer_.why, by_.answer_.lost);
@@ -180,20 +180,8 @@ class monitor {
     detail::session_secret secret;  // the first rank's counts
   };
 
-  template <class T>
-  static std::vector<T> gather(exchange& world, int size, const std::vector<int>& members, const T& mine) {
-    std::vector<T> all(static_cast<std::size_t>(size));
-    const contributions said = world.all_gather(bytes_of(mine));
-    for (int m : members) {
-      const auto& bytes = said[static_cast<std::size_t>(m)];
-      if (bytes.size() != sizeof(T)) throw error(errc::launch, "a rank of another version of Tutti has joined");
-      std::memcpy(static_cast<void*>(&all[static_cast<std::size_t>(m)]), bytes.data(), sizeof(T));
-    }
-    return all;
-  }
-
-  void join(exchange& world, int rank, int size, const std::vector<int>& members, double joining) {
-    const std::vector<card> cards = gather(world, size, members, card{detail::reach::mine(), detail::session_secret::fresh()});
+  void join(exchange& world, int rank, const std::vector<int>& members, double joining) {
+    const std::vector<card> cards = gather_values(world, card{detail::reach::mine(), detail::session_secret::fresh()});
     const card& first = cards[static_cast<std::size_t>(members[0])];
     bool together = true;
     std::vector<detail::reach> ranks;
@@ -201,7 +189,7 @@ class monitor {
     for (int m : members) together &= ranks[static_cast<std::size_t>(m)].home.same_network_space(first.at.home);
     detail::socket listener = detail::listen_for_peers(together);
     const std::string no_port = listener ? "" : format("it cannot listen: %s", std::strerror(errno));
-    const std::vector<std::uint16_t> ports = gather(world, size, members, listener ? detail::port_of(listener) : std::uint16_t{0});
+    const std::vector<std::uint16_t> ports = gather_values(world, listener ? detail::port_of(listener) : std::uint16_t{0});
 
     bool joined = static_cast<bool>(listener) && ports[static_cast<std::size_t>(members[0])] != 0;
     if (joined) {
@@ -212,7 +200,7 @@ class monitor {
         futex_wait(joined_, 0, 0.1);
       joined = joined_.load(std::memory_order_acquire) != 0;
     }
-    const std::vector<char> all_joined = gather(world, size, members, static_cast<char>(joined));
+    const std::vector<char> all_joined = gather_values(world, static_cast<char>(joined));
     for (int r : members)
       if (!all_joined[static_cast<std::size_t>(r)])
         throw error(errc::link, format("rank %d (process %d on %s) could not connect to rank %d on %s for heartbeats%s%s", r,
@@ -275,7 +263,6 @@ class monitor {
 
   verdict_board& board_;
   int rank_;
-  std::size_t ranks_;
   int wake_ = -1;
   std::unique_ptr<detail::succession> work_;  // the thread's, once it runs
   pthread_t thread_{};

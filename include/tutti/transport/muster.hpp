@@ -1,5 +1,4 @@
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -21,9 +20,9 @@ class muster {
  public:
   static constexpr double grace = 1.0;  ///< for the others to turn to a new leader
 
-  /// For how many seconds after `until` ranks may pass over one after another that
-  /// lives and does not come, of `ranks` in all, until they have an answer.
-  static constexpr double longest(std::size_t ranks) { return 2 * grace * static_cast<double>(ranks) + 8; }
+  /// For how many seconds after `until` ranks may wait for their answer where others
+  /// live and do not come.
+  static constexpr double longest = 4 * grace + 8;
 
   muster(int rank, std::vector<int> members, std::size_t size) : rank_(rank), members_(std::move(members)), come_(size) {}
 
@@ -40,7 +39,7 @@ class muster {
   void contribute(std::uint64_t round, std::vector<std::byte> mine, double until) {
     round_ = round;
     until_ = until;
-    told_ = -1;
+    told_.assign(come_.size(), 0);
     waits_ = true;
     come_[static_cast<std::size_t>(rank_)] = {.here = true, .round = round, .said = std::move(mine)};
   }
@@ -84,30 +83,19 @@ class muster {
     if (!first_.empty() && round_ == 0) return deliver(first_);
     const int leader = lead(here);
     if (leader == rank_) {
-      if (round_ == 0) {
-        if (led_since_ == 0) {
-          led_since_ = t;
-          for (int m : members_)
-            if (here(m)) reach(m);
-        }
-        if (t > until_ && t < led_since_ + grace && told_before_) return;
-      }
-      lead_on(t, lines, here);
-      return;
+      if (round_ == 0 && !std::exchange(leads_, true))
+        for (int m : members_)
+          if (here(m)) reach(m);
+      return lead_on(t, lines, here);
     }
     if (round_ > 0 && !here(leader)) return fail(leader, format("rank %d, which led the survivors, was lost while they joined", leader), lines);
-    if (round_ == 0 && t > until_ + 2 * grace) {  // it lives and does not come
-      passed_over_.push_back(leader);
-      told_before_ = true;
+    if (round_ == 0 && t > until_ + 2 * grace) {
+      // It lives and does not come. Those that have come tell all; the lowest of these leads then.
+      (tells_all_ ? passes_over_ : tells_all_) = true;
       until_ = t;
-      return;
     }
-    if (told_ == leader) return;
-    heartbeat_line* l = lines.to(leader);
-    if (!l) return reach(leader);
-    const auto& mine = come_[static_cast<std::size_t>(rank_)].said;
-    l->say(heartbeat_kind::gather, rank_, round_, {mine.data(), mine.size()});
-    told_ = leader;
+    for (int m : members_)
+      if (m == leader || (round_ == 0 && here(m) && (tells_all_ || come_[static_cast<std::size_t>(m)].here))) tell(m, lines, reach);
   }
 
  private:
@@ -121,8 +109,18 @@ class muster {
   int lead(Here here) const {
     if (!first_.empty()) return members_[0];
     for (int m : members_)
-      if (m == rank_ || (here(m) && std::find(passed_over_.begin(), passed_over_.end(), m) == passed_over_.end())) return m;
+      if (m == rank_ || (here(m) && (!passes_over_ || come_[static_cast<std::size_t>(m)].here))) return m;
     return rank_;
+  }
+
+  template <class Reach>
+  void tell(int other, peer_lines& lines, Reach reach) {
+    if (told_[static_cast<std::size_t>(other)]) return;
+    heartbeat_line* l = lines.to(other);
+    if (!l) return reach(other);
+    const auto& mine = come_[static_cast<std::size_t>(rank_)].said;
+    l->say(heartbeat_kind::gather, rank_, round_, {mine.data(), mine.size()});
+    told_[static_cast<std::size_t>(other)] = 1;
   }
 
   template <class Here>
@@ -210,11 +208,11 @@ class muster {
   std::vector<contribution> come_;    // by rank
   std::vector<std::byte> first_;      // the first answer; empty: not known
   std::vector<char> goes_on_;
-  std::vector<int> passed_over_;      // that would have led, and did not come
   std::uint64_t round_ = 0;
-  double until_ = 0, led_since_ = 0;
-  int told_ = -1;                     // which leader has this rank's contribution
-  bool waits_ = false, answered_ = false, told_before_ = false, failed_ = false;
+  double until_ = 0;
+  std::vector<char> told_;            // by rank: who has this rank's contribution
+  bool waits_ = false, answered_ = false, leads_ = false, failed_ = false;
+  bool tells_all_ = false, passes_over_ = false;  // since ranks that would lead do not come
   int lost_ = -1;
   std::string why_;
   answer answer_;

@@ -13,11 +13,13 @@
 
 namespace tutti {
 
-/// 0 for the first communicator of a session; of another some bits that its
-/// members agree upon, and that others hardly ever have.
-using communicator_key = std::uint16_t;
+/// 0 for the first communicator of a session; of another a number below
+/// `most_communicators` that its members agree upon, and that others hardly ever
+/// have.
+using communicator_key = std::uint32_t;
 
-inline constexpr int operation_number_bits = 48;
+inline constexpr int operation_number_bits = 40;
+inline constexpr communicator_key most_communicators = communicator_key{1} << (64 - operation_number_bits);
 
 constexpr std::uint64_t operation_id(communicator_key of, std::uint64_t number) {
   return std::uint64_t{of} << operation_number_bits | (number & ((std::uint64_t{1} << operation_number_bits) - 1));
@@ -66,7 +68,7 @@ inline std::string list_ranks(const std::vector<int>& ranks) {
 /// communicator, else which one it is, and its members where they are known.
 inline std::string of_communicator(communicator_key key, const std::vector<int>& members = {}) {
   if (key == 0) return "";
-  std::string text = format(" of communicator %04x", key);
+  std::string text = format(" of communicator %06x", key);
   if (!members.empty()) text += format(" (rank%s %s)", members.size() == 1 ? "" : "s", list_ranks(members).c_str());
   return text;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -98,17 +99,19 @@ class process_watch {
       if (p.descriptor >= 0) ::close(p.descriptor);
   }
 
-  void add(int rank, int pid) {
-    watched_.push_back({.rank = rank, .pid = pid, .descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))});
+  /// `left`, where not null, is not 0 once the rank gives up what it has.
+  void add(int rank, int pid, const std::atomic<std::uint32_t>* left = nullptr) {
+    watched_.push_back({.rank = rank, .pid = pid, .descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), .left = left});
   }
 
   /// Whether a process that is watched has not given up its memory at `address`,
   /// as one that is killed does before it has ended. Any thread may ask. Where
-  /// others' memory may not be looked at, whoever lives has it. Cost: 1 µs.
+  /// others' memory may not be looked at, whoever lives and has not left has it.
+  /// Cost: 1 µs.
   bool still_has(int rank, std::uint64_t address) const {
     for (const process& p : watched_) {
       if (p.rank != rank) continue;
-      if (ended(p)) return false;
+      if ((p.left && p.left->load(std::memory_order_acquire) != 0) || ended(p)) return false;
       std::byte found;
       const iovec here{&found, 1}, there{reinterpret_cast<void*>(address), 1};
       return ::process_vm_readv(p.pid, &here, 1, &there, 1, 0) == 1 || (errno != ESRCH && errno != EFAULT);
@@ -144,6 +147,7 @@ class process_watch {
  private:
   struct process {
     int rank = -1, pid = 0, descriptor = -1;
+    const std::atomic<std::uint32_t>* left = nullptr;
     double stopped_since = 0, looked = 0;
   };
 

@@ -186,7 +186,7 @@ class succession {
   }
   // A verdict is to come: what this rank has completed by now is what it is asked for.
   void announce() {
-    if (!announced_) announced_ = board_.announce();
+    if (!announced_) announced_ = board_.announce(rank_);
     look_where();
   }
 
@@ -262,7 +262,7 @@ class succession {
     decided_ = true;
     announce();
     verdict_ = announced_ ? v : board_.read();
-    if (announced_) board_.write(v);
+    if (announced_) board_.write(announced_, v);
     lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::verdict, rank_, 0, bytes_of(verdict_)); });
     if (coordinator_ == rank_) calls_.all(t_);
   }
@@ -382,7 +382,8 @@ class succession {
   calls calls_;
   int sought_below_ = 0;
 
-  bool blamed_ = false, decided_ = false, announced_ = false;
+  bool blamed_ = false, decided_ = false;
+  verdict_board::announcement announced_;
   verdict cause_{}, verdict_{};
   double blamed_at_ = 0, reported_at_ = 0, decide_at_ = 0;
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -178,20 +179,39 @@ class endpoint {
   ucp_ep_h get() const { return handle_; }
 
   /// Closes it: with `force` at once, without once all that was sent has gone
-  /// out, or after `seconds`.
-  void close(bool force, double seconds = 1.0) {
-    if (!handle_) return;
-    ucp_request_param_t params{};
-    params.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
-    params.flags = force && forced_ ? UCP_EP_CLOSE_FLAG_FORCE : 0;
-    void* request = ucp_ep_close_nbx(std::exchange(handle_, nullptr), &params);
-    if (!UCS_PTR_IS_PTR(request)) return;
-    for (double limit = now() + seconds; ucp_request_check_status(request) == UCS_INPROGRESS && now() < limit;)
-      ucp_worker_progress(worker_);
-    ucp_request_free(request);
+  /// out, or after a second.
+  void close(bool force) { wait_for({start_to_close(force)}); }
+
+  /// The same of several, in a second altogether.
+  static void close(const std::vector<std::unique_ptr<endpoint>>& all, bool force) {
+    std::vector<closing> begun;
+    for (const auto& e : all)
+      if (e) begun.push_back(e->start_to_close(force));
+    wait_for(begun);
   }
 
  private:
+  struct closing {
+    ucp_worker_h worker;
+    void* request;  // no pointer where it is closed
+  };
+
+  closing start_to_close(bool force) {
+    if (!handle_) return {worker_, nullptr};
+    ucp_request_param_t params{};
+    params.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+    params.flags = force && forced_ ? UCP_EP_CLOSE_FLAG_FORCE : 0;
+    return {worker_, ucp_ep_close_nbx(std::exchange(handle_, nullptr), &params)};
+  }
+  static void wait_for(const std::vector<closing>& all) {
+    const double limit = now() + 1.0;
+    for (const closing& c : all) {
+      if (!UCS_PTR_IS_PTR(c.request)) continue;
+      while (ucp_request_check_status(c.request) == UCS_INPROGRESS && now() < limit) ucp_worker_progress(c.worker);
+      ucp_request_free(c.request);
+    }
+  }
+
   ucp_worker_h worker_;
   ucp_ep_h handle_ = nullptr;
   bool forced_;

@@ -74,8 +74,7 @@ class ucx_fabric::engine final : public engine_transport {
     bell_ = new (fabric.arena_.at(bell_place_)) doorbell;
   }
   ~engine() override {
-    for (auto& e : endpoints_)
-      if (e) e->close(fabric_.board_->any());
+    ucx::endpoint::close(endpoints_, fabric_.board_->any());
     endpoints_.clear();
     worker_.reset();
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
@@ -138,6 +137,8 @@ class ucx_fabric::engine final : public engine_transport {
       auto* bell = reinterpret_cast<doorbell*>(fabric_.open_another(member, readers[p]));
       if (!theirs || !bell) {  // it is ending; until somebody finds that, what stands for it never answers
         theirs = fabric_.arena_.at(fabric_.arena_.allocate(channels_at + n * shapes[p].footprint() + billboard::places.footprint()));
+        auto* status = new (theirs) rank_status;
+        status->left = fabric_.controls_[member]->left.load(std::memory_order_acquire);
         bell = bell_;
       }
       made->kinds_[p] = link_kind::window;
@@ -206,8 +207,7 @@ class ucx_fabric::engine final : public engine_transport {
           l->receiver(p).withdraw();
         }
     // Closed by force, whatever is under way ends with an error and lets go.
-    for (auto& e : endpoints_)
-      if (e) e->close(true);
+    ucx::endpoint::close(endpoints_, true);
   }
 
   bool has_declared() const { return fabric_.declared_.load(std::memory_order_relaxed); }
@@ -254,7 +254,7 @@ class ucx_fabric::engine final : public engine_transport {
     try {
       return take(bytes, header_bytes, data, length, param);
     } catch (const std::exception& e) {
-      verdict v{.code = errc::link, .rank = fabric_.rank_, .operation = fabric_.open_operation.load(std::memory_order_relaxed)};
+      verdict v{.code = errc::link, .rank = fabric_.rank_, .operation = fabric_.open_operation().load(std::memory_order_relaxed)};
       v.say(format("rank %d could not take a message: %s", fabric_.rank_, e.what()));
       fabric_.declare(v);
       return UCS_OK;

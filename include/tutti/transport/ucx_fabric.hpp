@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +38,7 @@ class ucx_fabric final : public fabric {
     const char* forced = environment("TUTTI_LINK");
     if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
       throw error(errc::invalid_argument, format("TUTTI_LINK is '%s': it takes window or message", forced), rank);
-    homes_ = gather_homes(world);
+    homes_ = gather_values(world, rank_home::mine());
     meet_neighbours(world, forced && std::strcmp(forced, "message") == 0);
     if (forced && std::strcmp(forced, "window") == 0)
       for (int r : members_)
@@ -48,12 +49,13 @@ class ucx_fabric final : public fabric {
     for (int a : members_)
       for (int b : members_) one_host_ &= near(a, b);
     board_ = one_host_ ? &controls_[static_cast<std::size_t>(members_[0])]->board : &own_board_;
+    open_operation_ = &controls_[static_cast<std::size_t>(rank)]->open_operation;
     if (!one_host_) {
-      monitor_ = std::make_unique<monitor>(world, rank, size, members_, own_board_);
-      monitor_->follow(open_operation);
+      monitor_ = std::make_unique<monitor>(world, rank, members_, own_board_);
+      monitor_->follow(open_operation());
     }
     for (std::size_t r = 0; r < size_; ++r)
-      if (windows_[r] && static_cast<int>(r) != rank) watch_.add(static_cast<int>(r), homes_[r].pid);
+      if (windows_[r] && static_cast<int>(r) != rank) watch_.add(static_cast<int>(r), homes_[r].pid, &controls_[r]->left);
   }
 
   ~ucx_fabric() override {
@@ -66,6 +68,17 @@ class ucx_fabric final : public fabric {
 
   inline std::unique_ptr<engine_transport> make_engine() override;
   verdict_board& board() override { return *board_; }
+
+  // Who takes over from a writer that was lost says what that one would have said.
+  verdict given() override {
+    return board_->read([this](int lost) {
+      const std::uint64_t mine = open_operation().load(std::memory_order_relaxed);
+      lowest_operations open;
+      for (int r : members_)
+        if (one_host_ && r != lost) open.note(controls_[static_cast<std::size_t>(r)]->open_operation.load(std::memory_order_relaxed));
+      return open.lowest(mine);
+    });
+  }
 
   void declare(const verdict& v) override {
     declared_.store(true, std::memory_order_relaxed);
@@ -80,18 +93,26 @@ class ucx_fabric final : public fabric {
       const bool dead = f.is == process_watch::condition::ended;
       if (dead && controls_[r] && controls_[r]->left.load(std::memory_order_acquire)) return;
       // Where this board is everybody's, nobody goes on while this rank looks.
-      if (one_host_ && !board_->announce(rank_)) return;
+      const auto mine = one_host_ ? board_->announce(rank_) : verdict_board::announcement{};
+      if (one_host_ && !mine) return;
       verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
                 .operation = lowest_open(stuck_on, over, members, f.rank)};
       v.say(format("rank %d (process %d on %s) %s; operation %llu%s could not be completed", f.rank, f.pid,
                    homes_[r].host, dead ? "died" : "is stopped and does not run",
                    static_cast<unsigned long long>(operation_number(v.operation)),
                    of_communicator(communicator_of(v.operation), members).c_str()));
-      if (one_host_) board_->write(v);
+      if (one_host_) board_->write(mine, v);
       else declare(v);
     });
     for (std::size_t p = 0; p < members.size(); ++p) report_broken(stuck_on, over, static_cast<int>(p), members);
     examining_.clear(std::memory_order_release);
+  }
+
+  /// How many of the members are on this rank's machine.
+  int neighbours() const {
+    return static_cast<int>(std::count_if(members_.begin(), members_.end(), [&](int r) {
+      return homes_[static_cast<std::size_t>(r)].same_machine(homes_[static_cast<std::size_t>(rank_)]);
+    }));
   }
 
   std::shared_ptr<memory_source> memory() override { return memory_; }
@@ -125,6 +146,7 @@ class ucx_fabric final : public fabric {
     lending_board lends;
     survivor_board survivors;  // the lowest rank's counts
     survivor_desk desk;
+    alignas(64) std::atomic<std::uint64_t> open_operation{1};  // written with every operation: a line of its own
   };
 
   std::vector<int> lost_neighbours() {
@@ -162,13 +184,12 @@ class ucx_fabric final : public fabric {
   // A connection that ended though its rank neither died nor left. What happened
   // to a rank is heard sooner than this waits.
   void report_broken(std::uint64_t stuck_on, const link& over, int peer, const std::vector<int>& members) {
-    constexpr double patience = 1.5;
     const int member = members[static_cast<std::size_t>(peer)];
     const std::uint64_t number = operation_number(stuck_on);
     const double since = over.broken_since(peer);
-    if (over.kind(peer) != link_kind::message || since == 0 || now() - since < patience) return;
+    if (over.kind(peer) != link_kind::message || since == 0 || now() - since < lost_patience) return;
     const rank_status* s = over.status_of(peer);
-    if (s && s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) >= number) return;
+    if (s && s->left.load(std::memory_order_acquire)) return;  // which is a reason of its own, where it left too early
     verdict v{.code = errc::link, .rank = member, .operation = stuck_on};
     v.say(format("the connection between rank %d and rank %d on %s has ended; operation %llu%s could not be completed", rank_,
                  member, homes_[static_cast<std::size_t>(member)].host, static_cast<unsigned long long>(number),
@@ -186,14 +207,6 @@ class ucx_fabric final : public fabric {
       mine = next < mine ? next : mine;
     }
     return mine;
-  }
-
-  std::vector<rank_home> gather_homes(exchange& world) const {
-    rank_home mine = rank_home::mine();
-    const contributions all = world.all_gather(bytes_of(mine));
-    std::vector<rank_home> homes(size_);
-    for (int r : members_) homes[static_cast<std::size_t>(r)] = card_reader(all[static_cast<std::size_t>(r)]).value<rank_home>();
-    return homes;
   }
 
   void meet_neighbours(exchange& world, bool messages_only) {

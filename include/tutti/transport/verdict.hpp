@@ -36,6 +36,17 @@ struct verdict {
   [[noreturn]] void raise() const { throw error(code, text, rank, operation_number(operation)); }
 };
 
+/// For how many seconds a sign that a rank is gone, which does not say why, waits
+/// for a verdict that does.
+inline constexpr double lost_patience = 1.5;
+
+/// Whether it has been there for longer than that; `since` is when it was first
+/// seen, 0 where it was not.
+inline bool lost_for_long(double& since, double t) {
+  if (since == 0) since = t;
+  return t - since > lost_patience;
+}
+
 /// The one place where a session's verdict is written, by whoever is first; in
 /// memory that all ranks of a host see, or of one process where a session
 /// spans hosts.
@@ -47,27 +58,40 @@ class alignas(64) verdict_board {
 
   /// False where somebody else was first. `by` is the rank that says so.
   bool declare(const verdict& v, int by = -1) {
-    if (!announce(by)) return false;
-    write(v);
-    return true;
+    const announcement mine = announce(by);
+    if (mine) write(mine, v);
+    return static_cast<bool>(mine);
   }
+
+  /// That it is somebody's to write the verdict; false where it is not.
+  class announcement {
+   public:
+    announcement() = default;
+    explicit operator bool() const { return word_ != 0; }
+
+   private:
+    friend class verdict_board;
+    announcement(std::uint64_t word) : word_(word) {}
+    std::uint64_t word_ = 0;
+  };
 
   /// The first half of that: from here on nobody completes an operation without
   /// having asked whether the verdict, which `write` must bring soon, comes before
   /// it; and what anyone has completed can be seen.
-  bool announce(int by = -1) {
+  announcement announce(int by = -1) {
     std::uint64_t expected = none;
-    if (!word_.compare_exchange_strong(expected, announced_by(by, 0), std::memory_order_seq_cst)) return false;
+    const std::uint64_t word = announced_by(by, 0);
+    if (!word_.compare_exchange_strong(expected, word, std::memory_order_seq_cst)) return {};
     // Whoever completes something writes that down and then looks here, without a
     // fence, which every operation would pay for: all pay for it here, once.
     if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0)
       ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-    return true;
+    return {word};
   }
-  /// By the process that has announced it; in vain where another has taken over.
-  void write(const verdict& v) {
-    std::uint64_t word = word_.load(std::memory_order_acquire);
-    if (state_of(word) != announced || writer_of(word) != ::getpid()) return;
+  /// By whoever has announced it so; in vain where another has taken over.
+  void write(announcement mine, const verdict& v) {
+    std::uint64_t word = mine.word_;
+    if (word_.load(std::memory_order_acquire) != word) return;
     verdicts_[turn_of(word)] = v;
     word_.compare_exchange_strong(word, word + (written - announced), std::memory_order_release, std::memory_order_relaxed);
   }
@@ -79,9 +103,11 @@ class alignas(64) verdict_board {
   bool any() const { return state_of(word_.load(std::memory_order_relaxed)) != none; }
 
   /// To be called where `any()`. Where whoever announced it has ended or is stopped
-  /// before it was written, that is the verdict, with the operation `open`: the
-  /// first to find so writes it. Somebody who runs is waited for `patience` seconds.
-  verdict read(std::uint64_t open = 0, double patience = usual_patience) {
+  /// before it was written, that is the verdict, with the operation that `open(rank)`
+  /// gives for the loss of that rank: the first to find so writes it. Somebody who
+  /// runs is waited for `patience` seconds.
+  template <class Open>
+  verdict read(Open open, double patience = usual_patience) {
     const double begun = now();
     double stopped_since = 0;
     for (double t = begun;; t = now()) {
@@ -96,16 +122,20 @@ class alignas(64) verdict_board {
       else if (stopped_since == 0) stopped_since = t;
       const bool ended = is == 'Z' || is == 'X', late = t - begun > patience;
       if (ended || late || (stopped_since > 0 && t - stopped_since > stopped_patience)) {
-        verdict v{.code = ended ? errc::rank_died : errc::rank_stopped, .rank = rank_of(word), .operation = open};
+        verdict v{.code = ended ? errc::rank_died : errc::rank_stopped, .rank = rank_of(word), .operation = open(rank_of(word))};
         v.say(format("%s (process %d) %s while it said why the session ended",
                      v.rank < 0 ? "a rank" : format("rank %d", v.rank).c_str(), writer_of(word),
                      ended ? "died" : stopped_since > 0 ? "was stopped" : "did not go on"));
-        if (take_over(word)) write(v);
+        if (const announcement mine = take_over(word)) write(mine, v);
         else if (turn_of(word) == most_turns - 1) return v;
         continue;
       }
       ::usleep(200);
     }
+  }
+
+  verdict read() {
+    return read([](int) { return std::uint64_t{0}; });
   }
 
   /// Writing takes moments, but on a machine with more processes than
@@ -128,9 +158,11 @@ class alignas(64) verdict_board {
   static int writer_of(std::uint64_t word) { return static_cast<int>(word >> 4 & 0xfffffff); }
   static int rank_of(std::uint64_t word) { return static_cast<int>(word >> 32) - 1; }
 
-  bool take_over(std::uint64_t from) {
-    return turn_of(from) < most_turns - 1 &&
-           word_.compare_exchange_strong(from, announced_by(-1, turn_of(from) + 1), std::memory_order_acq_rel);
+  announcement take_over(std::uint64_t from) {
+    if (turn_of(from) == most_turns - 1) return {};
+    const std::uint64_t word = announced_by(-1, turn_of(from) + 1);
+    if (!word_.compare_exchange_strong(from, word, std::memory_order_acq_rel)) return {};
+    return {word};
   }
 
   std::atomic<std::uint64_t> word_{none};
