@@ -166,7 +166,8 @@ void all_reduces(tutti::communicator& world, const char* what, std::size_t most)
       std::printf("%12zu %14.1f %14.2f %14.1f %12.1f\n", bytes, times[0], static_cast<double>(bytes) / times[0] / 1e3,
                   2.0 * p * static_cast<double>(bytes) / bound / 1e3, times[1]);
   }
-  barrier(world);
+  direct.close();
+  staged.close();
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+
 #include "host_device.hpp"
 #include "thread_ranks.hpp"
 
@@ -19,14 +21,95 @@ TEST_CASE("it says which way data goes, and refuses a stream of another device a
         c->run(device_call<int, plus>{.input = &x, .output = &x, .count = 1, .input_blocks = 1, .output_blocks = 1}, &wrong);
         throw std::logic_error("took a stream of another device");
       } catch (const error& e) {
-        if (e.what() != format("rank %d: all_reduce: the stream is of device 1, and the call is for device 0", world.rank())) throw;
+        if (e.what() != std::string("rank 0: all_reduce: the stream is of device 1, and the call is for device 0")) throw;
       }
       try {
         c->run(device_call<int, plus>{.input = nullptr, .output = &x, .count = 1, .input_blocks = 1, .output_blocks = 1}, &right);
         throw std::logic_error("took a null pointer");
       } catch (const error& e) {
-        if (e.what() != format("rank %d: all_reduce: a null pointer with 4 bytes", world.rank())) throw;
+        if (e.what() != std::string("rank 0: all_reduce: a null pointer with 4 bytes")) throw;
       }
     }
   });
+}
+
+TEST_CASE("what one rank refuses before anything moves is every rank's error, in the same words, and the communicator is good for the next call") {
+  for (bool staged : {false, true})
+    thread_ranks::run(3, [&](communicator& world) {
+      device_communicator c(world, host_device::device{}, {.staged = staged});
+      host_device::stream right(0), wrong(1);
+      std::vector<int> x(5, world.rank() + 1);
+      const device_call<int, plus> call{.input = x.data(), .output = x.data(), .count = 5, .input_blocks = 1, .output_blocks = 1};
+      try {
+        c.run(call, world.rank() == 2 ? &wrong : &right);
+        throw std::logic_error("taken");
+      } catch (const error& e) {
+        if (e.code() != errc::invalid_argument || e.rank() != 2 ||
+            e.what() != std::string("rank 2: all_reduce: the stream is of device 1, and the call is for device 0"))
+          throw;
+      }
+      c.run(call, &right);
+      right.wait();
+      if (x != std::vector<int>(5, 6)) throw std::logic_error("wrong sum");
+      c.close();
+      try {
+        c.run(call, &right);
+        throw std::logic_error("taken after the end");
+      } catch (const error& e) {
+        if (e.what() != std::string("rank 0: all_reduce: the device communicator was closed")) throw;
+      }
+    });
+}
+
+TEST_CASE("windows and pieces of different sizes are cut to the smallest") {
+  for (bool staged : {false, true})
+    thread_ranks::run(3, [&](communicator& world) {
+      const std::size_t bytes = world.rank() == 1 ? 2048 : 8192;
+      device_communicator c(world, host_device::device{}, {.window_bytes = bytes, .piece_bytes = bytes, .staged = staged});
+      host_device::stream stream;
+      std::vector<int> x(5000, world.rank() + 1);
+      c.run(device_call<int, plus>{.input = x.data(), .output = x.data(), .count = 5000, .input_blocks = 1, .output_blocks = 1}, &stream);
+      c.close();
+      stream.wait();
+      if (x != std::vector<int>(5000, 6)) throw std::logic_error("wrong sum");
+    });
+}
+
+TEST_CASE("wherever a device fails on one rank, every rank gets an error and none waits for the deadline") {
+  for (bool staged : {false, true}) {
+    // Which of its calls failed in the constructor, without harm, and later.
+    int whole = 0, refused = 0, later = 0;
+    for (int n = 1; whole == 0; ++n) {
+      std::atomic<int> failed{0}, right{0};
+      bool harmless = false;
+      thread_ranks::run(2, [&](communicator& world) {
+        host_device::stream stream;
+        std::vector<int> x(700, world.rank() + 1);
+        std::optional<device_communicator<host_device::device>> c;
+        try {
+          c.emplace(world, world.rank() == 1 ? host_device::device::fail_after(n) : host_device::device{},
+                    device_options{.window_bytes = 2048, .piece_bytes = 2048, .staged = staged});
+          if (world.rank() == 0) harmless = !staged && !c->why_staged().empty();
+          c->run(device_call<int, plus>{.input = x.data(), .output = x.data(), .count = 700, .algorithm = algorithm::two_shot, .input_blocks = 1,
+                                       .output_blocks = 1}, &stream);
+          c->close();
+          barrier(world);
+          stream.wait();
+          right += x == std::vector<int>(700, 3);
+        } catch (const error& e) {
+          ++failed;
+          stream.wait();
+          if (std::string(e.what()).find("the device is broken") == std::string::npos) throw;
+        }
+      });
+      CAPTURE(n);
+      CHECK(failed + right == 2);
+      CHECK((failed == 2 || right == 2));
+      if (failed == 0 && !harmless) ++whole;
+      (harmless ? refused : later) += 1;
+      REQUIRE(n < 500);
+    }
+    CHECK(later > 10);
+    CHECK((refused > 5) == !staged);
+  }
 }

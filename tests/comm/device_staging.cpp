@@ -19,6 +19,7 @@ TEST_CASE("a vector goes through the host in pieces, whatever their size") {
       std::vector<int> x(37, world.rank() + 1), sum(37, -1);
       const device_call<int, plus> call{.input = x.data(), .output = sum.data(), .count = 37, .input_blocks = 1, .output_blocks = 1};
       for (int again = 0; again < 2; ++again) {
+        through.prepare(world, call);
         through.run(world, call, &stream);
         stream.wait();
         if (sum != std::vector<int>(37, 3)) throw std::logic_error("wrong sum");
@@ -33,7 +34,9 @@ TEST_CASE("what is still on its way back is not overwritten by the next call, on
     detail::device_staging<host_device::device> through({}, 4096);
     std::vector<int> first(100, 1), second(100, 2);
     auto call = [&](std::vector<int>& x, host_device::stream& stream) {
-      through.run(world, device_call<int, plus>{.input = x.data(), .output = x.data(), .count = 100, .input_blocks = 1, .output_blocks = 1}, &stream);
+      const device_call<int, plus> one{.input = x.data(), .output = x.data(), .count = 100, .input_blocks = 1, .output_blocks = 1};
+      through.prepare(world, one);
+      through.run(world, one, &stream);
     };
     slow.hold_after(2);  // its way there
     call(first, slow);

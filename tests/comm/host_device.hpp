@@ -2,17 +2,21 @@
 // A device that is none: its memory is the host's, each of its streams a thread
 // that does what it is given some time later, in order, and its kernels loops.
 // What the calls on device memory forget to order goes wrong here as it would there.
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
 #include <tutti/base/error.hpp>
 #include <tutti/base/space.hpp>
+#include <tutti/device/buffer.hpp>
 #include <tutti/device/pull_body.hpp>
 
 namespace host_device {
@@ -21,6 +25,13 @@ struct mark {
   std::mutex mutex;
   std::condition_variable changed;
   std::uint64_t recorded = 0, done = 0;
+
+  static mark* make() {
+    static std::mutex making;
+    static std::deque<mark> all;  // streams may wait for one whose owner has gone
+    const std::lock_guard held(making);
+    return &all.emplace_back();
+  }
 
   std::uint64_t next() {
     const std::lock_guard held(mutex);
@@ -43,11 +54,23 @@ struct mark {
 
 class stream {
  public:
-  explicit stream(int device = 0) : device_(device), worker_([this] { work(); }) {}
+  explicit stream(int device = 0) : device_(device), worker_([this] { work(); }) {
+    const std::lock_guard held(listing());
+    list().insert(this);
+  }
   ~stream() {
+    {
+      const std::lock_guard held(listing());
+      list().erase(this);
+    }
     release();
     give({});
     worker_.join();
+  }
+  /// Returns when all streams have done what they were given so far.
+  static void finish_all() {
+    const std::lock_guard held(listing());
+    for (stream* s : list()) s->wait();
   }
   void give(std::function<void()> task) {
     const std::lock_guard held(mutex_);
@@ -87,6 +110,15 @@ class stream {
     }
   }
 
+  static std::mutex& listing() {
+    static std::mutex one;
+    return one;
+  }
+  static std::set<stream*>& list() {
+    static std::set<stream*> all;
+    return all;
+  }
+
   int device_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -95,15 +127,78 @@ class stream {
   std::thread worker_;
 };
 
+/// Whose memory was taken where: kernels may use nothing else.
+class memory_map {
+ public:
+  void add(const void* begin, std::size_t bytes, int device) {
+    const std::lock_guard held(mutex_);
+    taken_[static_cast<const std::byte*>(begin)] = {bytes, device};
+  }
+  void remove(const void* begin) {
+    const std::lock_guard held(mutex_);
+    taken_.erase(static_cast<const std::byte*>(begin));
+  }
+  /// The device, or −1.
+  int device_of(const void* at) {
+    const std::lock_guard held(mutex_);
+    const auto* const place = static_cast<const std::byte*>(at);
+    auto next = taken_.upper_bound(place);
+    if (next == taken_.begin()) return -1;
+    --next;
+    return place < next->first + next->second.bytes ? next->second.device : -1;
+  }
+
+ private:
+  struct range {
+    std::size_t bytes;
+    int device;
+  };
+  std::mutex mutex_;
+  std::map<const std::byte*, range> taken_;
+};
+inline memory_map memories;
+
+class taken {
+ public:
+  taken() = default;
+  taken(std::size_t bytes, int device) : data_(bytes) { memories.add(data_.data(), bytes, device); }
+  taken(taken&& other) noexcept = default;
+  taken& operator=(taken&& other) noexcept = default;  // swaps
+  ~taken() {
+    if (!data_.data()) return;
+    memories.remove(data_.data());
+    stream::finish_all();  // as giving back a device's memory does
+  }
+  std::byte* data() { return data_.data(); }
+  const std::byte* data() const { return data_.data(); }
+  std::size_t size() const { return data_.size(); }
+
+ private:
+  tutti::buffer<std::byte> data_;
+};
+
 struct device {
   using space = tutti::host;
   using staging = tutti::host;
-  using event = std::shared_ptr<mark>;
+  using event = mark*;
   using order = stream*;
   static constexpr bool launches = true;
 
   int number = 0;
   std::string fault = {};  ///< why others cannot reach it
+  std::shared_ptr<std::atomic<int>> left = {};  ///< calls that it does yet, where it is to fail
+
+  /// A device of which call number n fails.
+  static device fail_after(int n) { return {.left = std::make_shared<std::atomic<int>>(n)}; }
+  void work() const {
+    if (left && --*left == 0) throw tutti::error(tutti::errc::device, "the device is broken");
+  }
+
+  using taken = host_device::taken;
+  taken take(std::size_t bytes) const {
+    work();
+    return {bytes, number};
+  }
 
   struct card {
     std::byte* base;
@@ -114,34 +209,50 @@ struct device {
     std::byte* base() const { return of.base; }
   };
 
-  event make_event(bool = false) const { return std::make_shared<mark>(); }
+  event make_event(bool = false) const {
+    work();
+    return mark::make();
+  }
   void record(const event& e, order in) const {
+    work();
     in->give([e, n = e->next()] { e->reach(n); });
   }
   void wait(order in, const event& e) const {
+    work();
     in->give([e, n = e->last()] { e->wait(n); });
   }
-  void finish(const event& e) const { e->wait(e->last()); }
+  void finish(const event& e) const {
+    work();
+    e->wait(e->last());
+  }
   void copy(void* to, const void* from, std::size_t bytes, order in) const {
+    work();
     in->give([=] {
       if (bytes > 0) std::memcpy(to, from, bytes);
     });
   }
-  void fill(void* to, const void* from, std::size_t bytes) const {
-    if (bytes > 0) std::memcpy(to, from, bytes);
-  }
   template <class Body>
   void launch(const Body& body, std::size_t, order in) const {
+    work();
+    if (memories.device_of(body.begin) != number) throw std::logic_error("a kernel's table is not in its device's memory");
+    for (const std::byte* arena : body.memory.arena)
+      if (arena && memories.device_of(arena) < 0) throw std::logic_error("an arena is no device's memory");
     in->give([body] {
       for (std::size_t w = 0; w < 3; ++w) body(tutti::worker{w, 3});
     });
   }
-  card card_of(std::byte* base, const event (&events)[2]) const { return {base, {events[0].get(), events[1].get()}}; }
+  card card_of(std::byte* base, const event (&events)[2]) const {
+    work();
+    return {base, {events[0], events[1]}};
+  }
+  bool same_process(const card&) const { return true; }
   peer reach(const card& c) const {
+    work();
     if (!fault.empty()) throw tutti::error(tutti::errc::device, fault);
     return {c};
   }
   void wait_for_peer(order in, const peer& p, std::size_t which) const {
+    work();
     mark* const e = p.of.events[which];
     in->give([e, n = e->last()] { e->wait(n); });
   }

@@ -89,6 +89,12 @@ void check_all(Machine& machine, std::size_t n, std::size_t shift) {
   auto halves = in(std::vector<tutti::half>(n));
   elementwise::convert(halves.inside(), x.inside(), machine.order());
   CHECK(same(got(halves), loop([&](std::size_t i) { return tutti::half(a[i]); })));
+  // 16-bit numbers are folded in float: the sum of the first two alone is rounded away.
+  const std::vector<tutti::half> most(n, tutti::half(2048.0f)), one(n, tutti::half(1.0f));
+  auto big = in(most), small = in(one);
+  elementwise::fold(std::array{halves.inside()}, std::array<span<const tutti::half, space>, 3>{big.inside(), small.inside(), small.inside()}, plus{},
+                    machine.order());
+  CHECK(same(got(halves), loop([&](std::size_t) { return tutti::half(2050.0f); })));
 
   auto values = in(a), velocities = in(b);
   elementwise::sgd_update(values.inside(), velocities.inside(), z.inside(), 0.1f, 0.9f, 0.01f, machine.order());

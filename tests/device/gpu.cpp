@@ -12,7 +12,7 @@ using namespace tutti;
 TEST_CASE("a device reaches memory of this process as it is, and knows whether others could") {
   const gpu device(0);
   CHECK(device.device() == 0);
-  buffer<std::byte, cuda> arena(4096);
+  gpu::taken arena = device.take(4096);
   const device_event events[2] = {device.make_event(true), device.make_event(true)};
   const gpu::card card = device.card_of(arena.data(), events);
   MESSAGE("other processes can reach it: ", card.named, " ", card.why_not);
@@ -22,7 +22,7 @@ TEST_CASE("a device reaches memory of this process as it is, and knows whether o
   device.record(events[1], on(stream));
   device.wait_for_peer(on(stream), peer, 1);
   std::vector<std::byte> bytes(4096, std::byte{7}), back(4096);
-  device.fill(arena.data(), bytes.data(), bytes.size());
+  device.copy(arena.data(), bytes.data(), bytes.size(), on(stream));
   transfer(back, arena, on(stream));
   stream.wait();
   CHECK(back == bytes);

@@ -26,4 +26,7 @@ TEST_CASE("memory of another space, memory given back, and streams of other devi
   there = buffer<float, cuda>();
   CHECK_THROWS_AS(detail::need_device_memory("f", gone, bytes, 0), error);
   CHECK_THROWS_WITH_AS(detail::need_stream("f", ordered_on{nullptr, 1}, 0), "f: the stream is of device 1, and the call is for device 0", error);
+  CHECK_NOTHROW(detail::need_stream("f", ordered_on{nullptr, 0}, 0));
+  CHECK_THROWS_WITH_AS(detail::need_stream("f", ordered_on{nullptr, 1}, 1), "f: a default stream is the current device's, which is 0, and the call is for device 1",
+                       error);
 }

@@ -15,9 +15,10 @@ namespace tutti {
 // or for both sides. A sum of 16-bit numbers is rounded once for each time that it
 // is stored on the way.
 //
-// All throw `error`: `invalid_argument` for memory or a stream that is not the
-// device's, before anything moves; `mismatch` where ranks call different things;
-// `device` where the runtime refuses; and what the host's collectives throw.
+// All throw `error`, on every rank and in the same words: `invalid_argument` for
+// memory or a stream that is not the device's, before anything moves; `mismatch`
+// where ranks call different things; `device` where there is not enough memory; and
+// what the host's collectives throw. What the runtime refuses later ends the session.
 
 namespace detail {
 
@@ -48,22 +49,25 @@ template <class T, class Op, class Device>
 void call_on_device(device_communicator<Device>& c, collective what, span<const T, typename Device::space> in, span<T, typename Device::space> out,
                     std::size_t count, int root, const Op& op, const order_of<Device>& order, const call_options& options) {
   check_device_call<T, Op>(c);
-  communicator& host = c.host_side();
-  if (rooted(what)) need_root(host, what, root);
   const std::size_t from = blocks_brought(what, c.rank(), c.size(), root), into = blocks_got(what, c.rank(), c.size(), root);
-  need(count <= static_cast<std::size_t>(-1) / sizeof(T) / static_cast<std::size_t>(c.size()), host, what,
-       "no memory holds so many elements for so many ranks", count, static_cast<std::size_t>(c.size()));
-  need(from == 0 || in.size() == from * count, host, what, "the input holds another number of elements than the call needs", in.size(), from * count);
-  need(into == 0 || out.size() == into * count, host, what, "the output holds another number of elements than the call needs", out.size(), into * count);
-  // In place, one of the two is this rank's block of the other.
-  const T* allowed = in.data();
-  const auto me = static_cast<std::size_t>(c.rank());
-  if (into < from && into > 0) allowed = in.data() + me * count;
-  if (from < into && from > 0) allowed = in.data() == out.data() + me * count ? out.data() : nullptr;
-  if (from > 0 && into > 0) need_apart(host, what, in, out, allowed);
-  c.run(device_call<T, Op>{.what = what, .root = rooted(what) ? root : -1, .input = from > 0 ? in.data() : nullptr,
-                           .output = into > 0 ? out.data() : nullptr, .count = count, .op = op, .algorithm = options.algorithm,
-                           .input_blocks = from, .output_blocks = into}, order);
+  const device_call<T, Op> call{.what = what, .root = rooted(what) ? root : -1, .input = from > 0 ? in.data() : nullptr,
+                                .output = into > 0 ? out.data() : nullptr, .count = count, .op = op, .algorithm = options.algorithm,
+                                .input_blocks = from, .output_blocks = into};
+  c.run(call, order, [&] {
+    communicator& host = c.host_side();
+    const auto ranks = static_cast<std::size_t>(c.size());
+    if (rooted(what)) need_root(host, what, root);
+    if (what == collective::all_to_all) need(in.size() % ranks == 0, host, what, "there must be as many elements for each rank", in.size(), ranks);
+    need(count <= static_cast<std::size_t>(-1) / sizeof(T) / ranks, host, what, "no memory holds so many elements for so many ranks", count, ranks);
+    need(from == 0 || in.size() == from * count, host, what, "the input holds another number of elements than the call needs", in.size(), from * count);
+    need(into == 0 || out.size() == into * count, host, what, "the output holds another number of elements than the call needs", out.size(), into * count);
+    // In place, one of the two is this rank's block of the other.
+    const T* allowed = in.data();
+    const auto me = static_cast<std::size_t>(c.rank());
+    if (into < from && into > 0) allowed = in.data() + me * count;
+    if (from < into && from > 0) allowed = in.data() == out.data() + me * count ? out.data() : nullptr;
+    if (from > 0 && into > 0) need_apart(host, what, in, out, allowed);
+  });
 }
 
 }  // namespace detail
@@ -132,7 +136,6 @@ template <class Device, class In, class Out>
 void all_to_all(device_communicator<Device>& c, const In& in, Out&& out, const detail::order_of<Device>& order, call_options options = {}) {
   using T = detail::value_of<Out>;
   const auto ranks = static_cast<std::size_t>(c.size());
-  detail::need(in.size() % ranks == 0, c.host_side(), collective::all_to_all, "there must be as many elements for each rank", in.size(), ranks);
   detail::call_on_device<T>(c, collective::all_to_all, detail::input_on<T>(c, in), detail::output_on<T>(c, out), in.size() / ranks, -1, no_operation{},
                             order, options);
 }

@@ -49,19 +49,29 @@ class device_staging {
     for (slot& s : slots_) s.fetched = device_.make_event(), s.stored = device_.make_event();
   }
 
+  /// Takes the memory that the call needs.
+  template <class T, class Op>
+  void prepare(const communicator& c, const device_call<T, Op>& call) {
+    const std::size_t blocks = std::max<std::size_t>({1, call.input_blocks, call.output_blocks, static_cast<std::size_t>(c.size())});
+    const std::size_t bytes = std::min(piece_of(c, call), call.count) * blocks * sizeof(T);
+    for (slot& s : slots_)
+      if (s.in.size() < bytes) {
+        device_.finish(s.stored);
+        s.out = buffer<std::byte, typename Device::staging>(bytes);
+        s.in = buffer<std::byte, typename Device::staging>(bytes);
+      }
+  }
+
+  /// Waits for what went through it.
+  void finish() const {
+    for (const slot& s : slots_) device_.finish(s.stored);
+  }
+
   /// Returns once the last piece's way back was given to the stream: the host
   /// waits for what the stream was given before, and for the other ranks.
   template <class T, class Op>
   void run(communicator& c, const device_call<T, Op>& call, const order& in_order) {
-    const std::size_t blocks = std::max<std::size_t>({1, call.input_blocks, call.output_blocks, static_cast<std::size_t>(c.size())});
-    // The same on all ranks, though blocks are not.
-    const std::size_t piece = std::max<std::size_t>(1, piece_bytes_ / (static_cast<std::size_t>(c.size()) * sizeof(T)));
-    for (slot& s : slots_)
-      if (s.in.size() < std::min(piece, call.count) * blocks * sizeof(T)) {
-        device_.finish(s.stored);
-        s.in = buffer<std::byte, typename Device::staging>(std::min(piece, call.count) * blocks * sizeof(T));
-        s.out = buffer<std::byte, typename Device::staging>(s.in.size());
-      }
+    const std::size_t piece = piece_of(c, call);
     fetch(call, 0, piece, in_order);
     for (std::size_t begin = 0, k = 0; begin < call.count || begin == 0; begin += piece, ++k) {
       if (begin + piece < call.count) fetch(call, begin + piece, piece, in_order);
@@ -83,6 +93,12 @@ class device_staging {
     buffer<std::byte, typename Device::staging> in, out;
     typename Device::event fetched, stored;
   };
+
+  // Elements of a block: the same on all ranks, though blocks are not.
+  template <class T, class Op>
+  std::size_t piece_of(const communicator& c, const device_call<T, Op>&) const {
+    return std::max<std::size_t>(1, piece_bytes_ / (static_cast<std::size_t>(c.size()) * sizeof(T)));
+  }
 
   template <class T, class Op>
   void fetch(const device_call<T, Op>& call, std::size_t begin, std::size_t piece, const order& in_order) {

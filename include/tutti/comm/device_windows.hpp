@@ -1,14 +1,15 @@
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
-#include <tutti/comm/device_call.hpp>
+#include <tutti/comm/device_agreement.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/device/pull_body.hpp>
 #include <tutti/schedule/repertoire.hpp>
@@ -41,82 +42,107 @@ class device_windows {
  public:
   using order = typename Device::order;
 
-  /// Collective; ends with the same answer to `why_not` on every rank.
+  /// Shapes of calls whose programs lie ready on the device.
+  static constexpr std::size_t kept_plans = 64;
+  /// What the program of one takes at most.
+  static std::size_t table_bytes(int ranks) { return 1024 * static_cast<std::size_t>(ranks); }
+
+  /// Collective; ends with the same answer to `why_not` on every rank. `bytes` is the
+  /// same on all.
   device_windows(const Device& device, communicator& c, std::size_t bytes, bool refused) : device_(device), half_(bytes / 2 / 256 * 256) {
-    struct report {
-      char why[160] = {};
-      bool ready() const { return why[0] == 0; }
-    };
     typename Device::card card{};
-    report mine;
-    auto attempt = [&](auto body) {
-      std::string why;
-      try {
-        why = body();
-      } catch (const std::exception& e) {
-        why = e.what();
-      }
-      if (mine.ready()) std::strncpy(mine.why, why.c_str(), sizeof mine.why - 1);
-    };
-    // What fails on one rank fails on all, by the same sentence.
-    auto agree = [&] {
-      std::vector<report> all(static_cast<std::size_t>(c.size()));
-      all_gather(c, span<const report>(&mine, 1), all);
-      for (std::size_t r = 0; r < all.size() && why_not_.empty(); ++r)
-        if (!all[r].ready()) why_not_ = format("rank %d: %s", c.world_rank(static_cast<int>(r)), all[r].why);
+    auto all_can = [&](auto body) {
+      if (const auto why = detail::agree(c, refused_by(body))) why_not_ = why->why;
       return why_not_.empty();
     };
-    attempt([&]() -> std::string {
-      if (refused) return "asked to";
-      if (!Device::launches) return "compiled without kernels: compile with nvcc";
-      if (c.all().hosts() > 1) return "ranks are on several hosts";
-      if (c.size() > most_arenas) return format("%d ranks, and a kernel knows %d arenas at most", c.size(), most_arenas);
-      arena_ = buffer<std::byte, typename Device::space>(2 * half_);
-      for (auto& e : met_) e = device_.make_event(true);
-      last_ = device_.make_event();
-      card = device_.card_of(arena_.data(), met_);
-      return {};
-    });
-    if (!agree()) return;
-    std::vector<typename Device::card> cards(static_cast<std::size_t>(c.size()));
-    all_gather(c, span<const typename Device::card>(&card, 1), cards);
-    attempt([&]() -> std::string {
-      for (int r = 0; r < c.size(); ++r) {
-        peers_.emplace_back();
-        if (r != c.rank()) peers_.back() = device_.reach(cards[static_cast<std::size_t>(r)]);
+    const auto no = [&](const std::string& why) { throw error(errc::not_supported, format("rank %d: %s", c.world_rank(), why.c_str())); };
+    const bool ready = all_can([&] {
+      if (refused) no("asked to");
+      if (!Device::launches) no("compiled without kernels: compile with nvcc");
+      if (c.all().hosts() > 1) no("ranks are on several hosts");
+      if (c.size() > most_arenas) no(format("%d ranks, and a kernel knows %d arenas at most", c.size(), most_arenas));
+      try {
+        arena_ = device_.take(2 * half_);
+        tables_ = device_.take(kept_plans * table_bytes(c.size()));
+        sources_ = staging(tables_.size());
+        for (auto& e : met_) e = device_.make_event(true);
+        last_ = device_.make_event();
+        for (auto& p : plans_) p.filled = device_.make_event();
+        card = device_.card_of(arena_.data(), met_);
+      } catch (const error& e) {
+        no(e.what());
       }
-      return {};
     });
-    agree();
+    if (ready) {
+      std::vector<typename Device::card> cards(static_cast<std::size_t>(c.size()));
+      all_gather(c, span<const typename Device::card>(&card, 1), cards);
+      all_can([&] {
+        for (int r = 0; r < c.size(); ++r) {
+          peers_.emplace_back();
+          if (r == c.rank()) continue;
+          const typename Device::card& other = cards[static_cast<std::size_t>(r)];
+          mapped_elsewhere_ |= !device_.same_process(other);
+          try {
+            peers_.back() = device_.reach(other);
+          } catch (const error& e) {
+            no(e.what());
+          }
+        }
+      });
+    }
+    if (!why_not_.empty()) close(c);
+  }
+  device_windows(const device_windows&) = delete;
+  device_windows& operator=(const device_windows&) = delete;
+  ~device_windows() {
+    peers_.clear();
+    // It must not be freed while another process has it mapped.
+    if (mapped_elsewhere_) new typename Device::taken(std::move(arena_));
+  }
+
+  /// Collective: nobody maps anything of others afterwards.
+  void close(communicator& c) {
+    if (pieces_ > 0) device_.finish(last_);
+    peers_.clear();
+    barrier(c);
+    mapped_elsewhere_ = false;
+    arena_ = {}, tables_ = {}, sources_ = {};
   }
 
   /// Why these ranks cannot; empty where they can.
   const std::string& why_not() const { return why_not_; }
 
-  /// Returns once the last phase was given to the stream.
+  /// Chooses the algorithm, where the call leaves it open, and makes its programs.
+  template <class T, class Op>
+  void prepare(communicator& c, device_call<T, Op>& call) {
+    if (call.algorithm == algorithm::automatic) call.algorithm = pulled_algorithm(call.what, call.count * sizeof(T), is_commutative<Op>, c.all());
+    need_algorithm<Op>(c, call.what, call.algorithm);
+    if (call.count == 0) return;
+    const std::size_t piece = plan_for(c, call, call.count).piece;
+    if (call.count % piece != 0) plan_for(c, call, call.count % piece);
+  }
+
+  /// Returns once the last phase was given to the stream. Of a call that is prepared.
   template <class T, class Op>
   void run(communicator& c, const device_call<T, Op>& call, const order& in_order) {
-    const algorithm how = call.algorithm != algorithm::automatic
-                              ? call.algorithm
-                              : pulled_algorithm(call.what, call.count * sizeof(T), is_commutative<Op>, c.all());
-    need_algorithm<Op>(c, call.what, how);
-    agree(c, call, how);
     if (call.count == 0) return;
     device_.wait(in_order, last_);
-    std::size_t piece = call.count;
+    const std::size_t piece = plan_for(c, call, call.count).piece;
     for (std::size_t begin = 0; begin < call.count; begin += piece) {
-      const kept_plan& plan = plan_for(c, call, how, piece, begin);
+      kept_plan& plan = plan_for(c, call, std::min(piece, call.count - begin) == piece ? call.count : call.count - begin);
+      if (!plan.is_there) fill(c, plan, in_order);
       pull_memories memory{.input = reinterpret_cast<const std::byte*>(call.input + (call.input ? begin : 0)),
                            .output = reinterpret_cast<std::byte*>(call.output + (call.output ? begin : 0)),
                            .input_block = call.count, .output_block = call.count};
       const std::size_t at = pieces_++ % 2 * half_;
       for (int r = 0; r < c.size(); ++r)
         memory.arena[r] = (r == c.rank() ? arena_.data() : peers_[static_cast<std::size_t>(r)].base()) + at;
+      const std::byte* table = tables_.data() + index_of(plan) * table_bytes(c.size());
       for (std::size_t phase = 0; phase + 1 < plan.phase_begin.size(); ++phase) {
         if (phase > 0) meet(c, in_order);
-        const pull* pulls = reinterpret_cast<const pull*>(plan.table.data());
+        const pull* pulls = reinterpret_cast<const pull*>(table);
         const pull_body<T, Op> body{pulls + plan.phase_begin[phase], pulls + plan.phase_begin[phase + 1],
-                                    reinterpret_cast<const pull_place*>(plan.table.data() + plan.operands_at), memory, call.op};
+                                    reinterpret_cast<const pull_place*>(table + plan.operands_at), memory, call.op};
         if (plan.longest[phase] > 0) device_.launch(body, plan.longest[phase] / pull_body<T, Op>::packed + 1, in_order);
       }
     }
@@ -124,27 +150,21 @@ class device_windows {
   }
 
  private:
-  // A program of this rank in the device's memory, pulls first.
+  using staging = buffer<std::byte, typename Device::staging>;
+
+  // A program of this rank, pulls first: made on the host, and copied to the device
+  // in the order of the first call that uses it.
   struct kept_plan {
     collective what{};
     algorithm how{};
     int root = 0;
-    std::size_t asked = 0, piece = 0, element = 0;
-    bool in_place = false;
-    std::vector<std::uint32_t> phase_begin;
-    std::vector<std::size_t> longest;  // elements, by phase
+    std::size_t asked = 0, piece = 0, element = 0, used = 0;
+    bool in_place = false, is_there = false;
+    std::vector<std::uint32_t> phase_begin{};
+    std::vector<std::size_t> longest{};  // elements, by phase
+    std::vector<std::byte> bytes{};
     std::size_t operands_at = 0;
-    buffer<std::byte, typename Device::space> table;
-  };
-
-  // What ranks must have in common.
-  struct signature {
-    std::uint64_t count = 0;
-    std::uint32_t element = 0;
-    std::int32_t root = 0;
-    std::uint16_t what = 0, how = 0;
-    std::uint32_t operation = 0;
-    friend bool operator==(const signature&, const signature&) = default;
+    typename Device::event filled{};
   };
 
   template <class Op>
@@ -154,27 +174,6 @@ class device_windows {
     if (reduces(what) && !is_commutative<Op> && !keeps_order(what, how, c.all()))
       throw error(errc::invalid_argument, format("rank %d: %s by %s needs an operation that is commutative", c.world_rank(), name_of(what), name_of(how)),
                   c.world_rank());
-  }
-
-  template <class T, class Op>
-  void agree(communicator& c, const device_call<T, Op>& call, algorithm how) {
-    std::uint32_t name = 2166136261u;
-    for (char letter : operation_name<Op>) name = (name ^ static_cast<unsigned char>(letter)) * 16777619u;
-    const signature mine{.count = call.count, .element = sizeof(T), .root = call.root, .what = static_cast<std::uint16_t>(call.what),
-                         .how = static_cast<std::uint16_t>(how), .operation = name};
-    signatures_.resize(static_cast<std::size_t>(c.size()));
-    all_gather(c, span<const signature>(&mine, 1), signatures_);
-    for (std::size_t r = 0; r < signatures_.size(); ++r) {
-      const signature& other = signatures_[r];
-      if (other == mine) continue;
-      auto said = [](const signature& s) {
-        return format("%s by %s of %zu elements of %u bytes, root %d", name_of(static_cast<collective>(s.what)), name_of(static_cast<algorithm>(s.how)),
-                      static_cast<std::size_t>(s.count), s.element, s.root);
-      };
-      const int them = c.world_rank(static_cast<int>(r));
-      throw error(errc::mismatch, format("rank %d calls %s on device memory, rank %d calls %s%s", c.world_rank(), said(mine).c_str(), them,
-                                         said(other).c_str(), said(mine) == said(other) ? " with another operation" : ""), them);
-    }
   }
 
   // All ranks have come here; from here on the stream waits for what the others'
@@ -189,17 +188,21 @@ class device_windows {
     ++meetings_;
   }
 
-  // `piece`: what is worked on at a time, cut down until all arenas hold it.
+  std::size_t index_of(const kept_plan& p) const { return static_cast<std::size_t>(&p - plans_.data()); }
+
+  // `left` elements are left. Its piece is cut down until all arenas hold it.
   template <class T, class Op>
-  const kept_plan& plan_for(communicator& c, const device_call<T, Op>& call, algorithm how, std::size_t& piece, std::size_t begin) {
-    const std::size_t left = std::min(piece, call.count - begin);
-    for (const kept_plan& p : plans_)
-      if (p.what == call.what && p.how == how && p.root == call.root && p.element == sizeof(T) && p.in_place == call.in_place() && p.asked == left) {
-        if (begin == 0) piece = p.piece;
+  kept_plan& plan_for(communicator& c, const device_call<T, Op>& call, std::size_t left) {
+    kept_plan* oldest = &plans_[0];
+    for (kept_plan& p : plans_) {
+      if (p.asked == left && p.what == call.what && p.how == call.algorithm && p.root == call.root && p.element == sizeof(T) && p.in_place == call.in_place()) {
+        p.used = ++uses_;
         return p;
       }
+      if (p.used < oldest->used) oldest = &p;
+    }
     std::vector<schedule> all;
-    for (int r = 0; r < c.size(); ++r) all.push_back(make_schedule(call.what, how, c.all(), {r}, {std::max(0, call.root)}));
+    for (int r = 0; r < c.size(); ++r) all.push_back(make_schedule(call.what, call.algorithm, c.all(), {r}, {std::max(0, call.root)}));
     constexpr std::size_t grain = pull_body<T, Op>::packed == 1 ? 16 : pull_body<T, Op>::packed;
     std::vector<pull_program> programs;
     std::size_t n = left;
@@ -213,15 +216,15 @@ class device_windows {
                                                    "window_bytes", c.world_rank(), name_of(call.what), 2 * half_, n, c.size()), c.world_rank());
       n = std::max(grain, static_cast<std::size_t>(static_cast<double>(n) * static_cast<double>(half_) / static_cast<double>(most)) / grain * grain);
     }
-    if (begin == 0) piece = n;
-    keep(programs[static_cast<std::size_t>(c.rank())]);
-    kept_plan& p = plans_.back();
-    p.what = call.what, p.how = how, p.root = call.root, p.element = sizeof(T), p.in_place = call.in_place(), p.asked = left, p.piece = n;
-    return p;
+    kept_plan made = kept(programs[static_cast<std::size_t>(c.rank())], table_bytes(c.size()));
+    made.what = call.what, made.how = call.algorithm, made.root = call.root, made.element = sizeof(T), made.in_place = call.in_place();
+    made.asked = left, made.piece = n, made.used = ++uses_;
+    made.filled = std::move(oldest->filled);
+    *oldest = std::move(made);
+    return *oldest;
   }
 
-  void keep(const pull_program& program) {
-    if (plans_.size() == 64) plans_.pop_front();
+  static kept_plan kept(const pull_program& program, std::size_t most_bytes) {
     kept_plan p;
     p.phase_begin = program.phase_begin;
     for (std::size_t phase = 0; phase + 1 < p.phase_begin.size(); ++phase) {
@@ -231,23 +234,34 @@ class device_windows {
     }
     const std::size_t pulls = program.pulls.size() * sizeof(pull), operands = program.operands.size() * sizeof(pull_place);
     p.operands_at = (pulls + 15) / 16 * 16;
-    std::vector<std::byte> bytes(p.operands_at + operands);
-    if (pulls > 0) std::memcpy(bytes.data(), program.pulls.data(), pulls);
-    if (operands > 0) std::memcpy(bytes.data() + p.operands_at, program.operands.data(), operands);
-    p.table = buffer<std::byte, typename Device::space>(bytes.size());
-    device_.fill(p.table.data(), bytes.data(), bytes.size());
-    plans_.push_back(std::move(p));
+    p.bytes.resize(p.operands_at + operands);
+    if (p.bytes.size() > most_bytes) throw error(errc::not_supported, format("a program of %zu bytes, and %zu are kept for one", p.bytes.size(), most_bytes));
+    if (pulls > 0) std::memcpy(p.bytes.data(), program.pulls.data(), pulls);
+    if (operands > 0) std::memcpy(p.bytes.data() + p.operands_at, program.operands.data(), operands);
+    return p;
+  }
+
+  // The stream has waited for all that used the place before. Only what was once
+  // copied from the same pinned place is waited for here: 64 new shapes ago.
+  void fill(const communicator& c, kept_plan& p, const order& in_order) {
+    const std::size_t at = index_of(p) * table_bytes(c.size());
+    device_.finish(p.filled);
+    if (!p.bytes.empty()) std::memcpy(sources_.data() + at, p.bytes.data(), p.bytes.size());
+    device_.copy(tables_.data() + at, sources_.data() + at, p.bytes.size(), in_order);
+    device_.record(p.filled, in_order);
+    p.is_there = true;
   }
 
   Device device_;
   std::size_t half_;
-  std::string why_not_;
-  buffer<std::byte, typename Device::space> arena_;
+  std::string why_not_{};
+  typename Device::taken arena_{}, tables_{};
+  staging sources_{};
   typename Device::event met_[2] = {}, last_{};
-  std::vector<typename Device::peer> peers_;
-  std::deque<kept_plan> plans_;
-  std::vector<signature> signatures_;
-  std::size_t pieces_ = 0, meetings_ = 0;
+  std::vector<typename Device::peer> peers_{};
+  bool mapped_elsewhere_ = false;
+  std::array<kept_plan, kept_plans> plans_{};
+  std::size_t pieces_ = 0, meetings_ = 0, uses_ = 0;
 };
 
 }  // namespace tutti::detail

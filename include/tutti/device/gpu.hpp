@@ -48,6 +48,13 @@ class basic_gpu {
 
   int device() const { return device_; }
 
+  /// Memory of this device, whichever is the current one.
+  using taken = buffer<std::byte, cuda>;
+  taken take(std::size_t bytes) const {
+    const detail::current_device here(device_);
+    return taken(bytes);
+  }
+
   /// `shared`: with other processes too, where the system lets them.
   event make_event(bool shared = false) const {
     if (shared) {
@@ -66,13 +73,6 @@ class basic_gpu {
   void copy(void* to, const void* from, std::size_t bytes, const order& in) const {
     if (bytes > 0) detail::check_device(::cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, in.native), "copying");
   }
-  /// Returns when it is done; waits for nothing else.
-  void fill(void* to, const void* from, std::size_t bytes) const {
-    const device_stream aside(device_);
-    copy(to, from, bytes, on(aside));
-    aside.wait();
-  }
-
   /// Runs `body(worker)` on as many threads as are good for so many pieces of work.
   template <class Body>
   void launch([[maybe_unused]] const Body& body, [[maybe_unused]] std::size_t pieces, [[maybe_unused]] const order& in) const {
@@ -112,6 +112,8 @@ class basic_gpu {
     return c;
   }
 
+  bool same_process(const card& c) const { return c.process == static_cast<int>(::getpid()); }
+
   class peer {
    public:
     peer() = default;
@@ -140,7 +142,7 @@ class basic_gpu {
   peer reach(const card& c) const {
     const detail::current_device here(device_);
     peer p;
-    if (c.process == static_cast<int>(::getpid())) {
+    if (same_process(c)) {
       if (c.device != device_) {
         int can = 0;
         detail::check_device(::cudaDeviceCanAccessPeer(&can, device_, c.device), "asking whether devices reach each other");

@@ -35,8 +35,9 @@ inline void need_device_memory(const char* who, const void* data, std::size_t by
   if (first.type == cudaMemoryTypeDevice && first.device != device)
     throw error(errc::invalid_argument, format("%s: %p is memory of device %d, and the call is for device %d", who, data, first.device, device));
   const void* end = static_cast<const std::byte*>(data) + bytes - 1;
-  if (!is_of_device(attributes_of(end)))
-    throw error(errc::invalid_argument, format("%s: of %zu bytes from %p on, the last is no memory of a CUDA device", who, bytes, data));
+  const cudaPointerAttributes last = attributes_of(end);
+  if (!is_of_device(last) || (last.type == cudaMemoryTypeDevice && last.device != device))
+    throw error(errc::invalid_argument, format("%s: of %zu bytes from %p on, the last is no memory of CUDA device %d", who, bytes, data, device));
 }
 
 /// The reverse: what the processor is to load and store.
@@ -49,8 +50,15 @@ inline void need_host_memory(const char* who, const void* data, std::size_t byte
                 format("%s: %p is said to be memory of the host, but it is memory of CUDA device %d", who, data, of.device));
 }
 
-/// Throws unless the stream is of the device.
+/// Throws unless the stream is of the device. A default stream is the current
+/// device's, whichever that is.
 inline void need_stream(const char* who, const ordered_on& order, int device) {
+  int current = device;
+  const bool nobodys = order.native == cudaStream_t{} || order.native == cudaStreamLegacy || order.native == cudaStreamPerThread;
+  if (nobodys) check_device(::cudaGetDevice(&current), "asking for the current device");
+  if (current != device)
+    throw error(errc::invalid_argument,
+                format("%s: a default stream is the current device's, which is %d, and the call is for device %d", who, current, device));
   if (order.device != device)
     throw error(errc::invalid_argument, format("%s: the stream is of device %d, and the call is for device %d", who, order.device, device));
 }

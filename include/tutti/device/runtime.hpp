@@ -11,6 +11,8 @@
 
 namespace tutti {
 
+static_assert(CUDART_VERSION >= 13000, "tutti: needs the toolkit of CUDA 13, the oldest that it is tested with");
+
 namespace detail {
 
 /// A sentence for what the runtime answered; `bytes` where memory was asked for.

@@ -15,6 +15,7 @@
 #include <tutti/base/operations.hpp>
 #include <tutti/base/span.hpp>
 #include <tutti/device/host_device.hpp>
+#include <tutti/device/pull_body.hpp>
 #if TUTTI_ON_CUDA
 #include <thrust/system/cuda/execution_policy.h>
 
@@ -60,9 +61,9 @@ struct fold_all {
   T* out[Outs];
   Op op;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
-    T sum = in[0][i];
-    for (std::size_t k = 1; k < Ins; ++k) sum = static_cast<T>(op(sum, in[k][i]));
-    for (std::size_t k = 0; k < Outs; ++k) out[k][i] = sum;
+    auto sum = static_cast<wide<T, Op>>(in[0][i]);
+    for (std::size_t k = 1; k < Ins; ++k) sum = op(sum, static_cast<wide<T, Op>>(in[k][i]));
+    for (std::size_t k = 0; k < Outs; ++k) out[k][i] = static_cast<T>(sum);
   }
 };
 
@@ -127,7 +128,8 @@ void fold(span<T, Space> out, std::type_identity_t<span<const T, Space>> left, s
 }
 
 /// Each of `outs` = ins[0] ∘ ins[1] ∘ …, in this order; all (n). An output may be an
-/// input.
+/// input. 16-bit numbers are folded in float, where the operation takes that, and
+/// rounded once.
 template <class T, memory_space Space, std::size_t Ins, std::size_t Outs, class Op>
 void fold(const std::array<span<T, Space>, Outs>& outs, const std::array<span<const T, Space>, Ins>& ins, const Op& op, const order_of<Space>& order) {
   detail::fold_all<T, Ins, Outs, Op> f{{}, {}, op};

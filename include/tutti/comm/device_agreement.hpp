@@ -1,0 +1,103 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tutti/comm/collectives.hpp>
+#include <tutti/comm/device_call.hpp>
+
+namespace tutti::detail {
+
+/// Why one rank cannot do what all were asked to.
+struct refusal {
+  errc code{};
+  std::string why{};
+};
+
+/// What `body` throws, kept.
+template <class Body>
+std::optional<refusal> refused_by(Body body) {
+  try {
+    body();
+    return {};
+  } catch (const error& e) {
+    return refusal{e.code(), e.what()};
+  } catch (const std::exception& e) {
+    return refusal{errc::device, e.what()};
+  }
+}
+
+/// Of several ranks that refused the first, in its words, on all ranks. Collective
+/// where one has refused; `refused(r)` says whether rank r has, and is known to all.
+template <class Refused>
+std::optional<refusal> first_refusal(communicator& c, const std::optional<refusal>& mine, Refused refused) {
+  struct told {
+    errc code{};
+    char why[255] = {};
+  };
+  for (int r = 0; r < c.size(); ++r) {
+    if (!refused(r)) continue;
+    told said;
+    if (r == c.rank()) {
+      said.code = mine->code;
+      std::strncpy(said.why, mine->why.c_str(), sizeof said.why - 1);
+    }
+    broadcast(c, span<told>(&said, 1), r);
+    return refusal{said.code, said.why};
+  }
+  return {};
+}
+
+/// Collective: the same answer on every rank.
+inline std::optional<refusal> agree(communicator& c, const std::optional<refusal>& mine) {
+  const std::uint8_t refuses = mine.has_value();
+  std::vector<std::uint8_t> all(static_cast<std::size_t>(c.size()));
+  all_gather(c, span<const std::uint8_t>(&refuses, 1), all);
+  return first_refusal(c, mine, [&](int r) { return all[static_cast<std::size_t>(r)] != 0; });
+}
+
+/// What ranks must have in common to call a collective on devices.
+struct device_signature {
+  std::uint64_t count = 0;
+  std::uint32_t element = 0;
+  std::int32_t root = 0;
+  std::uint16_t what = 0, how = 0;
+  std::uint32_t operation = 0, refuses = 0;
+
+  template <class T, class Op>
+  static device_signature of(const device_call<T, Op>& call) {
+    device_signature s{.count = call.count, .element = sizeof(T), .root = call.root, .what = static_cast<std::uint16_t>(call.what),
+                       .how = static_cast<std::uint16_t>(call.algorithm), .operation = 2166136261u};
+    for (char letter : operation_name<Op>) s.operation = (s.operation ^ static_cast<unsigned char>(letter)) * 16777619u;
+    return s;
+  }
+  std::string said() const {
+    return format("%s by %s of %zu elements of %u bytes, root %d", name_of(static_cast<collective>(what)), name_of(static_cast<algorithm>(how)),
+                  static_cast<std::size_t>(count), element, root);
+  }
+  friend bool operator==(const device_signature&, const device_signature&) = default;
+};
+
+/// Collective, one small all-gather: throws on all ranks, in the same words, where
+/// one refuses the call or ranks call different things.
+template <class T, class Op>
+void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::optional<refusal>& mine) {
+  device_signature signature = device_signature::of(call);
+  signature.refuses = mine.has_value();
+  std::vector<device_signature> all(static_cast<std::size_t>(c.size()));
+  all_gather(c, span<const device_signature>(&signature, 1), all);
+  auto at = [&](int r) -> const device_signature& { return all[static_cast<std::size_t>(r)]; };
+  int refuses = 0;
+  while (refuses < c.size() && !at(refuses).refuses) ++refuses;
+  if (const auto why = first_refusal(c, mine, [&](int r) { return r == refuses; })) throw error(why->code, why->why, c.world_rank(refuses));
+  for (int r = 1; r < c.size(); ++r)
+    if (at(r) != at(0))
+      throw error(errc::mismatch, format("rank %d calls %s on device memory, rank %d calls %s%s", c.world_rank(0), at(0).said().c_str(), c.world_rank(r),
+                                         at(r).said().c_str(), at(0).said() == at(r).said() ? " with another operation" : ""), c.world_rank(r));
+}
+
+}  // namespace tutti::detail
