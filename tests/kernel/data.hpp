@@ -27,7 +27,7 @@ T inner_product(const std::vector<T>& a, const std::vector<T>& b) {
   return sum;
 }
 
-/// Odd and uneven in every way: batch 0 and 1, strides that leave a rest,
+/// Odd and uneven in every way: batch 0 (the first of each list, for naive kernels only) and 1, strides that leave a rest,
 /// padding on one side, dilation, more filters than a vector holds.
 inline const std::vector<tutti::convolution_geometry> odd_convolutions = {
     {.batch = 0, .channels = 3, .height = 5, .width = 4, .filters = 2, .down = {.size = 3}, .across = {.size = 2}},

@@ -12,21 +12,6 @@ using namespace tutti;
 using onednn::memory_format;
 using onednn::tensor;
 
-TEST_CASE("An empty batch has gradients, and they are 0") {
-  onednn::context c(1);
-  onednn::dense layer(c, {.batch = 0, .channels = 3, .units = 2},
-                      {.x = memory_format::row_major({{"n", 0}, {"k", 3}}), .weights = {}, .relu = true});
-  tensor x(c, memory_format::row_major({{"n", 0}, {"k", 3}})), y(c, layer.y()), dx(c, x.format()), dy(c, layer.y());
-  tensor w = filled(c, layer.weights(), std::vector<float>(6, 1)),
-         dw = filled(c, layer.weights(), std::vector<float>(6, 1));
-  const auto bias = memory_format::row_major({{"u", 2}});
-  tensor b = filled(c, bias, {1, 1}), db = filled(c, bias, {1, 1});
-  layer.forward(x, w, b, y);
-  layer.backward(x, w, y, dy, &dx, dw, db);
-  CHECK(values_of(c, dw, 6) == std::vector<float>(6, 0));
-  CHECK(values_of(c, db, 2) == std::vector<float>(2, 0));
-}
-
 TEST_CASE("A format that a primitive does not take is changed for it, and that is counted") {
   onednn::context c(1);
   // Column-major inputs: no layer before would give them.

@@ -1,13 +1,16 @@
-#include <tutti/nn/model.hpp>
-
-#include <cmath>
+#include <tutti/nn/sharded_model.hpp>
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <vector>
+
 #include <tutti/kernel/naive_backend.hpp>
 #include <tutti/kernel/onednn.hpp>
+#include <tutti/mesh/named_layout.hpp>
 #include <tutti/nn/networks/lenet.hpp>
-#include <tutti/nn/sharded_model.hpp>
 
 #include "../comm/thread_ranks.hpp"
 #include "../kernel/data.hpp"
@@ -15,6 +18,8 @@
 using namespace tutti;
 
 namespace {
+
+using exact_backend = naive_backend<double>;
 
 /// Small whole numbers, most of them 0.
 template <class T>
@@ -26,23 +31,90 @@ std::vector<T> whole_numbers(std::size_t count, std::uint64_t seed, std::uint64_
   return all;
 }
 
-/// Output, then all gradients, row-major, of LeNet on `batch` samples; `magnitude`: of absolute values.
+/// What a rank has of the output, or of a parameter's gradient, added up.
+struct part {
+  block held;
+  std::vector<double> values;
+};
+
+struct run_options {
+  std::size_t batch = 5, usual = 5;
+  int threads = 1;
+  bool magnitude = false;  ///< nothing is negative: what comes out bounds the sums of absolute values
+};
+
+/// A step on whole numbers: of every rank the output, then each parameter's gradient.
+/// Evaluation gives the same output.
 template <class Backend>
-std::vector<double> everything(model<Backend>& m, std::size_t batch, bool magnitude) {
+std::vector<std::vector<part>> everything(const network& net, const mesh& m, const layout& rules, const run_options& o) {
   using T = typename Backend::element;
-  for (const parameter& p : m.parameters().parameters())
-    m.write(p, whole_numbers<T>(p.dims.elements(), p.index, p.fan_in > 100 ? 16 : 3, !magnitude));
-  auto& run = m.pass_for(batch, purpose::training);
-  auto x = whole_numbers<T>(run.input().size(), 50, 2, !magnitude),
-       dy = whole_numbers<T>(run.output().size(), 51, 1, !magnitude);
-  for (std::size_t i = 0; i < x.size(); ++i) run.input()[i] = x[i];
-  m.forward(run);
-  std::vector<double> all(run.output().begin(), run.output().end());
-  for (std::size_t i = 0; i < dy.size(); ++i) run.output_gradient()[i] = dy[i];
-  m.backward(run, [](const parameter&, span<T>) {});
-  for (const parameter& p : m.parameters().parameters())
-    for (T v : m.read_gradient(p)) all.push_back(static_cast<double>(v));
+  std::vector<std::vector<part>> all(static_cast<std::size_t>(m.size()));
+  thread_ranks::run(m.size(), [&](communicator& world) {
+    typename Backend::context c = [&] {
+      if constexpr (std::is_constructible_v<typename Backend::context, int>) return typename Backend::context(o.threads);
+      else return typename Backend::context();
+    }();
+    process_mesh on(world, m);
+    sharded_model<Backend> model(c, on, net, rules, {.usual_batch = o.usual});
+    for (const parameter& p : model.whole())
+      model.write(p.index, whole_numbers<T>(p.dims.elements(), p.index, p.fan_in > 100 ? 16 : 3, !o.magnitude));
+    auto fill = [&](const block& held, const shape& whole, std::uint64_t seed, std::uint64_t one_in, span<T> into) {
+      const std::vector<T> values = whole_numbers<T>(whole.elements(), seed, one_in, !o.magnitude);
+      copy_block(held, block(whole), values.data(), held, into.data());
+    };
+    std::vector<part>& mine = all[static_cast<std::size_t>(world.rank())];
+    auto add = [&](const block& held, const auto& values) { mine.push_back({held, {values.begin(), values.end()}}); };
+    const shape in = batch_of(net, o.batch), out = shapes_of(net, o.batch).back();
+    for (purpose why : {purpose::evaluation, purpose::training}) {
+      auto& pass = model.pass_for(o.batch, why);
+      fill(pass.input_block(), in, 50, 2, pass.input());
+      model.forward(pass);
+      add(pass.output_block(), pass.output());
+    }
+    auto& pass = model.pass_for(o.batch);
+    fill(pass.output_block(), out, 51, 1, pass.output_gradient());
+    model.backward(pass, [&](const parameter& p, span<T> gradient) {
+      if (model.sums()[p.index] != 0) all_reduce(on.over(model.sums()[p.index]), gradient, plus{});
+    });
+    for (const parameter& p : model.whole()) add(model.held_of(p.index), model.read_gradient(p.index));
+  });
   return all;
+}
+
+/// On one rank, exactly. Where sums of absolute values stay below 2²⁴ of the smallest
+/// digit that there is, every sum of a float is exact in any order.
+std::vector<part> exact(const network& net, std::size_t batch, double digit = 1) {
+  double greatest = 0;
+  const std::vector<part> sizes = everything<exact_backend>(net, mesh{}, layout(), {.batch = batch, .usual = batch, .magnitude = true})[0];
+  for (const part& each : sizes)
+    for (double v : each.values) greatest = std::max(greatest, v);
+  CAPTURE(greatest);
+  REQUIRE(greatest < 0x1p24 * digit);
+  return everything<exact_backend>(net, mesh{}, layout(), {.batch = batch, .usual = batch})[0];
+}
+
+std::size_t different(const std::vector<std::vector<part>>& found, const std::vector<part>& whole) {
+  std::size_t wrong = 0;
+  for (const std::vector<part>& mine : found) {
+    REQUIRE(mine.size() == whole.size());
+    for (std::size_t k = 0; k < mine.size(); ++k) {
+      std::vector<double> expected(mine[k].held.elements());
+      copy_block(mine[k].held, whole[k].held, whole[k].values.data(), mine[k].held, expected.data());
+      wrong += mine[k].values != expected;
+    }
+  }
+  return wrong;
+}
+
+/// No norms: skips with and without a projection, groups, averages, a sum of a
+/// convolution's blocked channels with pictures as they come in.
+network residual_network() {
+  network net({{"channels", 16}, {"height", 8}, {"width", 8}});
+  net.relu("in").convolution("a", {.filters = 16, .kernel = 3, .padding = 1}).sum("early", "in").relu("r1");
+  net.convolution("b", {.filters = 16, .kernel = 3, .padding = 1, .groups = 2, .bias = false}).sum("late", "r1").relu("r2");
+  net.convolution("s", {.filters = 32, .stride = 2, .bias = false});
+  net.from("r2").convolution("c", {.filters = 32, .kernel = 3, .stride = 2, .padding = 1}).sum("projected", "s").relu("r3");
+  return net.average_pool("p", {.kernel = 2, .stride = 2}).max_pool("q").flatten().dense("d", {.units = 6});
 }
 
 }  // namespace
@@ -50,80 +122,40 @@ std::vector<double> everything(model<Backend>& m, std::size_t batch, bool magnit
 TEST_CASE("On whole numbers LeNet by oneDNN is LeNet by the naive kernels, bit for bit") {
   for (std::size_t batch : {std::size_t{1}, std::size_t{5}, std::size_t{32}}) {
     CAPTURE(batch);
-    naive_backend<double>::context plain;
-    model<naive_backend<double>> exact(plain, lenet(), {.usual_batch = batch});
-    // Where the sum of the absolute values stays below 2²⁴, every sum of a float is exact in any order.
-    double greatest = 0;
-    for (double v : everything(exact, batch, true)) greatest = std::max(greatest, v);
-    REQUIRE(greatest < 0x1p24);
-    const auto expected = everything(exact, batch, false);
+    const std::vector<part> expected = exact(lenet(), batch);
     for (std::size_t usual : {batch, std::size_t{32}})
-      for (int threads : {1, 2}) {
-        onednn_backend::context c(threads);
-        model<onednn_backend> fast(c, lenet(), {.usual_batch = usual});
-        const auto got = everything(fast, batch, false);
-        REQUIRE(got.size() == expected.size());
-        std::size_t wrong = 0;
-        for (std::size_t i = 0; i < got.size(); ++i) wrong += got[i] != expected[i];
-        CHECK(wrong == 0);
-      }
+      for (int threads : {1, 2})
+        CHECK(different(everything<onednn_backend>(lenet(), mesh{}, layout(), {.batch = batch, .usual = usual, .threads = threads}), expected) == 0);
   }
 }
 
 TEST_CASE("Cut over a mesh, LeNet by oneDNN is still that, bit for bit, whatever formats its ranks would choose") {
-  const std::size_t batch = 5;
-  naive_backend<double>::context plain;
-  model<naive_backend<double>> exact(plain, lenet(), {.usual_batch = batch});
-  const auto expected = everything(exact, batch, false);
+  const std::vector<part> expected = exact(lenet(), 5);
   const struct {
     const char* on;
     const char* rules;
     std::size_t usual;
-  } layouts[] = {{"", "", 5},
-                 {"data=2", "batch:data", 5},
+  } layouts[] = {{"data=2", "batch:data", 5},
                  {"data=2", "batch:data", 1},  // of which the second rank gets nothing, and would keep weights row-major
                  {"model=2", "conv*/filters:model,dense*/units:model", 5},
                  {"rows=3", "conv*/height:rows", 5},
                  {"p=2", "conv*/batch:p,dense*/units:p", 5}};
   for (const auto& one : layouts) {
     CAPTURE(std::string(one.rules));
-    const mesh m = mesh::parse(one.on);
-    std::size_t wrong = 0;
-    thread_ranks::run(m.size(), [&](communicator& world) {
-      onednn_backend::context c(1);
-      process_mesh on(world, m);
-      sharded_model<onednn_backend> cut(c, on, lenet(), one.rules, {.usual_batch = one.usual});
-      for (const parameter& p : cut.whole()) cut.write(p.index, whole_numbers<float>(p.dims.elements(), p.index, p.fan_in > 100 ? 16 : 3, true));
-      auto fill = [](const block& held, const shape& all, const std::vector<float>& from, span<float> into) {
-        copy_block(held, block(all), from.data(), held, into.data());
-      };
-      const shape in = batch_of(lenet(), batch), out{{"n", batch}, {"u", 10}};
-      std::size_t different = 0, next = 0;
-      auto compare = [&](const block& held, const shape& all, const std::vector<float>& found) {
-        std::vector<float> whole(expected.begin() + static_cast<std::ptrdiff_t>(next), expected.begin() + static_cast<std::ptrdiff_t>(next + all.elements()));
-        std::vector<float> mine(held.elements());
-        fill(held, all, whole, mine);
-        different += mine != found;
-        next += all.elements();
-      };
-      for (purpose why : {purpose::evaluation, purpose::training}) {
-        auto& run = cut.pass_for(batch, why);
-        fill(run.input_block(), in, whole_numbers<float>(in.elements(), 50, 2, true), run.input());
-        cut.forward(run);
-        next = 0;
-        compare(run.output_block(), out, {run.output().begin(), run.output().end()});
-      }
-      auto& run = cut.pass_for(batch);
-      fill(run.output_block(), out, whole_numbers<float>(out.elements(), 51, 1, true), run.output_gradient());
-      cut.backward(run, [&](const parameter& p, span<float> gradient) {
-        if (cut.sums()[p.index] != 0) all_reduce(on.over(cut.sums()[p.index]), gradient, plus{});
-      });
-      for (const parameter& p : cut.whole()) compare(cut.held_of(p.index), p.dims, cut.read_gradient(p.index));
-      all_reduce(world, span<std::size_t>(&different, 1), plus{});
-      if (world.rank() == 0) wrong = different;
-    });
-    CHECK(wrong == 0);
+    CHECK(different(everything<onednn_backend>(lenet(), mesh::parse(one.on), std::string_view(one.rules), {.usual = one.usual}), expected) == 0);
   }
+}
+
+TEST_CASE("Residual blocks, groups and averages by oneDNN are the naive ones, bit for bit, in every layout that has a name") {
+  const network net = residual_network();
+  const std::vector<part> expected = exact(net, 5, 0.25);
+  CHECK(different(everything<onednn_backend>(net, mesh{}, layout(), {.threads = 2}), expected) == 0);
+  for (const mesh& m : {mesh{{"ranks", 2}}, mesh{{"ranks", 3}}, mesh{{"data", 2}, {"model", 2}}})
+    for (const char* each : {"data", "tensor", "spatial", "hybrid"}) {
+      CAPTURE(each);
+      CAPTURE(m.text());
+      CHECK(different(everything<onednn_backend>(net, m, layout_called(each, operations_of(net, 5), m), {}), expected) == 0);
+    }
 }
 
 TEST_CASE("A pass that only evaluates takes less memory, and one that trains less than all tensors and gradients") {
@@ -147,47 +179,27 @@ TEST_CASE("A pass that only evaluates takes less memory, and one that trains les
   });
 }
 
-TEST_CASE("From step to step no picture changes its format, and at most each layer's weights do") {
-  onednn_backend::context c(1);
-  model<onednn_backend> m(c, lenet(), {.usual_batch = 32});
-  auto& run = m.pass_for(32, purpose::training);
-  m.forward(run);
-  m.backward(run, [](const parameter&, span<float>) {});
-  const std::size_t before = c.reorders();
-  m.forward(run);
-  m.backward(run, [](const parameter&, span<float>) {});
-  const std::size_t a_step = c.reorders() - before;
-  MESSAGE("reorders a step: ", a_step);
-  CHECK(a_step <= 4);
-  // The format of the parameters is the usual batch's, whatever is run.
-  model<onednn_backend> same(c, lenet(), {.usual_batch = 32});
-  same.pass_for(5, purpose::training);
-  CHECK(same.format_fingerprint() == m.format_fingerprint());
-}
-
 TEST_CASE("The same step twice gives the same bits") {
-  onednn_backend::context c(2);
   std::vector<std::vector<float>> results;
-  for (int time = 0; time < 2; ++time) {
-    model<onednn_backend> m(c, lenet(), {.seed = 5, .usual_batch = 19});
-    auto& run = m.pass_for(19, purpose::training);
-    auto x = some<float>(run.input().size(), 1), dy = some<float>(run.output().size(), 2);
-    for (std::size_t i = 0; i < x.size(); ++i) run.input()[i] = x[i];
-    m.forward(run);
-    for (std::size_t i = 0; i < dy.size(); ++i) run.output_gradient()[i] = dy[i];
-    m.backward(run, [](const parameter&, span<float>) {});
-    results.emplace_back(m.parameters().gradients().begin(), m.parameters().gradients().end());
-  }
+  for (int time = 0; time < 2; ++time)
+    thread_ranks::run(1, [&](communicator& world) {
+      onednn_backend::context c(2);
+      process_mesh on(world, mesh{});
+      sharded_model<onednn_backend> m(c, on, lenet(), layout(), {.seed = 5, .usual_batch = 19});
+      auto& run = m.pass_for(19);
+      const auto x = some<float>(run.input().size(), 1), dy = some<float>(run.output().size(), 2);
+      std::copy(x.begin(), x.end(), run.input().begin());
+      m.forward(run);
+      std::copy(dy.begin(), dy.end(), run.output_gradient().begin());
+      m.backward(run, [](const parameter&, span<float>) {});
+      results.emplace_back(m.parameters().gradients().begin(), m.parameters().gradients().end());
+    });
   CHECK(results[0] == results[1]);
 }
 
 TEST_CASE("Networks may end in pictures, begin with a ReLU, and end flat") {
   network net({{"channels", 3}, {"height", 6}, {"width", 5}});
   net.relu("r").convolution("a", {.filters = 17, .kernel = 3}).flatten();
-  naive_backend<double>::context plain;
-  onednn_backend::context c(1);
-  model<naive_backend<double>> exact(plain, net, {.usual_batch = 2});
-  model<onednn_backend> fast(c, net, {.usual_batch = 2});
   CHECK(shapes_of(net, 2).back().elements() == 2 * 17 * 4 * 3);
-  CHECK(everything(fast, 2, false) == everything(exact, 2, false));
+  CHECK(different(everything<onednn_backend>(net, mesh{}, layout(), {.batch = 2, .usual = 2}), exact(net, 2)) == 0);
 }

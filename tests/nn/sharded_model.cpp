@@ -9,6 +9,7 @@
 
 #include "../comm/thread_ranks.hpp"
 #include "../kernel/data.hpp"
+#include "../mesh/interpret.hpp"
 
 using namespace tutti;
 
@@ -25,19 +26,21 @@ network small() {
 }  // namespace
 
 TEST_CASE("parameters are the same in every layout, and so are the gradients of a batch, added up") {
-  std::vector<std::vector<modular>> values, gradients;  // as one model on one rank has them
-  backend::context c;
-  model<backend> whole(c, small(), {.seed = 3});
-  auto& pass = whole.pass_for(5, purpose::training);
-  const std::vector<modular> input = some<modular>(pass.input().size(), 1), dy = some<modular>(pass.output().size(), 2);
-  std::copy(input.begin(), input.end(), pass.input().begin());
-  whole.forward(pass);
-  std::copy(dy.begin(), dy.end(), pass.output_gradient().begin());
-  whole.backward(pass, [](const parameter&, span<modular>) {});
-  for (const parameter& p : whole.parameters().parameters()) {
-    values.push_back(whole.read(p));
-    gradients.push_back(whole.read_gradient(p));
+  const operation_list operations = operations_of(small(), 5);
+  const std::vector<modular> input = some<modular>(operations.shape_of(0).elements(), 1), dy = some<modular>(15, 2);
+  std::vector<std::vector<modular>> values, gradients;  // by the rules, without a mesh
+  std::vector<std::vector<interpret::values>> by_operation;
+  for (const parameter& p : parameters_of(small())) values.push_back(initial_values<modular>(p, 3));
+  for (const tensor_operation& o : operations.all()) {
+    by_operation.emplace_back();
+    for (std::size_t n = 0; n < o.parameters.size(); ++n) by_operation.back().push_back(values[gradients.size()]), gradients.emplace_back();
   }
+  gradients.clear();
+  const mesh alone;
+  const network_plan plan = plan_network(operations, std::string_view(""), alone);
+  const interpret::trained by_rules = interpret::network(operations, plan, alone, {}, interpret::bend::relu).run(input, by_operation, dy);
+  for (const interpret::worlds_of& of : by_rules.parameter_gradients)
+    for (const world_tensor& gradient : of) gradients.push_back(gradient.ranks[0]);
   const struct {
     const char* on;
     const char* rules;
@@ -62,9 +65,10 @@ TEST_CASE("parameters are the same in every layout, and so are the gradients of 
         copy_block(held, block(all), from.data(), held, into.data());
       };
       fill(p.input_block(), {{"n", 5}, {"c", 2}, {"h", 6}, {"w", 5}}, input, p.input());
-      cut.forward(p);
+      std::size_t next = 0;
+      cut.forward(p, [&](const parameter& w) { different += w.index != next++; });
+      different += next != gradients.size();
       fill(p.output_block(), {{"n", 5}, {"u", 3}}, dy, p.output_gradient());
-      std::size_t next = gradients.size();
       cut.backward(p, [&](const parameter& w, span<modular> gradient) {
         different += w.index != --next;
         const unsigned axes = cut.sums()[w.index];
@@ -97,6 +101,42 @@ TEST_CASE("a layout that cannot be is refused, by whichever rank comes to it fir
     said = e.what();
   }
   CHECK(said.find("layer 'a': the axis 'data' cannot cut both 'batch' and 'filters'") != std::string::npos);
+}
+
+TEST_CASE("a seed makes the same model whatever batch is usual, with a pass of its own for each batch and purpose") {
+  thread_ranks::run(1, [](communicator& world) {
+    backend::context c;
+    process_mesh on(world, mesh{});
+    const layout whole;
+    sharded_model<backend> a(c, on, small(), whole, {.seed = 3, .usual_batch = 1}), b(c, on, small(), whole, {.seed = 3, .usual_batch = 7}),
+        other(c, on, small(), whole, {.seed = 4});
+    for (const parameter& p : a.whole()) {
+      CHECK(a.read(p.index) == b.read(p.index));
+      if (p.fan_in > 0) CHECK(a.read(p.index) != other.read(p.index));
+    }
+    auto& pass = a.pass_for(3);
+    CHECK(&pass == &a.pass_for(3));
+    CHECK(&pass != &a.pass_for(3, purpose::evaluation));
+    CHECK(&pass != &a.pass_for(2));
+    CHECK(pass.input().size() == 3 * 60);
+    CHECK(pass.output().size() == 3 * 3);
+  });
+}
+
+TEST_CASE("a parameter is asked for just before its first use: those before it have been used by then") {
+  thread_ranks::run(1, [](communicator& world) {
+    backend::context c;
+    process_mesh on(world, mesh{});
+    sharded_model<backend> m(c, on, small(), layout(), {.seed = 3});
+    auto& pass = m.pass_for(2);
+    for (modular& value : pass.input()) value = modular(7);
+    m.forward(pass);
+    const std::vector<modular> expected(pass.output().begin(), pass.output().end());
+    m.forward(pass, [&](const parameter& w) {
+      if (w.label == name("b.weights")) m.write(0, std::vector<modular>(m.whole()[0].dims.elements()));
+    });
+    CHECK(std::vector<modular>(pass.output().begin(), pass.output().end()) == expected);
+  });
 }
 
 TEST_CASE("what is written is read, and a wrong number of elements is refused") {

@@ -36,7 +36,8 @@ struct dropout_mask {
   }
 
  private:
-  // No other stream's purpose has bits in its upper half.
+  // A layer stands in the upper half of a purpose, where purposes that are small numbers have
+  // nothing; those that are hashes meet it as they meet each other, by chance.
   constexpr std::array<std::uint32_t, 4> bits(std::uint64_t block) const {
     return philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), step, layer + 1},
                   {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});

@@ -148,7 +148,7 @@ struct naive_backend {
   /// In place.
   class relu {
    public:
-    relu(context&, const format&, bool) {}
+    relu(context&, const format&) {}
     void forward(tensor& y) { naive::relu<T>(y.stored(), y.stored()); }
     void backward(const tensor& y, tensor& dy) { naive::relu_backward<T>(y.stored(), dy.stored(), dy.stored()); }
   };

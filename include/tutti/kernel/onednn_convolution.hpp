@@ -9,10 +9,7 @@ namespace tutti::onednn {
 class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::convolution_backward_data,
                                               dnnl::convolution_backward_weights> {
  public:
-  convolution(context& c, const convolution_geometry& g, const layer_request& request)
-      : layer_with_weights(c, grouped(g, request), g.batch == 0, memory_format::row_major(weights_shape(g)),
-                           memory_format::row_major(y_shape(g))) {
-    if (g.batch == 0) return;
+  convolution(context& c, const convolution_geometry& g, const layer_request& request) : layer_with_weights(c, request) {
     const layer_request r = grouped(g, request);
     const auto how = c.options().winograd ? dnnl::algorithm::convolution_auto : dnnl::algorithm::convolution_direct;
     const auto kind = r.train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;

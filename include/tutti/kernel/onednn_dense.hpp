@@ -10,15 +10,12 @@ namespace tutti::onednn {
 class dense : public layer_with_weights<dnnl::inner_product_forward, dnnl::inner_product_backward_data,
                                         dnnl::inner_product_backward_weights> {
  public:
-  dense(context& c, const dense_geometry& g, const layer_request& r)
-      : layer_with_weights(c, r, g.batch == 0, memory_format::row_major(weights_shape(g, r)),
-                           memory_format::row_major({{"batch", g.batch}, {"units", g.units}})) {
-    if (g.batch == 0) return;
+  dense(context& c, const dense_geometry& g, const layer_request& r) : layer_with_weights(c, r) {
     const auto kind = r.train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
     const auto bias = vector_of(g.units);
     prepare(
         r, any_of(pictures(r) ? dims_of(g.batch, g.channels, g.height, g.width) : dims_of(g.batch, g.features())),
-        any_of(memory_format::dims(weights_shape(g, r))), y().description(),
+        any_of(memory_format::dims(weights_shape(g, r))), memory_format::row_major({{"batch", g.batch}, {"units", g.units}}).description(),
         [&](const auto& x, const auto& w, const auto& y) {
           return describe<dnnl::inner_product_forward>(c, fused_relu(r.relu), kind, x, w, bias, y);
         },

@@ -31,7 +31,6 @@ class layer_with_weights {
   const memory_format& y() const { return y_; }
 
   void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
-    if (empty_) return;
     std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, forward_x_.in(*c_, x)},
                                                     {DNNL_ARG_WEIGHTS, forward_w_.in(*c_, w)},
                                                     {DNNL_ARG_DST, y.memory()}};
@@ -42,12 +41,6 @@ class layer_with_weights {
 
   /// dw and db, and dx where the request wanted it. Overwrites dy where a relu was fused.
   void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
-    if (empty_) {
-      for (float& value : dw.stored()) value = 0;
-      if (bias_)
-        for (float& value : db.stored()) value = 0;
-      return;
-    }
     if (relu_) mask_(*c_, y, dy);
     if (dx) {
       data_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, data_y_.in(*c_, dy)},
@@ -65,17 +58,16 @@ class layer_with_weights {
   }
 
  protected:
-  /// What a layer is before its primitives are made, and stays where the batch is empty.
-  layer_with_weights(context& c, const layer_request& r, bool empty, memory_format plain_weights, memory_format plain_y)
-      : c_(&c), empty_(empty), bias_(r.bias), relu_(r.relu), weights_(r.weights.value_or(plain_weights)), y_(plain_y) {}
+  layer_with_weights(context& c, const layer_request& r) : c_(&c), bias_(r.bias), relu_(r.relu) {}
 
-  /// Makes the primitives. `forward_of`, `data_of` and `gradient_of` describe
+  /// Makes the primitives, of at least one sample. `forward_of`, `data_of` and `gradient_of` describe
   /// one each from the formats of x, weights and y; the `any` formats leave
   /// the choice to oneDNN.
   template <class ForwardOf, class DataOf, class GradientOf>
   void prepare(const layer_request& r, const dnnl::memory::desc& any_x, const dnnl::memory::desc& any_w,
                const dnnl::memory::desc& any_y, ForwardOf forward_of, DataOf data_of, GradientOf gradient_of) {
     const auto& x = r.x.description();
+    if (r.weights) weights_ = *r.weights;
     auto forward = prefer(
         [&](bool free) {
           return forward_of(free ? any_x : x, free || !r.weights ? any_w : weights_.description(), any_y);
@@ -110,7 +102,7 @@ class layer_with_weights {
 
  private:
   context* c_;
-  bool empty_, bias_, relu_;
+  bool bias_, relu_;
   memory_format weights_, y_;
   relu_mask mask_;
   Forward forward_;

@@ -19,11 +19,9 @@ using pooling_backward = dnnl::pooling_backward;
 template <dnnl::algorithm Algorithm>
 class pool {
  public:
-  pool(context& c, const pool_geometry& g, const memory_format& x, bool train) : c_(&c), empty_(g.batch == 0) {
+  pool(context& c, const pool_geometry& g, const memory_format& x, bool train) : c_(&c) {
     const shape y_shape{
         {"batch", g.batch}, {"channels", g.channels}, {"height", g.out_height()}, {"width", g.out_width()}};
-    y_ = memory_format::row_major(y_shape);
-    if (empty_) return;
     const auto stride = dims_of(g.down.stride, g.across.stride), size = dims_of(g.down.size, g.across.size),
                low = dims_of(g.down.pad_low, g.across.pad_low), high = dims_of(g.down.pad_high, g.across.pad_high),
                dilation = dims_of(g.down.dilation - 1, g.across.dilation - 1);
@@ -42,7 +40,6 @@ class pool {
   const memory_format& y() const { return y_; }
 
   void forward(const tensor& x, tensor& y) {
-    if (empty_) return;
     if (train_)
       forward_.execute(c_->stream(),
                        {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}, {DNNL_ARG_WORKSPACE, workspace_}});
@@ -50,7 +47,6 @@ class pool {
   }
 
   void backward(const tensor& dy, tensor& dx) {
-    if (empty_) return;
     backward_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, dy.memory()},
                                      {DNNL_ARG_DIFF_SRC, dx.memory()},
                                      {DNNL_ARG_WORKSPACE, workspace_}});  // (N, C, H, W)
@@ -58,7 +54,7 @@ class pool {
 
  private:
   context* c_;
-  bool empty_, train_ = false;
+  bool train_ = false;
   memory_format y_;
   dnnl::memory workspace_;
   detail::pooling_forward forward_;

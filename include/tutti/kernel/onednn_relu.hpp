@@ -59,22 +59,13 @@ class relu_mask {
 /// max(·, 0) as a layer of its own, in place.
 class relu {
  public:
-  relu(context& c, const memory_format& f, bool empty)
-      : c_(&c),
-        empty_(empty),
-        forward_(empty ? dnnl::eltwise_forward() : dnnl::eltwise_forward(detail::describe_relu(c, f))),
-        mask_(empty ? relu_mask() : relu_mask(c, f)) {}
+  relu(context& c, const memory_format& f) : c_(&c), forward_(detail::describe_relu(c, f)), mask_(c, f) {}
 
-  void forward(tensor& y) {
-    if (!empty_) forward_.execute(c_->stream(), {{DNNL_ARG_SRC, y.memory()}, {DNNL_ARG_DST, y.memory()}});
-  }
-  void backward(const tensor& y, tensor& dy) {
-    if (!empty_) mask_(*c_, y, dy);
-  }
+  void forward(tensor& y) { forward_.execute(c_->stream(), {{DNNL_ARG_SRC, y.memory()}, {DNNL_ARG_DST, y.memory()}}); }
+  void backward(const tensor& y, tensor& dy) { mask_(*c_, y, dy); }
 
  private:
   context* c_;
-  bool empty_;
   dnnl::eltwise_forward forward_;
   relu_mask mask_;
 };

@@ -16,7 +16,7 @@ class local_relu : public local_operation<Backend> {
     this->y_ = r.x[0], this->dims_ = r.dims[0];
     this->in_place_ = true;
     this->reads_y_ = this->changes_dy_ = r.train();
-    if (!r.idle()) kernel_.emplace(r.context, this->y_, false);
+    if (!r.idle()) kernel_.emplace(r.context, this->y_);
   }
 
   void forward(const operands& x, tensors&, tensor& y) override {

@@ -8,11 +8,18 @@
 #include <tutti/base/operations.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/nn/initial.hpp>
-#include <tutti/nn/model.hpp>
 #include <tutti/nn/operations.hpp>
+#include <tutti/nn/parameter.hpp>
 #include <tutti/nn/sharded_pass.hpp>
 
 namespace tutti {
+
+struct model_options {
+  std::uint64_t seed = 1;  ///< of the initial parameters
+  /// The batch, of all ranks together, for which parameters get their format. Every
+  /// rank must name the same. Other batches work; they may have to reorder.
+  std::size_t usual_batch = 32;
+};
 
 /// A network with parameters, cut over a mesh by a layout, on one backend: of
 /// each parameter this rank holds the block that its part of the operation uses.
@@ -74,8 +81,10 @@ class sharded_model {
   /// Collective. `use(parameter)` is called before a parameter's first use.
   template <class Use>
   void forward(sharded_pass<Backend>& p, Use use) {
-    for (const parameter& w : store_.parameters()) use(w);
-    p.forward(values_);
+    std::size_t next = 0;
+    p.forward(values_, [&](std::size_t operation) {
+      while (next < placed_.size() && placed_[next].operation == operation) use(store_.parameters()[next++]);
+    });
   }
   void forward(sharded_pass<Backend>& p) {
     forward(p, [](const parameter&) {});
@@ -147,16 +156,20 @@ class sharded_model {
     return *passes_.back();
   }
 
-  // Ranks that add up a gradient must store it alike. Where kernels chose otherwise (of
-  // uneven parts, on unlike processors) it is row-major. Collective; returns whether
-  // anything changed on any rank.
+  // Ranks that hold the same part of a parameter must store it alike, or could neither
+  // add up its gradient nor compare it. Where kernels chose otherwise (of uneven parts, on
+  // unlike processors) it is row-major. Collective; returns whether anything changed on
+  // any rank.
   bool agree_on_formats() {
     std::vector<std::uint64_t> differs(placed_.size() + 1);
     for (std::size_t index = 0; index < placed_.size(); ++index) {
-      if (sums_[index] == 0) continue;
+      unsigned replicas = 0;
+      for (int axis = 0; axis < on_->shape().axes(); ++axis)
+        if (placed_[index].plan.at.replicated_on(axis)) replicas |= 1u << axis;
+      if (replicas == 0) continue;
       const std::uint64_t mine = formats_[placed_[index].operation][placed_[index].number]->fingerprint();
       std::uint64_t bounds[] = {mine, ~mine};
-      all_reduce(on_->over(sums_[index]), span<std::uint64_t>(bounds, 2), maximum{});
+      all_reduce(on_->over(replicas), span<std::uint64_t>(bounds, 2), maximum{});
       differs[index] = bounds[0] != ~bounds[1];
       differs.back() |= differs[index];
     }

@@ -70,11 +70,20 @@ class sharded_pass {
   span<element> output_gradient() { return memory_.elements(output_gradient_); }
 
   /// Collective. `values` holds this rank's part of every parameter, by operation and
-  /// parameter, in the settled formats.
-  void forward(std::vector<std::vector<tensor>>& values) {
+  /// parameter, in the settled formats. Calls `use(operation)` before those of an
+  /// operation are read.
+  template <class Use>
+  void forward(std::vector<std::vector<tensor>>& values, Use use) {
     state_->step += why_ == purpose::training;
-    for (stage<Backend>& s : stages_) s.forward(memory_, values[s.operation()]);
+    for (stage<Backend>& s : stages_) {
+      if (!values[s.operation()].empty()) use(s.operation());
+      s.forward(memory_, values[s.operation()]);
+    }
     memory_.copy(tensors_.back().value, output_);
+  }
+
+  void forward(std::vector<std::vector<tensor>>& values) {
+    forward(values, [](std::size_t) {});
   }
 
   /// Collective, after a forward pass of the same data. Overwrites `gradients`
