@@ -203,8 +203,8 @@ constexpr memory_bill memory_of(const operation_list& net, const network_plan& p
   for (const step_exchange& e : exchanges_of(net, plan, on)) {
     if (e.is_move()) {
       const move_parts parts = parts_of(e.by, moved(e, net), e.before, on, me);
-      for (const block& b : parts.sent) m.scratch += e.by.what == move_kind::all_gather ? 0 : b.elements();
-      for (const block& b : parts.got) m.scratch += e.by.what == move_kind::reduce_scatter ? 0 : b.elements();
+      for (const block& b : parts.sent) m.scratch += parts.packs ? b.elements() : 0;
+      for (const block& b : parts.got) m.scratch += parts.unpacks ? b.elements() : 0;
     } else if (e.why == cause::halo) {
       const halo_parts parts = halo_of(net.all()[e.operation], plan.operations[e.operation], on, me);
       for (std::size_t n : elements_of(parts.given())) m.scratch += n;
