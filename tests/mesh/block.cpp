@@ -85,3 +85,13 @@ TEST_CASE("the blocks of all ranks cover a tensor once for each that holds the s
       for (int each : held) CHECK(each == copies);
     }
 }
+
+TEST_CASE("parts lie in order where each is one run behind the one before it") {
+  const block whole = box({{2, 4}, {0, 3}, {1, 5}});
+  CHECK(lie_in_order({box({{2, 1}, {0, 3}, {1, 5}}), box({{3, 0}, {0, 3}, {1, 5}}), box({{3, 3}, {0, 3}, {1, 5}})}, whole));
+  CHECK(!lie_in_order({box({{3, 3}, {0, 3}, {1, 5}}), box({{2, 1}, {0, 3}, {1, 5}})}, whole));
+  CHECK(!lie_in_order({box({{2, 4}, {0, 1}, {1, 5}}), box({{2, 4}, {1, 2}, {1, 5}})}, whole));
+  CHECK(!lie_in_order({box({{2, 1}, {0, 3}, {1, 5}})}, whole));
+  const block row = box({{2, 1}, {0, 3}, {1, 5}});
+  CHECK(lie_in_order({box({{2, 1}, {0, 1}, {1, 5}}), box({{2, 1}, {1, 2}, {1, 5}})}, row));
+}

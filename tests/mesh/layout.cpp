@@ -29,6 +29,16 @@ TEST_CASE("the last rule that names a layer's dimension holds") {
   CHECK(axes(l, "dense1", "filters") == "no rule");
 }
 
+TEST_CASE("a rule for what a layer makes is none for the layer, and the other way round") {
+  const layout l("batch:data,conv*.output/channels:model,conv2/filters:model,conv2.output/channels:");
+  CHECK(axes(l, "conv1", "channels") == "no rule");
+  CHECK(l.rule_for_output("conv1", "batch") == nullptr);
+  CHECK(l.rule_for_output("conv1", "channels")->cuts == 1);
+  CHECK(l.rule_for_output("conv2", "channels")->cuts == 0);
+  CHECK(l.rule_for_output("dense1", "channels") == nullptr);
+  CHECK(l.text() == "batch:data,conv*.output/channels:model,conv2/filters:model,conv2.output/channels:");
+}
+
 TEST_CASE("what is no layout is refused in a sentence that quotes it") {
   CHECK_THROWS_WITH_AS(layout("batch"), "the layout 'batch' is no rule such as 'batch:data' or 'conv*/filters:model'", error);
   CHECK_THROWS_WITH_AS(layout(":data"), "the layout ':data' is no rule such as 'batch:data' or 'conv*/filters:model'", error);

@@ -283,6 +283,21 @@ TEST_CASE("each rule that is broken is caught") {
   }
 }
 
+TEST_CASE("a rule for one tensor: what a layer makes lies where it says, whatever cuts the layers, and all is as on one rank") {
+  const example small(small_network()), normalised(normalised_network());
+  const mesh on{{"a", 2}, {"b", 3}};
+  for (const char* rules : {"batch:a,conv1.output/height:b", "conv*/filters:a,conv*.output/filters:,conv2.output/width:b+a",
+                            "conv2/channels:a,conv2.output/batch:a", "dense1/features:a+b,dense1.output/units:b+a", "*.output/batch:a,flatten.output/features:b",
+                            "batch:b,add.output/channels:a,pool1.output/height:b"})
+    check(small, rules, on);
+  for (const char* rules : {"batch:a,norm1.output/height:b", "conv2.output/filters:b,join.output/width:a", "drop1.output/channels:a,norm3.output/batch:b+a"})
+    check(normalised, rules, on);
+  const network_plan plan = plan_network(small.net, "conv2/channels:a,conv2.output/width:a,batch:b", on);
+  CHECK(plan.operations[3].made.partial_on(0));
+  CHECK(plan.operations[3].settle == std::vector<move>{{.what = move_kind::reduce_scatter, .axis = 0, .to = 3}});
+  CHECK(plan.tensors[4].lies == placement{}.sharded(0, 1).sharded(3, 0));
+}
+
 TEST_CASE("what is added up inside of operations is said: channels and counts of a batch norm, samples of a loss") {
   const operation_list n = normalised_network();
   const mesh on{{"a", 2}, {"b", 3}};
@@ -310,6 +325,12 @@ TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
   CHECK_THROWS_WITH_AS(plan("dense*/filters:model"), "no layer that 'dense*' names has a dimension 'filters' that can be cut", error);
   CHECK_THROWS_WITH_AS(plan("batch:data,filters:data"), "layer 'conv1': the axis 'data' cannot cut both 'batch' and 'filters'", error);
   CHECK_THROWS_WITH_AS(plan("flatten/channels:data"), "layer 'flatten' can cut 3 channels only into pieces of equal size", error);
+  CHECK_THROWS_WITH_AS(plan("conv1.weights/filters:model"),
+                       "the layout's 'conv1.weights' is a parameter, which lies as its layer is cut: a rule for 'conv1' cuts both", error);
+  CHECK_THROWS_WITH_AS(plan("conv1.output/height:model,conv1.output/width:model"),
+                       "what layer 'conv1' makes: the axis 'model' cannot cut both 'height' and 'width'", error);
+  CHECK_THROWS_WITH_AS(plan("conv1.output/channels:model"), "no layer that 'conv1.output' names has a dimension 'channels' that can be cut", error);
+  CHECK_THROWS_WITH_AS(plan("conv9.output/filters:model"), "the layout's 'conv9.output' is the name of no layer", error);
   const mesh three_ranks{{"model", 3}};
   CHECK_THROWS_WITH_AS(plan_network(normalised_network(), "conv2/filters:model", three_ranks),
                        "layer 'conv2' can cut 4 filters only into pieces of whole groups, of which it has 2", error);

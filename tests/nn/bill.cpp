@@ -116,6 +116,7 @@ TEST_CASE("the bill of a network's step is what its links count, for every layou
                                  {"ranks=3", "conv*/batch:ranks,dense*/units:ranks"},
                                  {"ranks=3", "conv*/channels:ranks,dense*/features:ranks"},
                                  {"data=2,model=2", "batch:data,conv*/filters:model,dense*/units:model"},
+                                 {"data=2,model=2", "batch:data,conv*.output/height:model"},
                                  {"rows=2,columns=2", "conv*/height:rows,conv*/width:columns,dense*/units:rows+columns"}};
   for (const layout_case& one : layouts) {
     CAPTURE(std::string(one.rules));

@@ -250,6 +250,7 @@ TEST_CASE("a network on a mesh, its ranks exchanging what is planned, equals one
       {"data=2,model=3", "conv*/batch:data,conv2/channels:model,relu1/height:model,dense1/features:data+model"},
       {"p=4", "conv*/batch:p,dense*/units:p"},
       {"p=5", "conv*/width:p,dense*/units:p"},
+      {"data=2,model=3", "batch:data,conv2/channels:model,conv*.output/height:model,dense1.output/units:model"},
   };
   for (const auto& one : cases) check(net, mesh::parse(one.on), one.rules, whole);
 }

@@ -64,6 +64,21 @@ constexpr block block_of(const shape& whole, const placement& p, const mesh& m, 
   return b;
 }
 
+/// Whether parts fill a block's memory one after the other, so that they need not be packed.
+constexpr bool lie_in_order(const std::vector<block>& parts, const block& of) {
+  std::size_t next = 0;
+  for (const block& part : parts) {
+    if (part.elements() == 0) continue;
+    std::size_t d = 0;
+    while (d < part.rank() && part[d].count == 1) ++d;
+    for (++d; d < part.rank(); ++d)
+      if (part[d].count != of[d].count) return false;
+    if (of.offset_of(part) != next) return false;
+    next += part.elements();
+  }
+  return next == of.elements();
+}
+
 /// Calls `run(a, b, n)` for every run of n places of `part` that are neighbours
 /// in memory: where it begins in the memory of `in_a`, and in that of `in_b`.
 /// Precondition: both hold `part`.

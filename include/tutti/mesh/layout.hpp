@@ -40,12 +40,22 @@ struct layout_rule {
   std::size_t cuts = 0;  ///< how many axes
 
   constexpr span<const name> along() const { return {axes.data(), cuts}; }
+
+  /// Whether it says where one tensor lies, what a layer makes, and not how layers' loops are cut.
+  constexpr bool of_output() const { return pattern.view().ends_with(output_suffix); }
+  constexpr std::string_view layers() const {
+    return pattern.view().substr(0, pattern.view().size() - (of_output() ? output_suffix.size() : 0));
+  }
+
+  static constexpr std::string_view output_suffix = ".output";
 };
 
 /// Which dimension goes to which axes of a mesh: `batch:data`, confined to some
 /// layers as in `conv*/filters:model`, on several axes as in `batch:pod+data`, on
 /// none as in `dense2/units:`. Rules are told apart by commas, and the last one
-/// that names a layer's dimension holds.
+/// that names a layer's dimension holds. With `.output` behind the layer's name a rule
+/// is for the tensor that it makes, as in `conv2.output/channels:model`: it lies so
+/// until it is used, whatever cuts the layers before and after.
 class layout {
  public:
   constexpr layout() = default;
@@ -80,13 +90,17 @@ class layout {
   constexpr void add(const layout_rule& rule) { rules_.push_back(rule); }
 
   /// The axes that cut a dimension of a layer; null where no rule names it.
-  constexpr const layout_rule* rule_for(std::string_view layer, std::string_view dimension) const {
+  constexpr const layout_rule* rule_for(std::string_view layer, std::string_view dimension) const { return last_rule(layer, dimension, false); }
+  /// The axes that cut a dimension of what a layer makes, wherever that is used.
+  constexpr const layout_rule* rule_for_output(std::string_view layer, std::string_view dimension) const { return last_rule(layer, dimension, true); }
+
+ private:
+  constexpr const layout_rule* last_rule(std::string_view layer, std::string_view dimension, bool output) const {
     for (std::size_t i = rules_.size(); i-- > 0;)
-      if (rules_[i].dimension.view() == dimension && matches(rules_[i].pattern.view(), layer)) return &rules_[i];
+      if (rules_[i].of_output() == output && rules_[i].dimension.view() == dimension && matches(rules_[i].layers(), layer)) return &rules_[i];
     return nullptr;
   }
 
- private:
   constexpr void add(std::string_view text) {
     const std::string_view whole = text;
     layout_rule rule;

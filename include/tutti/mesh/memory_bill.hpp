@@ -191,8 +191,8 @@ constexpr std::size_t packed_by(const std::vector<move>& moves, const shape& who
   std::size_t elements = 0;
   for (std::size_t i = 0; i < moves.size(); ++i) {
     const move_parts parts = parts_of(moves[i], whole, at, on, me);
-    for (const block& b : parts.sent) elements += moves[i].what == move_kind::all_gather ? 0 : b.elements();
-    for (const block& b : parts.got) elements += moves[i].what == move_kind::reduce_scatter ? 0 : b.elements();
+    for (const block& b : parts.sent) elements += parts.packs ? b.elements() : 0;
+    for (const block& b : parts.got) elements += parts.unpacks ? b.elements() : 0;
     if (i + 1 < moves.size()) elements += parts.after.elements();
     at = after(at, moves[i]);
   }

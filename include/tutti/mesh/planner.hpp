@@ -81,15 +81,23 @@ class planning {
           refuse("the layout puts '{}' on the axis '{}', and the mesh has {}", {rule.dimension, axis, on_});
       bool layer = false, dimension = false;
       for (const tensor_operation& o : net_) {
-        const bool of_it = matches(rule.pattern.view(), o.label.view());
+        const bool of_it = matches(rule.layers(), o.label.view());
         layer |= of_it;
-        dimension |= of_it && o.over().has(rule.dimension);
+        dimension |= of_it && (rule.of_output() ? o.y : o.over()).has(rule.dimension);
+        refuse_parameter(rule, o);
       }
       if (!layer)
         refuse("the layout's '{}' is the name of no layer", {rule.pattern});
       if (!dimension)
         refuse("no layer that '{}' names has a dimension '{}' that can be cut", {rule.pattern, rule.dimension});
     }
+  }
+
+  // Parameters lie as the loops that use them are cut, so that nothing is brought before a step.
+  constexpr void refuse_parameter(const layout_rule& rule, const tensor_operation& o) {
+    for (std::string_view suffix : {".weights", ".bias", ".scale", ".shift"})
+      if (rule.pattern.view().ends_with(suffix) && matches(rule.pattern.view().substr(0, rule.pattern.view().size() - suffix.size()), o.label.view()))
+        refuse("the layout's '{}' is a parameter, which lies as its layer is cut: a rule for '{}' cuts both", {rule.pattern, o.label});
   }
 
   constexpr placement cut_of(const tensor_operation& o) {
@@ -144,12 +152,35 @@ class planning {
       p.operands.push_back({.at = at, .forward = plan_moves(o.x, plan_.tensors[input].lies, at, on_, costs_)});
     for (const shape& dims : o.parameters) p.parameters.push_back({.dims = dims, .at = project(p.cut, o.over(), dims)});
     p.made = result_of(o, p.cut, at, on_);
-    placement lies = p.made;
+    placement lies = as_told(o, p.made);
     // A sum that several use, or nobody, is added up here.
     if (uses(i + 1) != 1) lies = without_sums(lies, on_);
     p.settle = plan_moves(o.y, p.made, lies, on_, costs_);
     plan_.tensors[i + 1].lies = lies;
     plan_.operations.push_back(p);
+  }
+
+  // Where a layout wants what an operation makes: dimensions that no rule names stay as
+  // they are made, but for the axes that others now have.
+  constexpr placement as_told(const tensor_operation& o, const placement& made) {
+    placement told, lies;
+    unsigned ruled = 0;
+    for (std::size_t d = 0; d < o.y.rank(); ++d) {
+      const layout_rule* rule = rules_.rule_for_output(o.label.view(), o.y[d].what.view());
+      if (!rule) continue;
+      ruled |= 1u << d;
+      for (const name& what : rule->along()) {
+        const int axis = on_.find(what);
+        if (const int other = told.dimension_on(axis); other >= 0)
+          refuse("what layer '{}' makes: the axis '{}' cannot cut both '{}' and '{}'", {o.label, what, o.y[static_cast<std::size_t>(other)].what, o.y[d].what});
+        else told = told.sharded(d, axis);
+      }
+    }
+    for (std::size_t d = 0; d < o.y.rank(); ++d)
+      for (int axis : ((ruled >> d & 1u) != 0 ? told : made).axes_of(d))
+        if ((ruled >> d & 1u) != 0 || told.dimension_on(axis) < 0) lies = lies.sharded(d, axis);
+    for (int axis = 0; axis < on_.axes(); ++axis) lies = lies.with_partial(axis, made.partial_on(axis) && told.dimension_on(axis) < 0);
+    return lies;
   }
 
   // Comes after all operations that use what this one makes.
@@ -233,7 +264,8 @@ constexpr std::vector<inner_reduction> inner_reductions(const tensor_operation& 
 /// The layout cuts the loops of each operation; what is neither convolution nor dense
 /// stays where its operand lies, in as far as no rule names it. What an axis cuts
 /// that is summed leaves a sum over that axis, which linear operations pass on and
-/// the next other one's needs add up, scattered where that will do.
+/// the next other one's needs add up, scattered where that will do. A rule for what an
+/// operation makes says where that lies in between.
 constexpr network_plan plan_network(const operation_list& net, const layout& rules, const mesh& on,
                                     const move_costs& costs = {}) {
   for (const sentence* refused : {&net.refused(), &rules.refused(), &on.refused()}) need_accepted(*refused);

@@ -45,6 +45,18 @@ T places_each(const shape& whole, const shape& left) {
   return static_cast<T>(places);
 }
 
+/// The greater of two that need not be there: a rank may have nothing of what it compares,
+/// and not every type knows its least value.
+struct greatest {
+  static constexpr const char* name = "greatest";
+  static constexpr bool commutative = true;
+  static constexpr std::int64_t nothing = -1;  // in place of an index
+  template <class T>
+  constexpr indexed<T> operator()(const indexed<T>& a, const indexed<T>& b) const {
+    return a.index == nothing ? b : b.index == nothing ? a : arg_max{}(a, b);
+  }
+};
+
 }  // namespace detail
 
 /// The sum along these dimensions. It lies as x does, and is a sum over the axes that cut
@@ -99,16 +111,16 @@ maxima<T> max(const sharded_tensor<T>& x, std::initializer_list<name> along) {
   if (!(x.where() == detail::without_sums(x.where(), x.on().shape()))) return max(added_up(x), along);
   const placement kept = detail::project(x.where(), x.whole(), left);
   maxima<T> y{.values = {x.on(), left, kept}, .places = {x.on(), left, kept}, .whole = x.whole(), .at = x.where()};
-  std::vector<indexed<T>> best(y.values.held().elements(), arg_max::identity<indexed<T>>());
+  std::vector<indexed<T>> best(y.values.held().elements(), indexed<T>{.value = {}, .index = detail::greatest::nothing});
   const block held = x.held(), all(x.whole());
   std::vector<std::int64_t> numbers(held.elements());
   for_each_run(held, held, all, [&](std::size_t here, std::size_t there, std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) numbers[here + i] = static_cast<std::int64_t>(there + i);
   });
   detail::for_each_pair(x.whole(), held, left, y.values.held(), [&](std::size_t i, std::size_t k) {
-    best[k] = arg_max{}(best[k], indexed<T>{x.values()[i], numbers[i]});
+    best[k] = detail::greatest{}(best[k], indexed<T>{x.values()[i], numbers[i]});
   });
-  if (const unsigned axes = detail::axes_gone(x.where(), kept, x.on().shape()); axes != 0) all_reduce(x.on().over(axes), best, arg_max{});
+  if (const unsigned axes = detail::axes_gone(x.where(), kept, x.on().shape()); axes != 0) all_reduce(x.on().over(axes), best, detail::greatest{});
   for (std::size_t k = 0; k < best.size(); ++k) y.values.values()[k] = best[k].value, y.places.values()[k] = best[k].index;
   return y;
 }

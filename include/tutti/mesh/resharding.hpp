@@ -16,7 +16,7 @@
 namespace tutti {
 
 /// One move of a tensor, with the memory that it needs besides: made once, done
-/// often. Every rank packs what it sends block by block and unpacks what it gets.
+/// often. Every rank packs what it sends block by block and unpacks what it gets, unless it lies so already.
 template <class T>
 class prepared_move {
  public:
@@ -25,29 +25,28 @@ class prepared_move {
       : on_(&on), move_(m), parts_(parts_of(m, whole, before, on.shape(), on.rank())), sent_counts_(elements_of(parts_.sent)),
         got_counts_(elements_of(parts_.got)) {
     auto together = [&](const std::vector<std::size_t>& c) { return buffer<T>(on.all(), std::accumulate(c.begin(), c.end(), std::size_t{0})); };
-    if (m.what != move_kind::all_gather) pack_ = together(sent_counts_);
-    if (m.what != move_kind::reduce_scatter) unpack_ = together(got_counts_);
+    if (parts_.packs) pack_ = together(sent_counts_);
+    if (parts_.unpacks) unpack_ = together(got_counts_);
   }
 
   /// Collective along the move's axis. The spans hold this rank's part before and
   /// after; they must not overlap.
   void operator()(span<const T> in, span<T> out) {
     communicator& along = on_->along(move_.axis);
-    const auto& [before, after, sent, got] = parts_;
+    const auto& [before, after, sent, got, packs, unpacks] = parts_;
+    if (packs) pack_blocks(sent, before, in.data(), pack_.data());
+    const span<const T> packed = packs ? span<const T>(pack_) : in;
+    const span<T> there = unpacks ? span<T>(unpack_) : out;
     switch (move_.what) {
       case move_kind::all_gather:
-        all_gather_v(along, in, span<T>(unpack_), counts(got_counts_));
-        unpack_blocks(got, std::as_const(unpack_).data(), after, out.data());
+        all_gather_v(along, in, there, counts(got_counts_));
         break;
       case move_kind::all_to_all:
-        pack_blocks(sent, before, in.data(), pack_.data());
-        all_to_all_v(along, span<const T>(pack_), counts(sent_counts_), span<T>(unpack_), counts(got_counts_));
-        unpack_blocks(got, std::as_const(unpack_).data(), after, out.data());
+        all_to_all_v(along, packed, counts(sent_counts_), there, counts(got_counts_));
         break;
       case move_kind::all_reduce: all_reduce(along, in, out, plus{}); break;
       case move_kind::reduce_scatter:
-        pack_blocks(sent, before, in.data(), pack_.data());
-        reduce_scatter_v(along, span<const T>(pack_), out, counts(sent_counts_), plus{});
+        reduce_scatter_v(along, packed, out, counts(sent_counts_), plus{});
         break;
       case move_kind::slice: copy_block(after, before, in.data(), after, out.data()); break;
       case move_kind::keep_on_first:
@@ -59,6 +58,7 @@ class prepared_move {
         copy_block(before, before, in.data(), after, out.data());
         break;
     }
+    if (unpacks) unpack_blocks(got, std::as_const(unpack_).data(), after, out.data());
   }
 
  private:

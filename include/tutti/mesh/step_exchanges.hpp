@@ -18,6 +18,7 @@ namespace tutti {
 struct move_parts {
   block before{}, after{};
   std::vector<block> sent{}, got{};
+  bool packs = false, unpacks = false;  ///< whether what travels is packed before, and unpacked after
 };
 
 constexpr move_parts parts_of(const move& m, const shape& whole, const placement& at, const mesh& on, rank me) {
@@ -29,6 +30,8 @@ constexpr move_parts parts_of(const move& m, const shape& whole, const placement
     parts.sent.push_back(common(parts.before, block_of(whole, then, on, other)));
     parts.got.push_back(common(parts.after, block_of(whole, at, on, other)));
   }
+  parts.packs = m.what != move_kind::all_gather && !lie_in_order(parts.sent, parts.before);
+  parts.unpacks = m.what != move_kind::reduce_scatter && !lie_in_order(parts.got, parts.after);
   return parts;
 }
 
