@@ -129,6 +129,14 @@ TEST_CASE("the bill of a network's step is what its links count, for every layou
   }
 }
 
+TEST_CASE("the bill of pictures with depth is what links count, and halos have corners") {
+  const network net = voxnet({.channels = 1, .depth = 14, .height = 13, .width = 12, .classes = 5});
+  totals all;
+  for (const layout_case& one : {layout_case{"ranks=2", "conv*/depth:ranks"}, {"a=2,b=2", "conv*/depth:a,conv*/width:b"}}) check(net, 3, one, all);
+  CHECK(all.wrong == 0);
+  CHECK(all.bytes > 0);
+}
+
 TEST_CASE("with rings and sizes that divide, what is counted is what the formulas say") {
   ::setenv("TUTTI_ALGORITHM", "ring", 1);
   const std::size_t batch = 8, units = 16, features = 12;
