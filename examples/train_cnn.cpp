@@ -130,7 +130,7 @@ void train(tutti::communicator& world, const settings& chosen) {
 int main(int argc, char** argv) {
   settings chosen;
   tutti::arguments line("train_cnn", "Trains a network on pictures, cut over a mesh by a layout.");
-  line.value("--model", chosen.model, "NAME", "lenet, alexnet, vgg16, resnet18, -34, -50, -101 or -152");
+  line.value("--model", chosen.model, "NAME", "lenet, alexnet, vgg16, resnet18, -34, -50, -101, -152 or voxnet");
   line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not, or CIFAR-10's binary ones; otherwise the digits that are shipped");
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
   line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");

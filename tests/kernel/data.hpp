@@ -77,6 +77,26 @@ inline const std::vector<tutti::convolution_geometry> odd_convolutions = {
      .groups = 3},
     {.batch = 3, .channels = 17, .height = 5, .width = 6, .filters = 17, .down = {.size = 3}, .across = {.size = 3}, .groups = 17},
     {.batch = 1, .channels = 32, .height = 4, .width = 4, .filters = 64, .down = {.size = 2}, .across = {.size = 3, .pad_low = 1}, .groups = 2},
+    {.batch = 2,
+     .channels = 3,
+     .depth = 5,
+     .height = 4,
+     .width = 6,
+     .filters = 5,
+     .through = {.size = 3, .stride = 2, .pad_low = 1},
+     .down = {.size = 2, .pad_high = 1, .dilation = 2},
+     .across = {.size = 3, .pad_low = 2, .pad_high = 1}},
+    {.batch = 1, .channels = 16, .depth = 4, .height = 5, .width = 6, .filters = 32, .through = {.size = 3, .pad_low = 1}, .down = {.size = 3}, .across = {.size = 3}},
+    {.batch = 2,
+     .channels = 6,
+     .depth = 3,
+     .height = 5,
+     .width = 4,
+     .filters = 9,
+     .through = {.size = 2, .dilation = 2},
+     .down = {.size = 3, .stride = 2, .pad_low = 1},
+     .across = {.size = 2},
+     .groups = 3},
 };
 
 inline const std::vector<tutti::pool_geometry> odd_pools = {
@@ -111,6 +131,15 @@ inline const std::vector<tutti::pool_geometry> odd_pools = {
      .width = 3,
      .down = {.size = 5, .stride = 4, .pad_high = 1},
      .across = {.size = 3}},
+    {.batch = 2,
+     .channels = 5,
+     .depth = 5,
+     .height = 4,
+     .width = 6,
+     .through = {.size = 3, .stride = 2, .pad_low = 1},
+     .down = {.size = 2, .stride = 2},
+     .across = {.size = 2, .pad_high = 1}},
+    {.batch = 1, .channels = 16, .depth = 4, .height = 4, .width = 6, .through = {.size = 2, .stride = 2}, .down = {.size = 2, .stride = 2}, .across = {.size = 2, .stride = 2}},
 };
 
 inline const std::vector<tutti::dense_geometry> odd_denses = {
@@ -121,4 +150,5 @@ inline const std::vector<tutti::dense_geometry> odd_denses = {
     {.batch = 5, .channels = 5, .height = 3, .width = 7, .units = 11},
     {.batch = 7, .channels = 32, .height = 5, .width = 5, .units = 128},
     {.batch = 2, .channels = 19, .height = 1, .width = 1, .units = 4},
+    {.batch = 3, .channels = 16, .depth = 2, .height = 3, .width = 4, .units = 5},
 };

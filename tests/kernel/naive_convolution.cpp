@@ -21,32 +21,24 @@ TEST_CASE("One weight and one pixel meet where the window says, and nowhere else
   // A convolution is linear in both, so what it does with single ones is all that it does.
   for (const auto& g : odd_convolutions) {
     if (g.batch == 0) continue;
-    const std::size_t rows = g.out_height(), columns = g.out_width();
     const std::size_t pixel = g.inputs() / 2, weight = g.weights() / 3;
     std::vector<int> x(g.inputs(), 0), w(g.weights(), 0), b(g.filters, 0), y(g.outputs(), -1), expected(g.outputs(), 0);
     x[pixel] = w[weight] = 1;
     naive::convolution<int>(g, x, w, b, y);
-    const long n = static_cast<long>(pixel / (g.channels * g.height * g.width)),
-               c = static_cast<long>(pixel / (g.height * g.width) % g.channels),
-               row = static_cast<long>(pixel / g.width % g.height), column = static_cast<long>(pixel % g.width);
-    const long v = static_cast<long>(weight % g.across.size),
-               u = static_cast<long>(weight / g.across.size % g.down.size),
-               f = static_cast<long>(weight / (g.across.size * g.down.size * g.group_channels())),
-               wc = f / static_cast<long>(g.group_filters()) * static_cast<long>(g.group_channels()) +
-                    static_cast<long>(weight / (g.across.size * g.down.size) % g.group_channels());
-    for (long i = 0; i < static_cast<long>(rows); ++i)
-      for (long j = 0; j < static_cast<long>(columns); ++j) {
-        bool meets = wc == c &&
-                     i * static_cast<long>(g.down.stride) + u * static_cast<long>(g.down.dilation) -
-                             static_cast<long>(g.down.pad_low) ==
-                         row &&
-                     j * static_cast<long>(g.across.stride) + v * static_cast<long>(g.across.dilation) -
-                             static_cast<long>(g.across.pad_low) ==
-                         column;
-        expected[static_cast<std::size_t>(
-            ((n * static_cast<long>(g.filters) + f) * static_cast<long>(rows) + i) * static_cast<long>(columns) + j)] =
-            meets;
-      }
+    const std::size_t n = pixel / (g.channels * g.places()), c = pixel / g.places() % g.channels;
+    const std::size_t f = weight / (g.taps() * g.group_channels()),
+                      wc = f / g.group_filters() * g.group_channels() + weight / g.taps() % g.group_channels();
+    // Along each direction: where the pixel is, which place of the window the weight is, and where they meet.
+    auto meet = [](const window& along, std::size_t output, std::size_t place, std::size_t at) {
+      return output * along.stride + place * along.dilation == at + along.pad_low;
+    };
+    const std::size_t row = pixel / g.width % g.height, plane = pixel / g.width / g.height % g.depth;
+    const std::size_t u = weight / g.across.size % g.down.size, t = weight / g.across.size / g.down.size % g.through.size;
+    std::size_t at = (n * g.filters + f) * g.out_places();
+    for (std::size_t k = 0; k < g.out_depth(); ++k)
+      for (std::size_t i = 0; i < g.out_height(); ++i)
+        for (std::size_t j = 0; j < g.out_width(); ++j)
+          expected[at++] = wc == c && meet(g.through, k, t, plane) && meet(g.down, i, u, row) && meet(g.across, j, weight % g.across.size, pixel % g.width);
     CHECK(y == expected);
   }
 }

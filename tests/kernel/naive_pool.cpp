@@ -38,16 +38,10 @@ TEST_CASE("Windows that overlap add up, and every gradient arrives once") {
     naive::max_pool_backward<int>(g, dy, argmax, dx);
     CHECK(std::accumulate(dx.begin(), dx.end(), 0L) == std::accumulate(dy.begin(), dy.end(), 0L));
     // y is what stands at argmax, and nothing in the window is greater.
-    const std::size_t places = g.height * g.width, outputs = g.out_height() * g.out_width();
+    const std::size_t places = g.places(), outputs = g.out_places();
     for (std::size_t o = 0; o < y.size(); ++o) {
       REQUIRE(y[o] == x[o / outputs * places + argmax[o]]);
-      for (std::size_t u = 0; u < g.down.size; ++u)
-        for (std::size_t v = 0; v < g.across.size; ++v) {
-          auto row = g.down.source(o % outputs / g.out_width(), u, g.height),
-               column = g.across.source(o % g.out_width(), v, g.width);
-          if (row != window::outside && column != window::outside)
-            REQUIRE(x[o / outputs * places + row * g.width + column] <= y[o]);
-        }
+      for (const naive::window_read& r : naive::reads_of(g, o % outputs)) REQUIRE(x[o / outputs * places + r.place] <= y[o]);
     }
   }
 }

@@ -12,12 +12,12 @@ TEST_CASE("In every format that it knows a batch norm gives the same, but for th
   using tag = dnnl::memory::format_tag;
   onednn::context c(1);
   const norm_geometry g{.batch = 3, .channels = 19, .places = 5 * 7};
-  const dnnl::memory::dims sizes{3, 19, 5, 7};
+  const dnnl::memory::dims sizes{3, 19, 5, 7}, deep{3, 19, 1, 5, 7};
   const std::size_t count = 3 * 19 * 35;
   const auto x = some<float>(count, 1), dy = some<float>(count, 2), scale = some<float>(19, 3), shift = some<float>(19, 4);
   std::vector<std::vector<float>> ys, dxs;
-  for (tag each : {tag::nchw, tag::nhwc, tag::nChw8c, tag::nChw16c}) {
-    const memory_format f(dnnl::memory::desc(sizes, dnnl::memory::data_type::f32, each));
+  for (tag each : {tag::nchw, tag::nhwc, tag::nChw8c, tag::nChw16c, tag::ncdhw, tag::ndhwc, tag::nCdhw8c, tag::nCdhw16c}) {
+    const memory_format f(dnnl::memory::desc(ys.size() < 4 ? sizes : deep, dnnl::memory::data_type::f32, each));
     tensor tx = filled(c, f, x), tdy = filled(c, f, dy), ty(c, f), tdx(c, f);
     std::vector<float> dscale(19), dshift(19);
     onednn::batch_norm norm(c, g, f, true, 1e-5);

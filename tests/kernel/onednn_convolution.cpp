@@ -12,10 +12,6 @@ using onednn::tensor;
 
 namespace {
 
-memory_format x_format(const convolution_geometry& g) {
-  return memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"h", g.height}, {"w", g.width}});
-}
-
 void check_against_naive(onednn::context& c, const convolution_geometry& g, const onednn::layer_request& request) {
   onednn::convolution layer(c, g, request);
   auto x = some<float>(g.inputs(), 1), w = some<float>(g.weights(), 2), b = some<float>(g.filters, 3),
@@ -32,7 +28,7 @@ void check_against_naive(onednn::context& c, const convolution_geometry& g, cons
   naive::convolution<double>(g, sizes_of(x), sizes_of(w), sizes_of(b), magnitude);
   if (request.relu)  // moves nothing apart that was close
     for (double& v : exact) v = v > 0 ? v : 0;
-  CHECK(worst_error(y, exact, magnitude, g.group_channels() * g.down.size * g.across.size + 1) <= 1);
+  CHECK(worst_error(y, exact, magnitude, g.group_channels() * g.taps() + 1) <= 1);
 
   layer.backward(tx, tw, ty, tdy, request.input_gradient ? &tdx : nullptr, tdw, tdb);
   if (request.relu)  // where the sum is near 0 a float may fall on the other side: the mask is by the output that there
@@ -42,9 +38,9 @@ void check_against_naive(onednn::context& c, const convolution_geometry& g, cons
   if (request.input_gradient) {
     naive::convolution_backward_data<double>(g, wide(dy), wide(w), exact);
     naive::convolution_backward_data<double>(g, sizes_of(dy), sizes_of(w), magnitude);
-    CHECK(worst_error(values_of(c, tdx, g.inputs()), exact, magnitude, g.group_filters() * g.down.size * g.across.size) <= 1);
+    CHECK(worst_error(values_of(c, tdx, g.inputs()), exact, magnitude, g.group_filters() * g.taps()) <= 1);
   }
-  const std::size_t places = g.batch * g.out_height() * g.out_width();
+  const std::size_t places = g.batch * g.out_places();
   exact.assign(g.weights(), 0), magnitude.assign(g.weights(), 0);
   naive::convolution_backward_weights<double>(g, wide(x), wide(dy), exact);
   naive::convolution_backward_weights<double>(g, sizes_of(x), sizes_of(dy), magnitude);
@@ -73,7 +69,7 @@ TEST_CASE("oneDNN's convolution and its gradients are the naive ones, but for ro
           INFO("geometry ", k, ", relu ", relu, ", input gradient ", input_gradient, ", bias ", bias);
           const auto& g = odd_convolutions[k];
           check_against_naive(
-              c, g, {.x = x_format(g), .weights = {}, .bias = bias, .relu = relu, .input_gradient = input_gradient});
+              c, g, {.x = pictures_of(g), .weights = {}, .bias = bias, .relu = relu, .input_gradient = input_gradient});
         }
 }
 
@@ -84,12 +80,13 @@ TEST_CASE("Weights may have the format of another batch, or none in particular")
     auto g = odd_convolutions[k];
     auto other = g;
     other.batch = 32;
-    const memory_format usual = onednn::convolution(c, other, {.x = x_format(other), .weights = {}}).weights();
-    check_against_naive(c, g, {.x = x_format(g), .weights = usual});
-    check_against_naive(c, g, {.x = x_format(g), .weights = usual.row_major()});
-    const auto plain = memory_format::row_major(
-        {{"f", g.filters}, {"c", g.group_channels()}, {"u", g.down.size}, {"v", g.across.size}});
-    check_against_naive(c, g, {.x = x_format(g), .weights = plain});
+    const memory_format usual = onednn::convolution(c, other, {.x = pictures_of(other), .weights = {}}).weights();
+    check_against_naive(c, g, {.x = pictures_of(g), .weights = usual});
+    check_against_naive(c, g, {.x = pictures_of(g), .weights = usual.row_major()});
+    shape plain{{"f", g.filters}, {"c", g.group_channels()}};
+    if (g.depth > 1) plain.append({"t", g.through.size});
+    plain.append({"u", g.down.size}), plain.append({"v", g.across.size});
+    check_against_naive(c, g, {.x = pictures_of(g), .weights = memory_format::row_major(plain)});
   }
 }
 
@@ -97,7 +94,7 @@ TEST_CASE("What one convolution gives, the next one takes as it is") {
   onednn::context c(1);
   const convolution_geometry first{
       .batch = 8, .channels = 1, .height = 12, .width = 12, .filters = 16, .down = {.size = 3}, .across = {.size = 3}};
-  onednn::convolution a(c, first, {.x = x_format(first), .weights = {}, .input_gradient = false});
+  onednn::convolution a(c, first, {.x = pictures_of(first), .weights = {}, .input_gradient = false});
   const convolution_geometry second{
       .batch = 8, .channels = 16, .height = 10, .width = 10, .filters = 32, .down = {.size = 3}, .across = {.size = 3}};
   check_against_naive(c, second, {.x = a.y(), .weights = {}});
@@ -109,9 +106,9 @@ TEST_CASE("An inference has no use for gradients, and gives the same output") {
   auto x = some<float>(g.inputs(), 1), w = some<float>(g.weights(), 2), b = some<float>(g.filters, 3);
   std::vector<std::vector<float>> ys;
   for (bool train : {true, false}) {
-    onednn::convolution layer(c, g, {.x = x_format(g), .weights = {}, .train = train});
+    onednn::convolution layer(c, g, {.x = pictures_of(g), .weights = {}, .train = train});
     tensor y(c, layer.y());
-    layer.forward(filled(c, x_format(g), x), filled(c, layer.weights(), w),
+    layer.forward(filled(c, pictures_of(g), x), filled(c, layer.weights(), w),
                   filled(c, memory_format::row_major({{"f", g.filters}}), b), y);
     ys.push_back(values_of(c, y, g.outputs()));
   }

@@ -13,7 +13,7 @@ using onednn::tensor;
 namespace {
 
 memory_format x_format(const dense_geometry& g, bool pictures) {
-  if (pictures) return memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"h", g.height}, {"w", g.width}});
+  if (pictures) return pictures_of(g);
   return memory_format::row_major({{"n", g.batch}, {"k", g.features()}});
 }
 

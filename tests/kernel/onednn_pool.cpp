@@ -15,8 +15,7 @@ TEST_CASE("oneDNN's pooling picks what the naive one does, and gives gradients t
   for (std::size_t k = 1; k < odd_pools.size(); ++k) {
     CAPTURE(k);
     const auto& g = odd_pools[k];
-    const auto x_format =
-        memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"h", g.height}, {"w", g.width}});
+    const memory_format x_format = pictures_of(g);
     auto x = some<float>(g.inputs(), 1);
     // Whole numbers, so that where windows overlap sums are exact.
     auto dy = some<float>(g.outputs(), 2);
@@ -82,15 +81,14 @@ TEST_CASE("Averages are the naive ones, but for rounding, padding counted as zer
   for (std::size_t k = 1; k < odd_pools.size(); ++k) {
     CAPTURE(k);
     const auto& g = odd_pools[k];
-    const auto x_format =
-        memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"h", g.height}, {"w", g.width}});
+    const memory_format x_format = pictures_of(g);
     auto x = some<float>(g.inputs(), 1), dy = some<float>(g.outputs(), 2);
     std::vector<double> y(g.outputs()), y_size(g.outputs()), dx(g.inputs()), dx_size(g.inputs());
     naive::average_pool<double>(g, wide(x), y);
     naive::average_pool<double>(g, sizes_of(x), y_size);
     naive::average_pool_backward<double>(g, wide(dy), dx);
     naive::average_pool_backward<double>(g, sizes_of(dy), dx_size);
-    const std::size_t summands = g.down.size * g.across.size + 1;  // and a division
+    const std::size_t summands = g.taps() + 1;  // and a division
     for (bool train : {true, false}) {
       onednn::average_pool layer(c, g, x_format, train);
       tensor tx = filled(c, x_format, x), ty(c, layer.y());

@@ -15,6 +15,13 @@ inline tutti::onednn::tensor filled(tutti::onednn::context& c, const tutti::oned
   return result;
 }
 
+/// Row-major pictures of a geometry, with depth where it has some.
+template <class Geometry>
+tutti::onednn::memory_format pictures_of(const Geometry& g) {
+  if (g.depth > 1) return tutti::onednn::memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"d", g.depth}, {"h", g.height}, {"w", g.width}});
+  return tutti::onednn::memory_format::row_major({{"n", g.batch}, {"c", g.channels}, {"h", g.height}, {"w", g.width}});
+}
+
 /// Its values, row-major.
 inline std::vector<float> values_of(tutti::onednn::context& c, const tutti::onednn::tensor& t, std::size_t count) {
   std::vector<float> values(count);

@@ -25,6 +25,11 @@ constexpr operation_list normalised_network() {
   n.loss("loss");
   return n;
 }
+constexpr operation_list deep_network() {
+  operation_list n = worlds::deep_network();
+  n.loss("loss");
+  return n;
+}
 
 static_assert(plan_network(small_network(), "batch:data,conv*/filters:model", mesh{{"data", 2}, {"model", 2}}).operations.size() == 13);
 
@@ -107,11 +112,12 @@ void check(const example& e, const std::string& rules, const mesh& on) {
 TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results and gradients equal one rank's") {
   std::vector<example> all;
   const shape pictures{{"batch", 2}, {"channels", 3}, {"height", 5}, {"width", 4}};
-  auto add = [&](auto build) {
-    operation_list n(pictures);
+  const shape volumes{{"batch", 2}, {"channels", 3}, {"depth", 4}, {"height", 3}, {"width", 5}};
+  auto add = [&](auto build, const shape* of = nullptr) {
+    operation_list n(of ? *of : pictures);
     build(n);
     if (n.all().back().what != operation_kind::loss) {  // which gives gradients to all before it
-      if (n.shape_of(n.all().size()).rank() == 4) n.flatten("last");
+      if (n.shape_of(n.all().size()).rank() >= 4) n.flatten("last");
       n.dense("classes", 3);
       n.loss("loss");
     }
@@ -133,6 +139,14 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
   add([](operation_list& n) { n.flatten("it"), n.dense("after", 2); });
   add([](operation_list& n) { n.flatten("before"), n.dense("it", 5), n.pointwise("after"); });
   add([](operation_list& n) { n.flatten("before"), n.loss("it"); });
+  using windows = std::vector<window>;
+  const window dilated{.size = 2, .pad_low = 1, .dilation = 2};
+  add([&](operation_list& n) { n.convolution("it", 3, windows{even, three, dilated}), n.pointwise("after"); }, &volumes);
+  add([&](operation_list& n) { n.convolution("it", 3, windows{dilated, even, three}, n.last, depth_wise), n.pointwise("after"); }, &volumes);
+  add([&](operation_list& n) { n.pool("it", windows{three, dilated, even}), n.pointwise("after"); }, &volumes);
+  add([&](operation_list& n) { n.average_pool("it", windows{even, three, dilated}), n.pointwise("after"); }, &volumes);
+  add([](operation_list& n) { n.pointwise("before"), n.batch_norm("it"), n.pointwise("after"); }, &volumes);
+  add([](operation_list& n) { n.flatten("it"), n.dense("after", 2); }, &volumes);
   std::size_t cases = 0;
   for (const example& e : all) {
     std::size_t which = 0;
@@ -148,11 +162,17 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
   MESSAGE("layouts of operations: " << cases);
 }
 
+TEST_CASE("pictures cut along depth, height and width at once have halos at faces, edges and corners") {
+  const example e(deep_network());
+  const mesh cube{{"a", 2}, {"b", 2}, {"c", 2}};
+  for (const char* rules : {"depth:a,height:b,width:c", "conv*/depth:a+b,conv*/width:c", "batch:c,depth:b,height:a"}) check(e, rules, cube);
+}
+
 TEST_CASE("networks whose layers are cut at random equal one rank's") {
   const random_stream random{.seed = 41};
   std::uint64_t next = 0;
   std::size_t cases = 0;
-  for (const example& e : {example(small_network()), example(normalised_network())})
+  for (const example& e : {example(small_network()), example(normalised_network()), example(deep_network())})
     for (int round = 0; round < 12; ++round)
       for (const mesh& on : worlds::meshes()) {
         std::string rules;

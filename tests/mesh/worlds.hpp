@@ -55,6 +55,25 @@ constexpr tutti::operation_list small_network() {
   return n;
 }
 
+/// Pictures with depth: groups, dilation, padding on one side, strides that leave a rest, and a skip.
+constexpr tutti::operation_list deep_network() {
+  constexpr tutti::window three{.size = 3, .pad_low = 1, .pad_high = 1}, two{.size = 2, .stride = 2};
+  using windows = std::vector<tutti::window>;
+  tutti::operation_list n({{"batch", 2}, {"channels", 2}, {"depth", 5}, {"height", 4}, {"width", 6}});
+  n.convolution("conv1", 4, windows{three, {.size = 2, .pad_high = 1}, three}, n.last, {.bias = false});
+  n.batch_norm("norm1");
+  const std::size_t fork = n.pointwise("relu1");
+  n.convolution("conv2", 4, windows{{.size = 2, .pad_low = 2, .dilation = 2}, three, {.size = 3, .pad_low = 2}}, fork, {.groups = 2});
+  n.sum("sum1", n.all().size(), fork);
+  n.pool("pool1", windows{{.size = 3, .stride = 2, .pad_low = 1}, {.size = 3, .pad_low = 1, .pad_high = 1}, two});
+  n.convolution("conv3", 3, windows{{.size = 2}, {.size = 2, .stride = 2}, {.size = 2, .pad_high = 1}});
+  n.dropout("drop1", 0.5);
+  n.average_pool("pool2", windows{{}, two, {.size = 2}});
+  n.flatten("flatten");
+  n.dense("dense1", 4);
+  return n;
+}
+
 /// What networks after LeNet have: batch norms of pictures and of features, groups,
 /// convolutions without bias, dropout of sums, averages, and a join of a sum with what is none.
 constexpr tutti::operation_list normalised_network() {

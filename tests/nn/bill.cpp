@@ -108,6 +108,14 @@ network residual() {
   return net.sum("sum2", "conv2s").relu("relu3").flatten().dense("dense", {.units = 4});
 }
 
+TEST_CASE("the bill of pictures with depth is what links count, and halos have corners") {
+  const network net = voxnet({.channels = 1, .depth = 14, .height = 13, .width = 12, .classes = 5});
+  totals all;
+  for (const layout_case& one : {layout_case{"ranks=2", "conv*/depth:ranks"}, {"a=2,b=2", "conv*/depth:a,conv*/width:b"}}) check(net, 3, one, all);
+  CHECK(all.wrong == 0);
+  CHECK(all.bytes > 0);
+}
+
 TEST_CASE("the bill of a network's step is what its links count, for every layout and rank") {
   const layout_case layouts[] = {{"ranks=3", "batch:ranks"},
                                  {"ranks=2", "conv*/filters:ranks,dense*/units:ranks"},

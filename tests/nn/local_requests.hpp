@@ -3,7 +3,7 @@
 #include <string>
 
 #include <tutti/kernel/naive_backend.hpp>
-#include <tutti/mesh/halo.hpp>
+#include <tutti/mesh/step_exchanges.hpp>
 #include <tutti/nn/local_operation.hpp>
 
 #include "../comm/thread_ranks.hpp"

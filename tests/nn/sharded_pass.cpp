@@ -192,7 +192,7 @@ network residual_blocks() {
 }  // namespace
 
 TEST_CASE("a pass is its operations, one after the other: every gradient, whatever memory is shared and whatever is fused") {
-  for (const operation_list& net : {worlds::small_network(), worlds::normalised_network(), operations_of(residual_blocks(), 3)}) {
+  for (const operation_list& net : {worlds::small_network(), worlds::normalised_network(), worlds::deep_network(), operations_of(residual_blocks(), 3)}) {
     const auto expected = by_the_rules(net);
     CHECK(without_statistics(on_one_rank(net), expected.size()) == expected);
   }
@@ -253,6 +253,24 @@ TEST_CASE("a network on a mesh, its ranks exchanging what is planned, equals one
       {"data=2,model=3", "batch:data,conv2/channels:model,conv*.output/height:model,dense1.output/units:model"},
   };
   for (const auto& one : cases) check(net, mesh::parse(one.on), one.rules, whole);
+}
+
+TEST_CASE("pictures with depth on a mesh equal one rank, cut along depth, height, width and all at once, and under every layout that has a name") {
+  const operation_list net = worlds::deep_network();
+  const found whole = on_one_rank(net);
+  const struct {
+    const char* on;
+    const char* rules;
+  } cases[] = {
+      {"a=3", "conv*/depth:a"},
+      {"a=2,b=2", "depth:a,height:b"},
+      {"a=2,b=3", "conv*/depth:b,conv*/width:a"},
+      {"a=2,b=2", "conv*/height:b,conv*/width:a,conv2/depth:a,conv2/width:"},
+      {"a=2,b=2,c=2", "depth:a,height:b,width:c"},
+  };
+  for (const auto& one : cases) check(net, mesh::parse(one.on), one.rules, whole);
+  for (const mesh& m : {mesh{{"ranks", 2}}, mesh{{"data", 2}, {"model", 2}}})
+    for (const char* each : {"data", "tensor", "spatial", "hybrid", "auto"}) check(net, m, layout_called(each, net, m).text(), whole);
 }
 
 TEST_CASE("layers cut at random equal one rank") {

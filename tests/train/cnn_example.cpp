@@ -55,19 +55,23 @@ TEST_CASE("what a layout moves is said without data, and what cannot be is refus
 }
 
 TEST_CASE("a step is billed to the byte, checked beside one rank, and drawn, without data") {
-  const ranks::ended billed = run("--ranks 2 --layout tensor --bill --batch 16 --data nowhere");
-  INFO(billed.output);
-  CHECK(billed.code == 0);
-  std::size_t says = 0, counted = 1;
-  const std::size_t at = billed.output.find("all ranks: ");
-  REQUIRE(at != std::string::npos);
-  REQUIRE(std::sscanf(billed.output.c_str() + at, "all ranks: %zu B billed, %zu B counted", &says, &counted) == 2);
-  CHECK(says == counted);
-  CHECK(says > 0);
-  const ranks::ended checked = run("--ranks 2 --layout spatial --check --batch 16 --data nowhere");
-  INFO(checked.output);
-  CHECK(checked.code == 0);
-  CHECK(checked.output.find("PASS\n") != std::string::npos);
+  for (const char* how : {"--layout tensor --batch 16", "--layout spatial --batch 4 --model voxnet"}) {
+    const ranks::ended billed = run("--ranks 2 --bill --data nowhere " + std::string(how));
+    INFO(billed.output);
+    CHECK(billed.code == 0);
+    std::size_t says = 0, counted = 1;
+    const std::size_t at = billed.output.find("all ranks: ");
+    REQUIRE(at != std::string::npos);
+    REQUIRE(std::sscanf(billed.output.c_str() + at, "all ranks: %zu B billed, %zu B counted", &says, &counted) == 2);
+    CHECK(says == counted);
+    CHECK(says > 0);
+  }
+  for (const char* model : {"--batch 16", "--batch 4 --model voxnet"}) {
+    const ranks::ended checked = run("--ranks 2 --layout spatial --check --data nowhere " + std::string(model));
+    INFO(checked.output);
+    CHECK(checked.code == 0);
+    CHECK(checked.output.find("PASS\n") != std::string::npos);
+  }
   const std::string file = "drawn_layout.svg";
   CHECK(run("--ranks 2 --layout hybrid --picture " + file).code == 0);
   std::ifstream drawn(file);

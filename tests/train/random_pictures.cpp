@@ -17,4 +17,7 @@ TEST_CASE("random pictures fit their network, and the first of many are those of
   CHECK(std::equal(few.labels.begin(), few.labels.end(), many.labels.begin()));
   CHECK(*std::max_element(many.labels.begin(), many.labels.end()) == 2);
   CHECK(few.pixels != random_pictures(stripes::small_network(), 20, 8).pixels);
+  const dataset deep = random_pictures(network({{"channels", 2}, {"depth", 3}, {"height", 4}, {"width", 5}}).flatten().dense("d", {.units = 4}), 6, 1);
+  CHECK(deep.depth == 3);
+  CHECK(deep.pixels.size() == 6 * 2 * 3 * 4 * 5);
 }

@@ -21,7 +21,11 @@ TEST_CASE("data that do not fit a network are refused in a sentence") {
   data.height = 5;
   CHECK_THROWS_WITH_AS(detail::need_pictures(net, data),
                        "the network takes (channels 1, height 6, width 6), and the data are 1×5×6", error);
-  data.height = 6, data.labels.pop_back();
+  data.height = 3, data.depth = 2;
+  CHECK_THROWS_WITH_AS(detail::need_pictures(net, data),
+                       "the network takes (channels 1, height 6, width 6), and the data are 1×2×3×6", error);
+  detail::need_pictures(network({{"channels", 1}, {"depth", 2}, {"height", 3}, {"width", 6}}), data);
+  data.height = 6, data.depth = 1, data.labels.pop_back();
   CHECK_THROWS_WITH_AS(detail::need_pictures(net, data), "4 samples are said to be in 3 labels and 144 pixels", error);
 }
 

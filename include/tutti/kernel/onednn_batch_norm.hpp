@@ -14,11 +14,15 @@ inline channel_layout channels_of(const norm_geometry& g, const memory_format& f
     return f.description() == dnnl::memory::desc(sizes, dnnl::memory::data_type::f32, tag);
   };
   using tag = dnnl::memory::format_tag;
-  const bool pictures = sizes.size() == 4;
-  if (plain(pictures ? tag::nchw : tag::nc)) return l;
-  for (auto [block, each] : {std::pair{g.channels, tag::nhwc}, std::pair{std::size_t{8}, tag::nChw8c}, std::pair{std::size_t{16}, tag::nChw16c}}) {
-    l.block = block;
-    if (pictures && plain(each)) return l;
+  const bool pictures = sizes.size() == 4, deep = sizes.size() == 5;
+  if (plain(deep ? tag::ncdhw : pictures ? tag::nchw : tag::nc)) return l;
+  struct blocks {
+    std::size_t block;
+    tag flat, deep;
+  };
+  for (const blocks& each : {blocks{g.channels, tag::nhwc, tag::ndhwc}, {8, tag::nChw8c, tag::nCdhw8c}, {16, tag::nChw16c, tag::nCdhw16c}}) {
+    l.block = each.block;
+    if ((pictures && plain(each.flat)) || (deep && plain(each.deep))) return l;
   }
   throw error(errc::not_supported, "a batch norm of a format other than row-major, channels last, or channels in blocks of 8 or 16");
 }

@@ -68,18 +68,15 @@ class memory_format {
   explicit memory_format(dnnl::memory::desc description) : description_(std::move(description)) {}
 
   /// Row-major, as everything outside of oneDNN has it.
-  static memory_format row_major(const shape& s) {
+  static memory_format row_major(const shape& s) { return row_major(dims(s)); }
+  static memory_format row_major(const dnnl::memory::dims& sizes) {
     using tag = dnnl::memory::format_tag;
     constexpr tag tags[] = {tag::a, tag::a, tag::ab, tag::abc, tag::abcd, tag::abcde, tag::abcdef};
-    return memory_format(dnnl::memory::desc(dims(s), dnnl::memory::data_type::f32, tags[s.rank()]));
+    return memory_format(dnnl::memory::desc(sizes, dnnl::memory::data_type::f32, tags[sizes.size()]));
   }
 
   /// Row-major, with the same dimensions as this one.
-  memory_format row_major() const {
-    shape s;
-    for (auto size : sizes()) s.append({"", static_cast<std::size_t>(size)});
-    return row_major(s);
-  }
+  memory_format row_major() const { return row_major(sizes()); }
 
   static dnnl::memory::dims dims(const shape& s) {
     dnnl::memory::dims all;

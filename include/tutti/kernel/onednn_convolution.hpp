@@ -1,6 +1,7 @@
 #pragma once
 #include <tutti/kernel/geometry.hpp>
 #include <tutti/kernel/onednn_layer.hpp>
+#include <tutti/kernel/onednn_window.hpp>
 
 namespace tutti::onednn {
 
@@ -13,13 +14,11 @@ class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::c
     const layer_request r = grouped(g, request);
     const auto how = c.options().winograd ? dnnl::algorithm::convolution_auto : dnnl::algorithm::convolution_direct;
     const auto kind = r.train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-    const auto stride = dims_of(g.down.stride, g.across.stride), low = dims_of(g.down.pad_low, g.across.pad_low),
-               high = dims_of(g.down.pad_high, g.across.pad_high),
-               dilation = dims_of(g.down.dilation - 1, g.across.dilation - 1);  // oneDNN counts from 0
+    const sliding along(g, r.x);
+    const auto &stride = along.stride, &low = along.low, &high = along.high, &dilation = along.dilation;
     const auto bias = r.bias ? vector_of(g.filters) : dnnl::memory::desc();
     prepare(
-        r, any_of(dims_of(g.batch, g.channels, g.height, g.width)), any_of(memory_format::dims(weights_shape(g))),
-        any_of(memory_format::dims(y_shape(g))),
+        r, any_of(joined(dims_of(g.batch, g.channels), along.inputs)), any_of(weights_of(g, r)), any_of(y_of(g, r)),
         [&](const auto& x, const auto& w, const auto& y) {
           return describe<dnnl::convolution_forward>(c, fused_relu(r.relu), kind, how, x, w, bias, y, stride,
                                                      dilation, low, high);
@@ -36,18 +35,15 @@ class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::c
 
  private:
   static layer_request grouped(const convolution_geometry& g, layer_request r) {
-    if (g.groups > 1 && r.weights && r.weights->sizes().size() == 4) r.weights = memory_format::row_major(weights_shape(g));
+    if (g.groups > 1 && r.weights && r.weights->sizes().size() == r.x.sizes().size()) r.weights = memory_format::row_major(weights_of(g, r));
     return r;
   }
-  static shape weights_shape(const convolution_geometry& g) {
-    shape all;
-    if (g.groups > 1) all.append({"groups", g.groups});
-    for (const dimension& d : shape{{"filters", g.group_filters()}, {"channels", g.group_channels()}, {"down", g.down.size}, {"across", g.across.size}})
-      all.append(d);
-    return all;
+  static dnnl::memory::dims weights_of(const convolution_geometry& g, const layer_request& r) {
+    const dnnl::memory::dims each = joined(dims_of(g.group_filters(), g.group_channels()), sliding(g, r.x).size);
+    return g.groups > 1 ? joined(dims_of(g.groups), each) : each;
   }
-  static shape y_shape(const convolution_geometry& g) {
-    return {{"batch", g.batch}, {"filters", g.filters}, {"height", g.out_height()}, {"width", g.out_width()}};
+  static dnnl::memory::dims y_of(const convolution_geometry& g, const layer_request& r) {
+    return joined(dims_of(g.batch, g.filters), sliding(g, r.x).outputs);
   }
 };
 

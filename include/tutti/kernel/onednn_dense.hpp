@@ -1,6 +1,7 @@
 #pragma once
 #include <tutti/kernel/geometry.hpp>
 #include <tutti/kernel/onednn_layer.hpp>
+#include <tutti/kernel/onednn_window.hpp>
 
 namespace tutti::onednn {
 
@@ -14,8 +15,8 @@ class dense : public layer_with_weights<dnnl::inner_product_forward, dnnl::inner
     const auto kind = r.train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
     const auto bias = vector_of(g.units);
     prepare(
-        r, any_of(pictures(r) ? dims_of(g.batch, g.channels, g.height, g.width) : dims_of(g.batch, g.features())),
-        any_of(memory_format::dims(weights_shape(g, r))), memory_format::row_major({{"batch", g.batch}, {"units", g.units}}).description(),
+        r, any_of(joined(dims_of(g.batch), features(g, r))), any_of(joined(dims_of(g.units), features(g, r))),
+        memory_format::row_major(dims_of(g.batch, g.units)).description(),
         [&](const auto& x, const auto& w, const auto& y) {
           return describe<dnnl::inner_product_forward>(c, fused_relu(r.relu), kind, x, w, bias, y);
         },
@@ -28,10 +29,12 @@ class dense : public layer_with_weights<dnnl::inner_product_forward, dnnl::inner
   }
 
  private:
-  static bool pictures(const layer_request& r) { return r.x.sizes().size() == 4; }
-  static shape weights_shape(const dense_geometry& g, const layer_request& r) {
-    if (!pictures(r)) return {{"units", g.units}, {"features", g.features()}};
-    return {{"units", g.units}, {"channels", g.channels}, {"height", g.height}, {"width", g.width}};
+  static dnnl::memory::dims features(const dense_geometry& g, const layer_request& r) {
+    switch (r.x.sizes().size()) {
+      case 4: return dims_of(g.channels, g.height, g.width);
+      case 5: return dims_of(g.channels, g.depth, g.height, g.width);
+      default: return dims_of(g.features());
+    }
   }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 #include <tutti/kernel/geometry.hpp>
-#include <tutti/kernel/onednn_context.hpp>
+#include <tutti/kernel/onednn_window.hpp>
 
 namespace tutti::onednn {
 
@@ -20,14 +20,12 @@ template <dnnl::algorithm Algorithm>
 class pool {
  public:
   pool(context& c, const pool_geometry& g, const memory_format& x, bool train) : c_(&c) {
-    const shape y_shape{
-        {"batch", g.batch}, {"channels", g.channels}, {"height", g.out_height()}, {"width", g.out_width()}};
-    const auto stride = dims_of(g.down.stride, g.across.stride), size = dims_of(g.down.size, g.across.size),
-               low = dims_of(g.down.pad_low, g.across.pad_low), high = dims_of(g.down.pad_high, g.across.pad_high),
-               dilation = dims_of(g.down.dilation - 1, g.across.dilation - 1);
+    const sliding along(g, x);
+    const dnnl::memory::dims sizes = joined(dims_of(g.batch, g.channels), along.outputs);
+    const auto &stride = along.stride, &size = along.size, &low = along.low, &high = along.high, &dilation = along.dilation;
     auto forward = describe<detail::pooling_forward>(
         c, dnnl::primitive_attr(), train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
-        Algorithm, x.description(), any_of(memory_format::dims(y_shape)), stride, size, dilation, low, high);
+        Algorithm, x.description(), any_of(sizes), stride, size, dilation, low, high);
     y_ = memory_format(forward.dst_desc());
     forward_ = detail::pooling_forward(forward);
     if (!train) return;
@@ -43,13 +41,13 @@ class pool {
     if (train_)
       forward_.execute(c_->stream(),
                        {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}, {DNNL_ARG_WORKSPACE, workspace_}});
-    else forward_.execute(c_->stream(), {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}});  // (N, C, H', W')
+    else forward_.execute(c_->stream(), {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}});  // (N, C, [D',] H', W')
   }
 
   void backward(const tensor& dy, tensor& dx) {
     backward_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, dy.memory()},
                                      {DNNL_ARG_DIFF_SRC, dx.memory()},
-                                     {DNNL_ARG_WORKSPACE, workspace_}});  // (N, C, H, W)
+                                     {DNNL_ARG_WORKSPACE, workspace_}});  // (N, C, [D,] H, W)
   }
 
  private:

@@ -5,11 +5,12 @@
 
 namespace tutti {
 
-/// Pooling, max or average. Windows that see padding only make 0.
+/// Pooling, max or average. Windows reach into the picture, so that a rank that reads
+/// nothing makes nothing.
 template <class Backend, class Kernel>
 class local_pool : public local_operation<Backend> {
   using base = local_operation<Backend>;
-  using typename base::element, typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::tensor, typename base::tensors, typename base::operands;
 
  public:
   explicit local_pool(const local_request<Backend>& r) : base(r) {
@@ -19,14 +20,11 @@ class local_pool : public local_operation<Backend> {
   }
 
   void forward(const operands& x, tensors&, tensor& y) override {
-    if (kernel_) return kernel_->forward(*x[0], y);
-    for (element& value : y.stored()) value = element{};
+    if (kernel_) kernel_->forward(*x[0], y);
   }
 
   void backward(const operands&, tensors&, tensor&, tensor& dy, const operands& dx, tensors&) override {
-    if (!dx[0]) return;
-    if (kernel_) return kernel_->backward(dy, *dx[0]);
-    for (element& value : dx[0]->stored()) value = element{};
+    if (kernel_ && dx[0]) kernel_->backward(dy, *dx[0]);
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <tutti/nn/networks/lenet.hpp>
 #include <tutti/nn/networks/resnet.hpp>
 #include <tutti/nn/networks/vgg.hpp>
+#include <tutti/nn/networks/voxnet.hpp>
 
 namespace tutti {
 
@@ -21,6 +22,7 @@ inline constexpr known_network known_networks[] = {
     {"vgg16", vgg16, imagenet_pictures},       {"resnet18", resnet18, imagenet_pictures},
     {"resnet34", resnet34, imagenet_pictures}, {"resnet50", resnet50, imagenet_pictures},
     {"resnet101", resnet101, imagenet_pictures}, {"resnet152", resnet152, imagenet_pictures},
+    {"voxnet", voxnet, modelnet_voxels},
 };
 
 /// The network of that name. Throws `invalid_argument` where there is none.

@@ -18,13 +18,13 @@ struct normalisation {
 
 /// Pictures with labels, a byte a value.
 struct dataset {
-  std::size_t count = 0, channels = 1, height = 0, width = 0;
+  std::size_t count = 0, channels = 1, depth = 1, height = 0, width = 0;
   std::size_t classes = 10;
-  std::vector<std::uint8_t> pixels = {};  ///< (count, channels, height, width)
+  std::vector<std::uint8_t> pixels = {};  ///< (count, channels, depth, height, width)
   std::vector<std::uint8_t> labels = {};  ///< (count), each below `classes`
   std::vector<normalisation> scales = {};  ///< (channels); of those beyond the last, `normalisation{}`
 
-  std::size_t sample_size() const { return channels * height * width; }
+  std::size_t sample_size() const { return channels * depth * height * width; }
 };
 
 /// Images and labels of the same samples. Throws `errc::data`, naming the file,

@@ -48,7 +48,7 @@ class sample_reader {
                   format("%zu samples of %zu values do not fit in %zu values", labels.size(), size, x.size()));
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const std::size_t sample = which(i);
-      copy(sample, x.data() + i * size);  // (C, H, W)
+      copy(sample, x.data() + i * size);  // (C, D, H, W)
       labels[i] = label(sample);
     }
   }
@@ -59,15 +59,15 @@ class sample_reader {
     const std::uint8_t* pixels = data_->pixels.data() + sample * data_->sample_size();
     const variation v = variation_of(how_, seed_, epoch_, sample);
     const std::size_t height = data_->height, width = data_->width;
-    for (std::size_t c = 0; c < data_->channels; ++c)
+    for (std::size_t plane = 0; plane < data_->channels * data_->depth; ++plane)
       for (std::size_t row = 0; row < height; ++row, x += width) {
-        const std::array<float, 256>& value = value_of_[c];
+        const std::array<float, 256>& value = value_of_[plane / data_->depth];
         const std::size_t from = row + static_cast<std::size_t>(v.down);  // wraps beyond the upper edge
         if (from >= height) {
           std::fill_n(x, width, value[0]);
           continue;
         }
-        const std::uint8_t* line = pixels + (c * height + from) * width;
+        const std::uint8_t* line = pixels + (plane * height + from) * width;
         if (v == variation{.down = v.down}) {
           for (std::size_t k = 0; k < width; ++k) x[k] = value[line[k]];
           continue;

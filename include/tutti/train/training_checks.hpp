@@ -5,6 +5,7 @@
 
 #include <tutti/base/error.hpp>
 #include <tutti/mesh/planner.hpp>
+#include <tutti/nn/networks/pictures.hpp>
 #include <tutti/nn/operations.hpp>
 #include <tutti/train/agreement.hpp>
 #include <tutti/train/augmentation.hpp>
@@ -31,9 +32,10 @@ struct trainer_options {
 namespace detail {
 
 inline void need_pictures(const network& net, const dataset& data) {
-  if (net.sample != shape{{"channels", data.channels}, {"height", data.height}, {"width", data.width}})
-    throw error(errc::invalid_argument, format("the network takes %s, and the data are %zu×%zu×%zu", net.sample.text().c_str(),
-                                               data.channels, data.height, data.width));
+  const bool deep = data.depth > 1 || net.sample.has("depth");
+  if (net.sample != pictures{.channels = data.channels, .depth = deep ? data.depth : 0, .height = data.height, .width = data.width}.sample())
+    throw error(errc::invalid_argument, format("the network takes %s, and the data are %zu×%s%zu×%zu", net.sample.text().c_str(), data.channels,
+                                               deep ? format("%zu×", data.depth).c_str() : "", data.height, data.width));
   if (data.labels.size() < data.count || data.pixels.size() < data.count * data.sample_size())
     throw error(errc::invalid_argument, format("%zu samples are said to be in %zu labels and %zu pixels", data.count,
                                                data.labels.size(), data.pixels.size()));
