@@ -99,8 +99,8 @@ void call_v(communicator& c, const assignment& o, std::vector<int>& in, std::vec
   std::size_t total = 0;
   for (int r = 0; r < c.size(); ++r) counts.push_back(o.count * static_cast<std::size_t>(r) / ranks), total += counts.back();
   const std::size_t mine = counts[static_cast<std::size_t>(c.rank())];
-  const span<const int> one(in.data(), mine), all(in.data(), total), some(in.data(), c.size() * o.count);
-  const span<int> one_out(out.data(), mine), all_out(out.data(), total), some_out(out.data(), c.size() * o.count);
+  const span<const int> one(in.data(), mine), all(in.data(), total), some(in.data(), alike.size() * o.count);
+  const span<int> one_out(out.data(), mine), all_out(out.data(), total), some_out(out.data(), alike.size() * o.count);
   const int root = o.root % c.size();
   switch (o.what) {
     case collective::reduce_scatter: return reduce_scatter_v(c, all, one_out, counts, plus{});
