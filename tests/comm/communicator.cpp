@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <numeric>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/grouped.hpp>
 #include <tutti/comm/messages.hpp>
 
 #include "thread_ranks.hpp"
@@ -60,6 +62,35 @@ TEST_CASE("why a rank's part ended is heard, though its communicators are gone b
     }), "rank 1: a full disk");
     CHECK(told == 1);
   }
+}
+
+TEST_CASE("what operations keep between calls can be bounded, and is given back by who was used longest ago") {
+  CHECK_NOTHROW(on_ranks(3, [](communicator& world) {
+    constexpr std::size_t most = 100000;
+    for (std::size_t bound : {most, ~std::size_t{0}}) {
+      communicator c = world.duplicate({.kept_bytes = bound});
+      const std::size_t channels = c.scratch_bytes();
+      auto kept = [&] { return c.scratch_bytes() - channels; };
+      std::size_t longest = 0;
+      // Two under way at a time, of several lengths, and one that alone is too much.
+      for (std::size_t n : {1000u, 12000u, 3000u, 11000u, 50000u, 2000u}) {
+        std::vector<int> one(n, 1), two(n / 2, 1);
+        grouped<int> first, second;
+        first.add(one);
+        second.add(two);
+        {
+          request under_way = all_reduce_async(c, first);
+          all_reduce(c, second);
+          under_way.wait();
+        }
+        check_sum(c, 5);
+        need(one == std::vector<int>(n, 3) && two == std::vector<int>(n / 2, 3), "a wrong sum");
+        longest = std::max(longest, kept());
+        need(kept() <= bound, "more is kept than may be");
+      }
+      need(bound == most || longest > most, "nothing was to be given back");
+    }
+  }));
 }
 
 TEST_CASE("duplicates of duplicates, each with an order of its own") {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <random>
@@ -22,6 +23,8 @@
 #include <unistd.h>
 
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/grouped.hpp>
+#include <tutti/comm/messages.hpp>
 #include <tutti/launch/shared_bootstrap.hpp>
 #include <tutti/schedule/repertoire.hpp>
 
@@ -33,6 +36,7 @@ namespace {
 
 constexpr int ranks = 4;
 enum class fault { killed, stopped, late, killed_twice };
+enum class form { plain, vector, asynchronous, grouped, messages };
 
 // What one job does, all of it decided by its seed.
 struct assignment {
@@ -42,6 +46,7 @@ struct assignment {
   const char* links[ranks] = {"window", "window", "window", "window"};
   bool shrinks = false;
   bool makes = false;  ///< communicators, each for one call
+  form in = form::plain;
   double deadline = 60;
 
   int victim = 0, root = 0;
@@ -62,7 +67,8 @@ struct assignment {
     by = known[draw() % known.size()];
   }
   std::string name() const {
-    return format("seed %u: %s by %s of %zu, root %d, rank %d after %d us", seed, name_of(what), name_of(by), count, root, victim, delay);
+    return format("seed %u: %s, form %d, by %s of %zu, root %d, rank %d after %d us", seed, name_of(what), static_cast<int>(in), name_of(by),
+                  count, root, victim, delay);
   }
 };
 
@@ -87,6 +93,24 @@ void call(communicator& c, const assignment& o, std::vector<int>& in, std::vecto
   }
 }
 
+// With blocks of other lengths: a rank's is its number's share of what four have.
+void call_v(communicator& c, const assignment& o, std::vector<int>& in, std::vector<int>& out) {
+  std::vector<std::size_t> counts, alike(static_cast<std::size_t>(c.size()), o.count);
+  std::size_t total = 0;
+  for (int r = 0; r < c.size(); ++r) counts.push_back(o.count * static_cast<std::size_t>(r) / ranks), total += counts.back();
+  const std::size_t mine = counts[static_cast<std::size_t>(c.rank())];
+  const span<const int> one(in.data(), mine), all(in.data(), total), some(in.data(), alike.size() * o.count);
+  const span<int> one_out(out.data(), mine), all_out(out.data(), total), some_out(out.data(), alike.size() * o.count);
+  const int root = o.root % c.size();
+  switch (o.what) {
+    case collective::reduce_scatter: return reduce_scatter_v(c, all, one_out, counts, plus{});
+    case collective::all_gather: return all_gather_v(c, one, all_out, counts);
+    case collective::gather: return gather_v(c, one, c.rank() == root ? all_out : span<int>(), counts, root);
+    case collective::scatter: return scatter_v(c, c.rank() == root ? all : span<const int>(), one_out, counts, root);
+    default: return all_to_all_v(c, some, alike, some_out, alike);
+  }
+}
+
 // What a rank leaves for the test, in memory that both see.
 struct note {
   std::atomic<int> ready{0}, errors{0}, shrinking{0};
@@ -101,7 +125,7 @@ int threads_now() { return static_cast<int>(tests::names_in("/proc/self/task").s
 constexpr std::size_t channel_sizes[4] = {std::size_t{1} << 20, std::size_t{3} << 20, std::size_t{1} << 18, std::size_t{2} << 20};
 
 void be_rank(shared_bootstrap b, const assignment& o, note& mine) {
-  std::vector<int> in(o.count * ranks, 1), out(o.count * ranks);
+  std::vector<int> in(o.count * ranks, 1), out(o.count * ranks), gathered(o.count * ranks);
   {
     session joined(b, {.deadline = o.deadline});
     communicator world(joined);
@@ -114,6 +138,22 @@ void be_rank(shared_bootstrap b, const assignment& o, note& mine) {
           auto some = all.split(all.rank() % 2, 0);
           call(all, o, in, out);
           call(*some, o, in, out);
+        } else if (o.in == form::vector) {
+          call_v(world, o, in, out);
+        } else if (o.in == form::asynchronous) {
+          request first = all_reduce_async(world, span<const int>(in.data(), o.count), span<int>(out.data(), o.count));
+          request second = all_gather_async(world, span<const int>(in.data(), o.count), gathered);
+          first.wait();
+          ++mine.completed;
+          second.wait();
+        } else if (o.in == form::grouped) {
+          grouped<int> group;
+          for (std::size_t v = 0; v < ranks; ++v) group.add(span<int>(out.data() + v * o.count, o.count));
+          all_reduce(world, group);
+        } else if (o.in == form::messages) {
+          const int me = world.rank(), all = world.size();
+          send_recv(world, span<const int>(in.data(), o.count), (me + 1) % all, span<int>(out.data(), o.count), (me + all - 1) % all);
+          continue;
         } else {
           call(world, o, in, out);
         }
@@ -224,6 +264,8 @@ class job {
     const int second = order_.how == fault::killed_twice ? (order_.victim + 1) % ranks : -1;
     for (int r = 0; r < ranks; ++r)
       if (r != order_.victim) lowest = std::min(lowest, notes_[r].completed + 1);
+    int told = 0;  // a rank that survives
+    while (told == order_.victim || told == second) ++told;
     for (int r = 0; r < ranks; ++r) {
       const note& n = notes_[r];
       expect(pids_[r] == 0, format("rank %d did not end", r));
@@ -231,6 +273,7 @@ class job {
       expect(status_[r] == 0, format("rank %d ended with %d", r, status_[r]));
       expect(n.errors == 1, format("rank %d got %d errors", r, n.errors.load()));
       expect(n.code == static_cast<int>(expected) && n.rank == order_.victim, format("rank %d: %s", r, n.text));
+      expect(std::strcmp(n.text, notes_[told].text) == 0 && n.operation == notes_[told].operation, format("rank %d was told something else than rank %d: %s", r, told, n.text));
       if (!order_.makes) expect(n.operation == lowest, format("rank %d was told of operation %llu, not %llu: %s", r, static_cast<unsigned long long>(n.operation),
                                            static_cast<unsigned long long>(lowest), n.text));
       expect(n.threads_left == 0, format("rank %d has %d threads left", r, n.threads_left));
@@ -336,6 +379,23 @@ TEST_CASE("so it is while communicators are made") {
   carry_out(orders, orders.size());
 }
 
+TEST_CASE("so it is where blocks differ, in calls under way and grouped ones, and between two ranks") {
+  const unsigned seed = first_seed();
+  MESSAGE("KILL_SEED=" << seed);
+  std::vector<assignment> orders;
+  auto add = [&](assignment o, bool over_messages) {
+    for (int r = 0; r < ranks; ++r) o.links[r] = over_messages ? "message" : "window";
+    orders.push_back(o);
+  };
+  for (unsigned i = 0; i < 6; ++i) {
+    for (collective what : {collective::reduce_scatter, collective::all_gather, collective::gather, collective::scatter, collective::all_to_all})
+      add({.seed = seed + i, .what = what, .shrinks = i == 5, .in = form::vector}, i == 4);
+    for (form in : {form::asynchronous, form::grouped, form::messages})
+      for (unsigned more : {0u, 100u}) add({.seed = seed + i + more, .what = collective::all_reduce, .shrinks = i == 5, .in = in}, i == 4);
+  }
+  carry_out(orders);
+}
+
 TEST_CASE("so it is over messages, and where windows and messages mix") {
   const unsigned seed = first_seed();
   MESSAGE("KILL_SEED=" << seed);
@@ -362,6 +422,11 @@ TEST_CASE("a rank that stops, or comes too late, is named by all others, who go 
       o.deadline = 0.5;
       orders.push_back(o);
     }
+  for (const char* link : {"window", "message"}) {
+    assignment o{.seed = seed, .what = collective::all_reduce, .how = fault::stopped, .in = form::messages};
+    for (int r = 0; r < ranks; ++r) o.links[r] = link;
+    orders.push_back(o);
+  }
   carry_out(orders);
 }
 

@@ -16,8 +16,8 @@ TEST_CASE("messages between processes, on windows, on messages and on both, by a
     const char* link;
     int ranks;
   };
-  for (const world& w : {world{"", 1}, {"window", 2}, {"window", 3}, {"window", 8}, {"message", 2}, {"message", 3}, {"message", 5}, {"", 2}, {"", 4}}) {
-    const auto ended = ranks::start({FAULTS_PROGRAM, "--ranks", std::to_string(w.ranks), *w.link ? "cases" : "mixed", seed, w.ranks > 3 ? "8" : "30"},
+  for (const world& w : {world{"", 1}, {"window", 2}, {"window", 3}, {"window", 6}, {"message", 2}, {"message", 4}, {"", 2}, {"", 4}}) {
+    const auto ended = ranks::start({FAULTS_PROGRAM, "--ranks", std::to_string(w.ranks), *w.link ? "cases" : "mixed", seed, w.ranks > 3 ? "8" : "20"},
                                     {{"TUTTI_LINK", w.link}, {"TUTTI_DEADLINE", "60"}});
     INFO(std::string(w.link) << ", " << w.ranks << " ranks, seed " << seed << ": " << ended.output);
     CHECK(ended.code == 0);

@@ -92,9 +92,9 @@ class communicator {
   /// but for the bytes that it sends itself.
   plan plan_for(call_shape c);
 
-  /// Of this rank's memory that it holds now: its channels, which
-  /// `communicator_options` bounds, and what its operations keep for calls like
-  /// those before, `plan_for(call).scratch_bytes` for each under way at a time.
+  /// Of this rank's memory that it holds now: its channels, and what its
+  /// operations keep for calls like those before; `communicator_options` bounds
+  /// both. A call needs `plan_for(call).scratch_bytes` for each under way at a time.
   std::size_t scratch_bytes() const;
 
   /// Where `buffer<T>(communicator, n)` lies: neighbours read it in place.

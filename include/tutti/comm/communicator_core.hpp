@@ -129,11 +129,16 @@ struct communicator_core {
 
   operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
     raise_verdict();
+    if (keeps_too_much) make_room(0);
     const prepared_call& p = prepared(c);
     operation& o = free_operation(p);
     // What may throw comes first: nothing has been issued then.
     try {
-      if (o.scratch.size() < p.scratch_bytes()) o.scratch = scratch(p.scratch_bytes());
+      if (o.scratch.size() < p.scratch_bytes()) {
+        o.scratch = {};
+        make_room(p.scratch_bytes());
+        o.scratch = scratch(p.scratch_bytes());
+      }
       if (keep) keep(o.functor, m.fold.op);
       if (m.before) m.before(o.scratch.data() + p.staging_begin(), m.fold.op);
     } catch (...) {
@@ -169,14 +174,35 @@ struct communicator_core {
 
   void wait(operation& o) {
     struct at_end {
+      communicator_core& of;
       operation& o;
-      ~at_end() { give_back(o); }
-    } then{o};
+      ~at_end() {
+        give_back(o);
+        if (of.keeps_too_much) of.make_room(0);
+      }
+    } then{*this, o};
     runner->wait(o);
+  }
+
+  // Idle operations give back what they keep, the one used longest ago first,
+  // until a call's memory stays within what was allowed.
+  void make_room(std::size_t bytes) {
+    for (;;) {
+      std::size_t held = 0;
+      operation* oldest = nullptr;
+      for (const auto& o : operations) {
+        held += o->scratch.size();
+        if (!o->in_use && o->scratch.size() > 0 && (!oldest || o->what.number < oldest->what.number)) oldest = o.get();
+      }
+      keeps_too_much = held > kept_bytes || bytes > kept_bytes - held;
+      if (!keeps_too_much || !oldest) return;
+      oldest->scratch = {};
+    }
   }
 
   void choose_runner(communicator_options options) {
     channel_bytes = options.channel_bytes;
+    kept_bytes = options.kept_bytes;
     if (options.progress == progress::thread) own_engine = home.make_engine(counts);
     runner = own_engine ? own_engine.get() : &home.main_engine();
     if (own_engine) own_engine->beside(home.main_engine());
@@ -349,7 +375,8 @@ struct communicator_core {
   std::uint32_t hints[hint_count] = {};
   std::vector<std::unique_ptr<operation>> operations;
   std::uint64_t issued = 0;
-  std::size_t channel_bytes = 0;
+  std::size_t channel_bytes = 0, kept_bytes = 0;
+  bool keeps_too_much = false;  ///< operations under way need more than they may keep
   std::unique_ptr<message_pool> pool;
   std::vector<posted_message*> prepared_messages;
   std::vector<message_call> message_calls;  ///< for whoever issues several, to be filled again and again

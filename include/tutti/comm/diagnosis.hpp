@@ -25,6 +25,13 @@ struct waiting_operation {
   int member(std::size_t peer) const { return queue.members()[peer]; }
 };
 
+/// That, for what a rank did or did not do, is the session's verdict.
+inline void blame(const waiting_operation& w, errc code, int rank, const std::string& why) {
+  verdict v{.code = code, .rank = rank, .operation = w.id()};
+  v.say(why);
+  w.joined.declare(v);
+}
+
 /// Where the counts of two calls differ, if they do.
 inline std::string differing_counts(const waiting_operation& w, int peer, const call& theirs) {
   const call& mine = w.what.what;
@@ -64,26 +71,23 @@ inline void declare_mismatch(const waiting_operation& w, int peer, const call& t
 
 /// The operation's functor threw.
 inline void declare_throw(const waiting_operation& w, const char* why) {
-  verdict v{.code = errc::rank_failed, .rank = w.world_rank, .operation = w.id()};
-  v.say(format("rank %d: operation %llu%s (%s) threw: %s", w.world_rank, w.number(), w.among().c_str(),
+  blame(w, errc::rank_failed, w.world_rank,
+        format("rank %d: operation %llu%s (%s) threw: %s", w.world_rank, w.number(), w.among().c_str(),
                describe(w.what.what).c_str(), why));
-  w.joined.declare(v);
 }
 
 /// Part of what a peer sent is lost.
 inline void declare_lost(const waiting_operation& w, int peer) {
   const int member = w.member(static_cast<std::size_t>(peer));
-  verdict v{.code = errc::link, .rank = member, .operation = w.id()};
-  v.say(format("what rank %d sent to rank %d is lost; operation %llu%s could not be completed", member, w.world_rank,
+  blame(w, errc::link, member,
+        format("what rank %d sent to rank %d is lost; operation %llu%s could not be completed", member, w.world_rank,
                w.number(), w.among().c_str()));
-  w.joined.declare(v);
 }
 
 /// The link itself failed.
 inline void declare_link(const waiting_operation& w, const error& e) {
-  verdict v{.code = errc::link, .rank = e.rank(), .operation = w.id()};
-  v.say(format("rank %d: %s; operation %llu%s could not be completed", w.world_rank, e.what(), w.number(), w.among().c_str()));
-  w.joined.declare(v);
+  blame(w, errc::link, e.rank(),
+        format("rank %d: %s; operation %llu%s could not be completed", w.world_rank, e.what(), w.number(), w.among().c_str()));
 }
 
 /// Peers whose call can be seen to be another, or that sent something of
@@ -121,10 +125,9 @@ inline void look_for_missing(const waiting_operation& w, double deadline) {
     if (s->left.load(std::memory_order_acquire) && s->completed.load(std::memory_order_relaxed) < w.what.what.number) {
       // Whoever goes by an exception says so once its communicators are gone.
       if (!lost_for_long(w.what.lost_since, t)) return;
-      verdict v{.code = errc::rank_failed, .rank = w.member(p), .operation = w.id()};
-      v.say(format("rank %d left the communicator before operation %llu%s (%s)", w.member(p), w.number(),
+      return blame(w, errc::rank_failed, w.member(p),
+            format("rank %d left the communicator before operation %llu%s (%s)", w.member(p), w.number(),
                    w.among().c_str(), describe(w.what.what).c_str()));
-      return w.joined.declare(v);
     }
     if (late && s->entered.load(std::memory_order_relaxed) < w.what.what.number) {
       missing += format("%s%d", missing.empty() ? "" : ", ", w.member(p));
@@ -136,15 +139,13 @@ inline void look_for_missing(const waiting_operation& w, double deadline) {
     // All have come, and still it does not end.
     const int peer = w.what.waits_for();
     first_missing = peer < 0 ? w.world_rank : w.member(static_cast<std::size_t>(peer));
-    verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.id()};
-    v.say(format("operation %llu%s (%s) did not end within %g s, though every rank has joined it; it waits for rank %d",
+    return blame(w, errc::deadline, first_missing,
+          format("operation %llu%s (%s) did not end within %g s, though every rank has joined it; it waits for rank %d",
                  w.number(), w.among().c_str(), describe(w.what.what).c_str(), deadline, first_missing));
-    return w.joined.declare(v);
   }
-  verdict v{.code = errc::deadline, .rank = first_missing, .operation = w.id()};
-  v.say(format("operation %llu%s (%s) was not joined within %g s by rank %s, which lives", w.number(), w.among().c_str(),
+  blame(w, errc::deadline, first_missing,
+        format("operation %llu%s (%s) was not joined within %g s by rank %s, which lives", w.number(), w.among().c_str(),
                describe(w.what.what).c_str(), deadline, missing.c_str()));
-  w.joined.declare(v);
 }
 
 }  // namespace tutti::detail

@@ -38,7 +38,7 @@ class engine {
   fabric& joined() { return fabric_; }
   void add(operation_queue& q) {
     queues_.push_back(&q);
-    if (q.messages && exact_)
+    if (exact_)
       q.messages->listen({.tell = [](void* self, const operation_queue& of, const operation_record& r) { static_cast<engine*>(self)->tell(of, r); },
                           .context = this, .of = &q});
   }
@@ -120,7 +120,7 @@ class engine {
     std::string text;
     const double t = now();
     for (operation_queue* q : queues_) {
-      if (q->messages) text += q->messages->last(t);
+      text += q->messages->last(t);
       const auto records = q->recorder().read();
       if (records.empty()) continue;
       text += format("\n  the last %zu operations%s:", records.size(), of_communicator(q->key(), q->members()).c_str());
@@ -148,7 +148,7 @@ class engine {
     for (operation_queue* q : queues_)
       if (operation* o = q->front()) moved |= step(*q, *o);
     for (operation_queue* q : queues_)
-      if (q->messages && q->messages->busy()) moved |= q->messages->progress();
+      if (q->messages->busy()) moved |= q->messages->progress();
     return moved;
   }
 
@@ -156,7 +156,7 @@ class engine {
   bool drain() {
     bool moved = false;
     for (operation_queue* q : queues_)
-      if (q->messages) moved |= q->messages->drain();
+      moved |= q->messages->drain();
     return moved;
   }
 
@@ -326,7 +326,7 @@ class engine {
 
   bool busy() const {
     for (const operation_queue* q : queues_)
-      if (!q->empty() || (q->messages && q->messages->busy())) return true;
+      if (!q->empty() || q->messages->busy()) return true;
     return false;
   }
 
@@ -344,7 +344,7 @@ class engine {
       detail::look_for_missing(waits, deadline_);
     }
     for (operation_queue* q : queues_) {
-      if (!q->messages || !q->messages->busy()) continue;
+      if (!q->messages->busy()) continue;
       fabric_.examine(q->messages->next_operation(), q->channels(), q->members());
       if (fabric_.board().any()) return;
       q->messages->examine(deadline_);
@@ -361,7 +361,7 @@ class engine {
         detail::finish(*o, operation::stage::failed);
       }
     for (operation_queue* q : queues_)
-      if (q->messages && q->messages->busy()) q->messages->fail();
+      if (q->messages->busy()) q->messages->fail();
     // A thread with nothing left to do need not look again and again.
     if (threaded_ && !stopping_.load(std::memory_order_acquire)) transport_->sleep(waiting_.stretch, [](void* c) {
       auto& self = *static_cast<engine*>(c);

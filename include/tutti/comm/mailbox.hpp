@@ -158,10 +158,9 @@ class mailbox {
   }
   void differ(posted_message& mine, const call& theirs) {
     const int peer = world(current_);
-    verdict v{.code = errc::mismatch, .rank = peer, .operation = next_operation()};
-    v.say(format("ranks called different things: rank %d called %s, rank %d called %s%s", world(me_), describe(mine.what).c_str(),
+    blame(errc::mismatch, peer,
+          format("ranks called different things: rank %d called %s, rank %d called %s%s", world(me_), describe(mine.what).c_str(),
                  peer, describe(theirs).c_str(), of_communicator(key_, members_).c_str()));
-    joined_.declare(v);
   }
 
  private:
@@ -186,9 +185,8 @@ class mailbox {
     } catch (const std::exception& e) {
       why = e.what();
     }
-    verdict v{.code = errc::link, .rank = rank, .operation = next_operation()};
-    v.say(format("rank %d: %s; a message%s could not be completed", world(me_), why.c_str(), of_communicator(key_, members_).c_str()));
-    joined_.declare(v);
+    blame(errc::link, rank,
+          format("rank %d: %s; a message%s could not be completed", world(me_), why.c_str(), of_communicator(key_, members_).c_str()));
     return false;
   }
 
@@ -285,26 +283,28 @@ class mailbox {
     tell(m.what, m.mark.fingerprint);
   }
 
-  void declare_left(const posted_message& m) {
-    verdict v{.code = errc::rank_failed, .rank = world(m.peer), .operation = next_operation()};
-    v.say(format("rank %d left the communicator%s, and rank %d waits for it in %s", world(m.peer), of_communicator(key_, members_).c_str(),
-                 world(me_), describe(m.what).c_str()));
+  void blame(errc code, int rank, const std::string& why) {
+    verdict v{.code = code, .rank = rank, .operation = next_operation()};
+    v.say(why);
     joined_.declare(v);
+  }
+  void declare_left(const posted_message& m) {
+    blame(errc::rank_failed, world(m.peer),
+          format("rank %d left the communicator%s, and rank %d waits for it in %s", world(m.peer), of_communicator(key_, members_).c_str(),
+                 world(me_), describe(m.what).c_str()));
   }
   void declare_lost(const posted_message& m) {
-    verdict v{.code = errc::link, .rank = world(m.peer), .operation = next_operation()};
-    v.say(format("what rank %d sent to rank %d is lost%s", world(m.peer), world(me_), of_communicator(key_, members_).c_str()));
-    joined_.declare(v);
+    blame(errc::link, world(m.peer),
+          format("what rank %d sent to rank %d is lost%s", world(m.peer), world(me_), of_communicator(key_, members_).c_str()));
   }
   void declare_late(const posted_message& m, const rank_status* peer, double deadline) {
-    verdict v{.code = errc::deadline, .rank = world(m.peer), .operation = next_operation()};
     std::string other = "lives";
     if (m.peer == me_) other = "is the same";
     else if (peer)
       if (const auto theirs = peer->astray(peer->entered.load(std::memory_order_acquire), 0)) other += ", and waits in " + describe(*theirs);
-    v.say(format("rank %d waited %g s in %s%s; rank %d %s", world(me_), deadline, describe(m.what).c_str(),
+    blame(errc::deadline, world(m.peer),
+          format("rank %d waited %g s in %s%s; rank %d %s", world(me_), deadline, describe(m.what).c_str(),
                  of_communicator(key_, members_).c_str(), world(m.peer), other.c_str()));
-    joined_.declare(v);
   }
 
   std::unique_ptr<link> link_;

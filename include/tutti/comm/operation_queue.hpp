@@ -39,7 +39,7 @@ class operation_queue {
     return n;
   }
 
-  /// The messages of the same communicator; null where it has none.
+  /// The messages of the same communicator; there before an engine moves it.
   std::unique_ptr<mailbox> messages;
 
   /// Where the engine counts; null for nowhere.

@@ -65,6 +65,11 @@ struct communicator_options {
   /// for as long as it lives; fewer make long vectors slower where there are
   /// many ranks. See `communicator::scratch_bytes`.
   std::size_t channel_bytes = std::size_t{1} << 20;
+  /// The most bytes that its operations keep between calls, so that those like
+  /// them need not allocate (`plan::scratch_bytes` is what a call needs). What is
+  /// beyond is given back, by those used longest ago first; of a call that alone
+  /// needs more, once it has ended: where it was under way, with the next call.
+  std::size_t kept_bytes = static_cast<std::size_t>(-1);
 };
 
 struct call_options {

@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -46,27 +46,28 @@ class trace_file {
     const std::string more = format("\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"number\":%llu,\"call\":\"%s\",\"state\":\"%s\"}", r.begun * 1e6,
                                     (r.ended - r.begun) * 1e6, static_cast<unsigned long long>(r.number),
                                     escaped(describe(r.what)).c_str(), r.is == operation_record::state::done ? "done" : "failed");
-    ::pthread_mutex_lock(&mutex_);
+    const std::lock_guard held(mutex_);
     if (std::find(named_.begin(), named_.end(), communicator) == named_.end()) {
       named_.push_back(communicator);
       event("thread_name", "M", format("\"args\":{\"name\":\"%s\"}", name.c_str()), communicator);
     }
     event(r.what.kind, "X", more, communicator);
-    const bool much = pending_.size() > 200000;
-    ::pthread_mutex_unlock(&mutex_);
-    if (much) flush();
+    if (pending_.size() > 200000) write();
   }
 
   /// Writes what is there. A file that can no longer be written gets a warning.
   void flush() {
-    ::pthread_mutex_lock(&mutex_);
-    if (!pending_.empty() && !append())
-      log(log_level::warn, format("the trace could not be written to %s: %s", path_.c_str(), std::strerror(errno)));
-    pending_.clear();
-    ::pthread_mutex_unlock(&mutex_);
+    const std::lock_guard held(mutex_);
+    write();
   }
 
  private:
+  void write() {
+    if (!pending_.empty() && !append())
+      log(log_level::warn, format("the trace could not be written to %s: %s", path_.c_str(), std::strerror(errno)));
+    pending_.clear();
+  }
+
   // Before the closing bracket, while nobody else writes.
   bool append() {
     const int file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -88,9 +89,9 @@ class trace_file {
     return right;
   }
 
-  void event(const char* name, const char* phase, const std::string& more, int line) {
+  void event(const char* name, const char* phase, const std::string& more, communicator_key line) {
     if (!pending_.empty()) pending_ += ',';
-    pending_ += format("\n{\"name\":\"%s\",\"ph\":\"%s\",\"pid\":%d,\"tid\":%d,%s}", name, phase, rank_, line, more.c_str());
+    pending_ += format("\n{\"name\":\"%s\",\"ph\":\"%s\",\"pid\":%d,\"tid\":%u,%s}", name, phase, rank_, line, more.c_str());
   }
 
   static std::string escaped(std::string_view text) {
@@ -107,7 +108,7 @@ class trace_file {
   int rank_;
   std::string pending_;
   std::vector<communicator_key> named_;
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  std::mutex mutex_;
 };
 
 }  // namespace tutti

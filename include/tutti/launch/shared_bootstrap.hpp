@@ -1,7 +1,6 @@
 #pragma once
 #include <atomic>
 #include <cerrno>
-#include <climits>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -9,15 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include <linux/futex.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
 #include <tutti/launch/rank_list.hpp>
+#include <tutti/transport/doorbell.hpp>
 
 namespace tutti {
 
@@ -97,8 +94,7 @@ class shared_board {
       throw_if_lost(round);
       double left = deadline - now();
       if (left <= 0) throw_late(round, timeout);
-      timespec wait{static_cast<time_t>(left), static_cast<long>(1e9 * (left - static_cast<double>(static_cast<time_t>(left))))};
-      ::syscall(SYS_futex, &head_->event, FUTEX_WAIT, seen, &wait, nullptr, 0);
+      futex_wait(head_->event, seen, left);
     }
   }
 
@@ -127,7 +123,7 @@ class shared_board {
 
   void announce() noexcept {
     head_->event.fetch_add(1, std::memory_order_acq_rel);
-    ::syscall(SYS_futex, &head_->event, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+    futex_wake(head_->event);
   }
 
   void blame(int culprit, int reporter) noexcept {

@@ -1,10 +1,10 @@
 #pragma once
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <vector>
-
-#include <pthread.h>
-#include <time.h>
 
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/error.hpp>
@@ -15,24 +15,12 @@ namespace tutti {
 /// Where the threads of one process find each other. Outlives their bootstraps.
 class thread_board {
  public:
-  explicit thread_board(int size) : given_(static_cast<std::size_t>(size)), present_(static_cast<std::size_t>(size)) {
-    pthread_condattr_t attributes;
-    ::pthread_condattr_init(&attributes);
-    ::pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    ::pthread_cond_init(&changed_, &attributes);
-    ::pthread_condattr_destroy(&attributes);
-  }
-  thread_board(const thread_board&) = delete;
-  thread_board& operator=(const thread_board&) = delete;
-  ~thread_board() {
-    ::pthread_cond_destroy(&changed_);
-    ::pthread_mutex_destroy(&mutex_);
-  }
+  explicit thread_board(int size) : given_(static_cast<std::size_t>(size)), present_(static_cast<std::size_t>(size)) {}
 
   int size() const { return static_cast<int>(given_.size()); }
 
   contributions exchange(int rank, bytes_view mine, double timeout) {
-    lock held(mutex_);
+    std::unique_lock held(mutex_);
     throw_if_failed();
     std::size_t me = static_cast<std::size_t>(rank);
     given_[me].assign(mine.begin(), mine.end());
@@ -43,49 +31,38 @@ class thread_board {
       present_.assign(present_.size(), false);
       arrived_ = 0;
       ++rounds_;
-      ::pthread_cond_broadcast(&changed_);
+      changed_.notify_all();
     }
-    timespec deadline;
-    ::clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += static_cast<time_t>(timeout);
-    deadline.tv_nsec += static_cast<long>(1e9 * (timeout - static_cast<double>(static_cast<time_t>(timeout))));
-    if (deadline.tv_nsec >= 1000000000) deadline.tv_nsec -= 1000000000, ++deadline.tv_sec;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 * timeout));
     bool late = false;
     while (rounds_ == round) {
       throw_if_failed();
       throw_if_left(round);
       if (late) throw_late(timeout);
-      late = ::pthread_cond_timedwait(&changed_, &mutex_, &deadline) != 0;
+      late = changed_.wait_until(held, deadline) == std::cv_status::timeout;
     }
     // Nobody completes the next round before this thread joins it.
     return gathered_;
   }
 
   void report_failure(int rank, int culprit, const char* why) noexcept {
-    lock held(mutex_);
+    const std::lock_guard held(mutex_);
     if (culprit_ < 0) {
       culprit_ = culprit >= 0 && culprit < size() ? culprit : rank;
       reporter_ = rank;
       why_ = why;
     }
-    ::pthread_cond_broadcast(&changed_);
+    changed_.notify_all();
   }
 
   /// The thread of `rank` has ended in good order.
   void report_end(int rank) noexcept {
-    lock held(mutex_);
+    const std::lock_guard held(mutex_);
     left_ = left_ < 0 ? rank : left_;
-    ::pthread_cond_broadcast(&changed_);
+    changed_.notify_all();
   }
 
  private:
-  struct lock {
-    pthread_mutex_t& mutex;
-    explicit lock(pthread_mutex_t& m) : mutex(m) { ::pthread_mutex_lock(&mutex); }
-    lock(const lock&) = delete;
-    ~lock() { ::pthread_mutex_unlock(&mutex); }
-  };
-
   void throw_if_failed() const {
     if (culprit_ >= 0)
       throw error(errc::rank_failed, format("rank %d gave up: %s", reporter_, why_.c_str()), culprit_);
@@ -106,8 +83,8 @@ class thread_board {
                        rank_list(missing).c_str(), size(), timeout), missing.empty() ? -1 : missing.front());
   }
 
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-  pthread_cond_t changed_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   contributions given_, gathered_;
   std::vector<bool> present_;
   int arrived_ = 0;

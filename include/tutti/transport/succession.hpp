@@ -391,7 +391,6 @@ class succession {
   std::uint64_t stuck_on_ = 0;
   lowest_operations open_;
   double answer_until_ = 0;
-
   bool goodbye_said_ = false;
   double leaving_since_ = 0;
 
