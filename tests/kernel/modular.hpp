@@ -33,4 +33,6 @@ struct modular {
   friend constexpr modular inverse_root(modular x) { return x * x * x + modular(11) * x + modular(3); }
   /// No order goes with the arithmetic; any will do for a maximum to be a function.
   friend constexpr auto operator<=>(modular, modular) = default;
+  /// Spelt out: nvcc does not make the one that follows from the line above.
+  friend constexpr bool operator==(modular a, modular b) { return a.value == b.value; }
 };
