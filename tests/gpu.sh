@@ -5,9 +5,14 @@
 #
 # UCX is enough without its CUDA parts. Where its packages are not installed,
 # UCX_FOLDER names a folder into which libucx0, libucx-dev, libnuma1 and
-# doctest-dev were unpacked (`dpkg -x`). nvcc and g++ alone build it.
+# doctest-dev were unpacked (`dpkg -x`). nvcc and g++ alone build it. cuDNN is looked
+# for beside the toolkit, or in CUDNN_FOLDER (with include and lib); without it what
+# trains is left out, and said to be. With `--dry` it ends where it would look for
+# the device, after saying what it would build with.
 set -eu
 cd "$(dirname "$0")/.."
+dry=
+if [ "${1:-}" = --dry ]; then dry=yes; shift; fi
 folder=${1:-build-gpu}
 say() { printf '\n== %s\n' "$*"; }
 
@@ -16,14 +21,6 @@ for path in /usr/local/cuda/bin /opt/cuda/bin; do
 done
 command -v nvcc >/dev/null || { echo "gpu.sh: skipped: nvcc is not here"; exit 77; }
 root=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")
-mkdir -p "$folder"
-printf '#include <tutti/device/runtime.hpp>\n#include <cstdio>\nint main() { std::printf("%%s", tutti::why_no_device().c_str()); }\n' >"$folder/there.cu"
-nvcc -std=c++20 -Iinclude -o "$folder/there" "$folder/there.cu"
-why=$("$folder/there")
-[ -z "$why" ] || { echo "gpu.sh: skipped: $why"; exit 77; }
-
-# The newest device's code and nothing else, so that this takes a minute or two.
-arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
 include="-Iinclude" libraries="-lucp -lucs -luct"
 if [ -n "${UCX_FOLDER:-}" ]; then
   lib=$(dirname "$(find "$UCX_FOLDER" -name 'libucp.so' | head -n 1)")
@@ -34,6 +31,31 @@ if [ -n "${UCX_FOLDER:-}" ]; then
   # UCX looks for its transports beside itself.
   export UCX_MODULE_DIR="$lib/ucx"
 fi
+cudnn= cudnn_include=
+for path in ${CUDNN_FOLDER:-} "$root" "$root/targets/x86_64-linux" /usr; do
+  for lib in lib64 lib lib/x86_64-linux-gnu; do
+    [ -z "$cudnn" ] && [ -e "$path/include/cudnn.h" ] || continue
+    for file in "$path/$lib"/libcudnn.so*; do
+      [ -e "$file" ] || continue
+      cudnn="$file -Wl,-rpath,$path/$lib" cudnn_include="-isystem $path/include"
+      break
+    done
+  done
+done
+if [ -n "$dry" ]; then
+  echo "nvcc: $(command -v nvcc)"
+  echo "UCX: ${UCX_FOLDER:-the system's}: $libraries"
+  echo "cuDNN: ${cudnn:-none}"
+  exit 0
+fi
+mkdir -p "$folder"
+printf '#include <tutti/device/runtime.hpp>\n#include <cstdio>\nint main() { std::printf("%%s", tutti::why_no_device().c_str()); }\n' >"$folder/there.cu"
+nvcc -std=c++20 -Iinclude -o "$folder/there" "$folder/there.cu"
+why=$("$folder/there")
+[ -z "$why" ] || { echo "gpu.sh: skipped: $why"; exit 77; }
+
+# The newest device's code and nothing else, so that this takes a minute or two.
+arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
 runtime="-L$root/lib64 -L$root/lib -L$root/targets/x86_64-linux/lib -lcudart_static -ldl -lrt -lpthread"
 host="g++ -std=c++20 -O2 -DTUTTI_COMPILED $include -isystem $root/include"
 kernels="nvcc -std=c++20 --expt-relaxed-constexpr -O2 -DTUTTI_COMPILED $include -gencode arch=compute_$arch,code=sm_$arch"
@@ -41,6 +63,7 @@ kernels="nvcc -std=c++20 --expt-relaxed-constexpr -O2 -DTUTTI_COMPILED $include 
 say "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | head -n 1), $(nvcc --version | tail -n 1), $(g++ --version | head -n 1)"
 jobs=
 start() { "$@" & jobs="$jobs $!"; }
+if [ -n "$cudnn" ]; then start $kernels $cudnn_include -c tests/gpu/backend.cu -o "$folder/backend.o"; fi
 start g++ -std=c++20 -O2 $include -c include/tutti/tutti.cpp -o "$folder/tutti.o"
 start $kernels -fmad=false -c tests/gpu/kernels.cu -o "$folder/kernels.o"
 start $kernels -fmad=false -c benchmarks/gpu.cu -o "$folder/gpu.o"
@@ -52,18 +75,35 @@ for job in $jobs; do wait "$job"; done
 g++ -o "$folder/device_memory" "$folder/main.o" "$folder/cuda.o" "$folder"/test_*.o "$folder/tutti.o" $libraries $runtime
 g++ -o "$folder/kernels" "$folder/main.o" "$folder/kernels.o" "$folder/tutti.o" $libraries $runtime
 g++ -o "$folder/gpu-perf" "$folder/gpu.o" "$folder/tutti.o" $libraries $runtime
+if [ -n "$cudnn" ]; then
+  g++ -o "$folder/backend" "$folder/main.o" "$folder/backend.o" "$folder/tutti.o" $libraries $cudnn -L"$root/lib64" -lcublas -Wl,-rpath,"$root/lib64" $runtime
+fi
 
-failed=
+failed= table=
+# One line of the table at the end: what was asked for, and what was seen.
+bar() { table="$table$(printf '%-64s %s' "$1" "$2")
+"; }
 try() {
   say "$*"
-  if timeout 150 "$@"; then :; else failed="$failed; $*: $?"; fi
+  if timeout 150 "$@" >"$folder/said" 2>&1; then status=passed; else status="failed: $?" failed="$failed; $*: $?"; fi
+  cat "$folder/said"
 }
 try "$folder/device_memory"
+bar "memory, streams and errors of the runtime" "$status"
 try "$folder/kernels"
+bar "collectives and elementwise functions against the host's" "$status"
+if [ -n "$cudnn" ]; then
+  try "$folder/backend"
+  bar "cuDNN, cuBLAS and own kernels against the naive ones, a graph" "$status"
+else
+  bar "cuDNN, cuBLAS and own kernels against the naive ones, a graph" "left out: cuDNN is not here"
+fi
 if command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck; do
     try compute-sanitizer --tool "$tool" --error-exitcode 9 "$folder/kernels" --test-case="elementwise*,16-bit*"
+    bar "compute-sanitizer, $tool, elementwise" "$status"
     try compute-sanitizer --tool "$tool" --error-exitcode 9 "$folder/gpu-perf" threads 2 4096
+    bar "compute-sanitizer, $tool, all-reduce" "$status"
   done
 else
   failed="$failed; compute-sanitizer is not here"
@@ -71,9 +111,19 @@ fi
 
 say "figures"
 try "$folder/gpu-perf" elementwise
+bar "fold of two 1 GiB arrays into one, of a copy (at least 92 %)" "$(awk '/^fold of two/ { print $NF }' "$folder/said")"
+bar "quantise, of a copy (at least 90 %)" "$(awk '/^quantise/ { print $NF }' "$folder/said")"
+bar "SGD with momentum, of a copy (at least 90 %)" "$(awk '/^SGD/ { print $NF }' "$folder/said")"
 for ranks in 2 4 8; do
-  try "$folder/gpu-perf" threads "$ranks"
-  try "$folder/gpu-perf" processes --ranks "$ranks"
+  for kind in threads processes; do
+    if [ $kind = threads ]; then try "$folder/gpu-perf" threads "$ranks"; else try "$folder/gpu-perf" processes --ranks "$ranks"; fi
+    bar "all-reduce of 8 bytes, $ranks $kind, us (threads: under 15)" "$(awk '$1 == 8 { print $2 }' "$folder/said")"
+    bar "all-reduce of the most, $ranks $kind: bytes, GB/s, us, bound" \
+      "$(awk '$1 + 0 > 0 && NF == 5 { last = $1 ", " $3 ", " $2 ", " $4 } END { print last }' "$folder/said")"
+  done
 done
+say "bars"
+printf '%s' "$table"
+echo "not here yet: ResNet-50 and ResNet-18 beside PyTorch, the trainer on a device beside the host's"
 [ -z "$failed" ] || { echo "gpu.sh: failed$failed"; exit 1; }
 echo "gpu.sh: all passed"

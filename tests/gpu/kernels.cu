@@ -8,34 +8,9 @@
 
 #include "../comm/thread_ranks.hpp"
 #include "../device/elementwise_cases.hpp"
+#include "on_device.hpp"
 
 namespace {
-
-struct on_device {
-  using space = tutti::cuda;
-  tutti::device_stream stream{0};
-  tutti::ordered_on order() const { return on(stream); }
-  template <class T>
-  struct memory {
-    tutti::buffer<T, tutti::cuda> all;
-    std::size_t shift = 0;
-    tutti::span<T, tutti::cuda> inside() { return {all.data() + shift, all.size() - 8}; }
-  };
-  template <class T>
-  memory<T> put(const std::vector<T>& v, std::size_t shift) const {
-    memory<T> m{tutti::buffer<T, tutti::cuda>(v.size()), shift};
-    transfer(m.all, v, order());
-    stream.wait();
-    return m;
-  }
-  template <class T>
-  std::vector<T> get(const memory<T>& m) const {
-    std::vector<T> v(m.all.size());
-    transfer(v, m.all, order());
-    stream.wait();
-    return v;
-  }
-};
 
 using device_ranks = tutti::device_communicator<tutti::gpu>;
 

@@ -31,7 +31,8 @@ struct modular {
   }
   /// Stands for 1 / √x, which a field has not: a function as good as any.
   friend constexpr modular inverse_root(modular x) { return x * x * x + modular(11) * x + modular(3); }
-  friend constexpr bool operator==(modular, modular) = default;
+  /// Spelt out for nvcc.
+  friend constexpr bool operator==(modular a, modular b) { return a.value == b.value; }
   /// No order goes with the arithmetic; any will do for a maximum to be a function. In
   /// this one half of all numbers are below 0, or a ReLU would be nothing.
   friend constexpr auto operator<=>(modular a, modular b) { return a.below_half() <=> b.below_half(); }

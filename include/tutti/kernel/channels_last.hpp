@@ -1,0 +1,264 @@
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <tutti/base/operations.hpp>
+#include <tutti/base/span.hpp>
+#include <tutti/device/pull_body.hpp>
+#include <tutti/device/thrust.hpp>
+#include <tutti/kernel/dropout.hpp>
+#include <tutti/kernel/geometry.hpp>
+
+// What a network does besides products and convolutions, on pictures whose channels
+// lie side by side (batch, height, width, channels): written once for host and
+// device, where neighbouring threads take neighbouring channels. Sums of 16-bit
+// numbers are floats. Nothing is added up in an order that depends on the run.
+
+namespace tutti::channels_last {
+
+using elementwise::order_of;
+
+/// What elements are added up in.
+template <class T>
+using sum_of = wide<T, plus>;
+
+/// Sizes of pictures: `stored` counts them.
+struct sizes {
+  std::size_t batch = 0, channels = 0, height = 1, width = 1;
+  constexpr std::size_t places() const { return height * width; }
+  constexpr std::size_t stored() const { return batch * channels * places(); }
+  friend constexpr bool operator==(const sizes&, const sizes&) = default;
+};
+
+/// A box of four dimensions that lies in two memories, each with a first element and
+/// its own steps.
+struct region {
+  std::size_t size[4] = {};
+  std::size_t from_first = 0, from_step[4] = {};
+  std::size_t into_first = 0, into_step[4] = {};
+
+  constexpr std::size_t elements() const { return size[0] * size[1] * size[2] * size[3]; }
+};
+
+namespace detail {
+
+template <class To, class From>
+struct reordered {
+  const From* in;
+  To* out;
+  std::size_t channels, places;
+  bool to_rows;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    const std::size_t c = i % channels, place = i / channels % places, n = i / channels / places, row = (n * channels + c) * places + place;
+    if (to_rows) out[row] = static_cast<To>(static_cast<sum_of<From>>(in[i]));
+    else out[i] = static_cast<To>(static_cast<sum_of<From>>(in[row]));
+  }
+};
+
+template <class T, bool Add>
+struct moved {
+  const T* from;
+  T* into;
+  region r;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    std::size_t a = r.from_first, b = r.into_first;
+    for (int d = 3; d >= 0; --d) {
+      a += i % r.size[d] * r.from_step[d], b += i % r.size[d] * r.into_step[d];
+      i /= r.size[d];
+    }
+    if constexpr (Add) into[b] = static_cast<T>(static_cast<sum_of<T>>(into[b]) + static_cast<sum_of<T>>(from[a]));
+    else into[b] = from[a];
+  }
+};
+
+template <class T>
+struct sum_of_two {
+  const T *a, *b;
+  T* y;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const { y[i] = static_cast<T>(static_cast<sum_of<T>>(a[i]) + static_cast<sum_of<T>>(b[i])); }
+};
+
+template <class T>
+struct constant {
+  T* y;
+  T value;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const { y[i] = value; }
+};
+
+template <class T>
+struct biased {
+  T* y;
+  const T* bias;
+  std::size_t channels;
+  bool relu;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    auto value = static_cast<sum_of<T>>(y[i]);
+    if (bias) value = value + static_cast<sum_of<T>>(bias[i % channels]);
+    y[i] = relu && !(sum_of<T>{} < value) ? T{} : static_cast<T>(value);
+  }
+};
+
+template <class T>
+struct masked {
+  const T* y;
+  T* dy;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    if (!(sum_of<T>{} < static_cast<sum_of<T>>(y[i]))) dy[i] = T{};
+  }
+};
+
+template <class T>
+struct column_part {
+  const T* x;
+  sum_of<T>* parts;
+  std::size_t rows, channels, splits;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    sum_of<T> sum{};
+    for (std::size_t r = i / channels; r < rows; r += splits) sum = sum + static_cast<sum_of<T>>(x[r * channels + i % channels]);
+    parts[i] = sum;
+  }
+};
+
+template <class T>
+struct column_whole {
+  const sum_of<T>* parts;
+  T* out;
+  std::size_t channels, splits;
+  TUTTI_HOST_DEVICE void operator()(std::size_t c) const {
+    sum_of<T> sum{};
+    for (std::size_t k = 0; k < splits; ++k) sum = sum + parts[k * channels + c];
+    out[c] = static_cast<T>(sum);
+  }
+};
+
+template <class T>
+struct dropped {
+  T* y;
+  dropout_mask mask;
+  sizes lies, whole;
+  std::size_t first[4];  // of batch, channels, height, width
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    const std::size_t c = i % lies.channels, w = i / lies.channels % lies.width, h = i / lies.channels / lies.width % lies.height,
+                      n = i / lies.channels / lies.places();
+    const std::size_t number =
+        (((first[0] + n) * whole.channels + first[1] + c) * whole.height + first[2] + h) * whole.width + first[3] + w;
+    const auto factor = static_cast<sum_of<T>>(1 / (1 - mask.rate));
+    y[i] = mask.keeps(number) ? static_cast<T>(static_cast<sum_of<T>>(y[i]) * factor) : T{};
+  }
+};
+
+template <class T>
+struct sample_loss {
+  const T* logits;
+  const std::uint8_t* labels;
+  T* dlogits;
+  float* loss;
+  std::uint8_t* right;
+  std::size_t classes;
+  float scale;
+  const float* factor;
+  TUTTI_HOST_DEVICE void operator()(std::size_t n) const {
+    const float by = factor ? scale * *factor : scale;
+    const T* row = logits + n * classes;
+    std::size_t best = 0;
+    for (std::size_t c = 1; c < classes; ++c)
+      if (static_cast<float>(row[best]) < static_cast<float>(row[c])) best = c;
+    const float most = static_cast<float>(row[best]);
+    float sum = 0;
+    for (std::size_t c = 0; c < classes; ++c) sum += ::expf(static_cast<float>(row[c]) - most);
+    loss[n] = ::logf(sum) - (static_cast<float>(row[labels[n]]) - most);
+    right[n] = best == labels[n];
+    for (std::size_t c = 0; c < classes && dlogits; ++c)
+      dlogits[n * classes + c] = static_cast<T>(by * (::expf(static_cast<float>(row[c]) - most) / sum - (c == labels[n] ? 1.0f : 0.0f)));
+  }
+};
+
+template <memory_space Space, class Function>
+void each(std::size_t n, const Function& f, const order_of<Space>& order) {
+  elementwise::detail::for_each_index<Space>(n, f, order);
+}
+
+}  // namespace detail
+
+/// Row-major pictures (batch, channels, height, width) with their channels last, and
+/// back; another element type is rounded to.
+template <class To, class From, memory_space Space>
+void from_rows(const sizes& s, span<const From, Space> in, span<To, Space> out, const order_of<Space>& order) {
+  detail::each<Space>(s.stored(), detail::reordered<To, From>{in.data(), out.data(), s.channels, s.places(), false}, order);
+}
+template <class To, class From, memory_space Space>
+void to_rows(const sizes& s, span<const From, Space> in, span<To, Space> out, const order_of<Space>& order) {
+  detail::each<Space>(s.stored(), detail::reordered<To, From>{in.data(), out.data(), s.channels, s.places(), true}, order);
+}
+
+/// Packs what is sent, or stores what has come: halos, and what a resharding moves.
+template <class T, memory_space Space>
+void copy_region(const region& r, span<const T, Space> from, span<T, Space> into, const order_of<Space>& order) {
+  detail::each<Space>(r.elements(), detail::moved<T, false>{from.data(), into.data(), r}, order);
+}
+/// The same on the way back, where gradients are added.
+template <class T, memory_space Space>
+void add_region(const region& r, span<const T, Space> from, span<T, Space> into, const order_of<Space>& order) {
+  detail::each<Space>(r.elements(), detail::moved<T, true>{from.data(), into.data(), r}, order);
+}
+
+template <class T, memory_space Space>
+void fill(span<T, Space> y, T value, const order_of<Space>& order) {
+  detail::each<Space>(y.size(), detail::constant<T>{y.data(), value}, order);
+}
+
+/// y = a + b, where a and b may lie too.
+template <class T, memory_space Space>
+void add(span<const T, Space> a, span<const T, Space> b, span<T, Space> y, const order_of<Space>& order) {
+  detail::each<Space>(y.size(), detail::sum_of_two<T>{a.data(), b.data(), y.data()}, order);
+}
+
+/// y ← y + bias (channels), then max(·, 0) where `relu`; without a bias where that is
+/// empty. y (rows, channels).
+template <class T, memory_space Space>
+void add_bias(span<T, Space> y, span<const T, Space> bias, std::size_t channels, bool relu, const order_of<Space>& order) {
+  detail::each<Space>(y.size(), detail::biased<T>{y.data(), bias.empty() ? nullptr : bias.data(), channels, relu}, order);
+}
+
+/// dy ← 0 where y is not above 0.
+template <class T, memory_space Space>
+void relu_backward(span<const T, Space> y, span<T, Space> dy, const order_of<Space>& order) {
+  detail::each<Space>(dy.size(), detail::masked<T>{y.data(), dy.data()}, order);
+}
+
+/// How many threads add up one channel of so many rows.
+constexpr std::size_t splits_of(std::size_t rows, std::size_t channels) {
+  const std::size_t wanted = channels > 0 ? (std::size_t{1} << 16) / channels + 1 : 1, most = rows / 32 + 1;
+  return wanted < most ? wanted : most;
+}
+
+/// out (channels) = Σ over rows of x (rows, channels): a bias's gradient. `parts` is
+/// scratch of splits_of(rows, channels) · channels.
+template <class T, memory_space Space>
+void column_sums(span<const T, Space> x, std::size_t channels, span<sum_of<T>, Space> parts, span<T, Space> out, const order_of<Space>& order) {
+  if (channels == 0) return;
+  const std::size_t rows = x.size() / channels, splits = splits_of(rows, channels);
+  detail::each<Space>(splits * channels, detail::column_part<T>{x.data(), parts.data(), rows, channels, splits}, order);
+  detail::each<Space>(channels, detail::column_whole<T>{parts.data(), out.data(), channels, splits}, order);
+}
+
+/// As `dropout_mask::apply`: of pictures of the sizes `lies`, which begin at `first`
+/// (of batch, channels, height, width) of the `whole` tensor. In place.
+template <class T, memory_space Space>
+void dropout(const dropout_mask& mask, const sizes& lies, const sizes& whole, const std::size_t (&first)[4], span<T, Space> y, const order_of<Space>& order) {
+  detail::each<Space>(lies.stored(), detail::dropped<T>{y.data(), mask, lies, whole, {first[0], first[1], first[2], first[3]}}, order);
+}
+
+/// As `naive::softmax_cross_entropy`, in float: `loss` and `right` (batch) are each
+/// sample's, dlogits may be empty, and is multiplied by `factor` (1) too where that is
+/// not (see kernel/mixed_precision.hpp).
+template <class T, memory_space Space>
+void softmax_cross_entropy(std::size_t classes, span<const T, Space> logits, span<const std::uint8_t, Space> labels, float scale, span<T, Space> dlogits,
+                           span<float, Space> loss, span<std::uint8_t, Space> right, span<const float, Space> factor, const order_of<Space>& order) {
+  detail::each<Space>(labels.size(), detail::sample_loss<T>{logits.data(), labels.data(), dlogits.empty() ? nullptr : dlogits.data(), loss.data(),
+                                                            right.data(), classes, scale, factor.empty() ? nullptr : factor.data()}, order);
+}
+
+}  // namespace tutti::channels_last

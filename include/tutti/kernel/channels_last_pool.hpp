@@ -1,0 +1,109 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include <tutti/kernel/channels_last.hpp>
+
+namespace tutti::channels_last {
+
+namespace detail {
+
+/// Where element i of pictures with their channels last stands.
+struct position {
+  std::size_t n, h, w, c;
+  TUTTI_HOST_DEVICE position(std::size_t i, std::size_t channels, std::size_t height, std::size_t width)
+      : n(i / channels / width / height), h(i / channels / width % height), w(i / channels % width), c(i % channels) {}
+};
+
+inline constexpr std::uint32_t nobody = static_cast<std::uint32_t>(-1);
+
+template <class T>
+struct greatest {
+  pool_geometry g;
+  const T* x;
+  T* y;
+  std::uint32_t* winner;  // a place in its plane
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    const position at(i, g.channels, g.out_height(), g.out_width());
+    std::uint32_t best = nobody;
+    sum_of<T> most{};
+    for (std::size_t u = 0; u < g.down.size; ++u)
+      for (std::size_t v = 0; v < g.across.size; ++v) {
+        const std::size_t row = g.down.source(at.h, u, g.height), column = g.across.source(at.w, v, g.width);
+        if (row == static_cast<std::size_t>(-1) || column == static_cast<std::size_t>(-1)) continue;
+        const auto value = static_cast<sum_of<T>>(x[((at.n * g.height + row) * g.width + column) * g.channels + at.c]);
+        if (best == nobody || most < value) best = static_cast<std::uint32_t>(row * g.width + column), most = value;
+      }
+    y[i] = static_cast<T>(most);
+    if (winner) winner[i] = best;
+  }
+};
+
+template <class T>
+struct mean_of_window {
+  pool_geometry g;
+  const T* x;
+  T* y;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    const position at(i, g.channels, g.out_height(), g.out_width());
+    sum_of<T> sum{};
+    for (std::size_t u = 0; u < g.down.size; ++u)
+      for (std::size_t v = 0; v < g.across.size; ++v) {
+        const std::size_t row = g.down.source(at.h, u, g.height), column = g.across.source(at.w, v, g.width);
+        if (row == static_cast<std::size_t>(-1) || column == static_cast<std::size_t>(-1)) continue;
+        sum = sum + static_cast<sum_of<T>>(x[((at.n * g.height + row) * g.width + column) * g.channels + at.c]);
+      }
+    y[i] = static_cast<T>(sum / static_cast<sum_of<T>>(g.down.size * g.across.size));
+  }
+};
+
+/// Each input asks the windows that it is in, so that nothing is added to by two.
+template <class T>
+struct pooled_gradient {
+  pool_geometry g;
+  const T* dy;
+  const std::uint32_t* winner;  // of an average pool none
+  T* dx;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    const position at(i, g.channels, g.height, g.width);
+    const std::size_t rows = g.out_height(), columns = g.out_width();
+    sum_of<T> sum{};
+    for (std::size_t u = 0; u < g.down.size; ++u)
+      for (std::size_t v = 0; v < g.across.size; ++v) {
+        const std::size_t down = at.h + g.down.pad_low, across = at.w + g.across.pad_low;
+        if (down < u * g.down.dilation || across < v * g.across.dilation) continue;
+        const std::size_t h = down - u * g.down.dilation, w = across - v * g.across.dilation;
+        if (h % g.down.stride != 0 || w % g.across.stride != 0 || h / g.down.stride >= rows || w / g.across.stride >= columns) continue;
+        const std::size_t out = ((at.n * rows + h / g.down.stride) * columns + w / g.across.stride) * g.channels + at.c;
+        if (winner && winner[out] != at.h * g.width + at.w) continue;
+        sum = sum + static_cast<sum_of<T>>(dy[out]);
+      }
+    dx[i] = static_cast<T>(winner ? sum : sum / static_cast<sum_of<T>>(g.down.size * g.across.size));
+  }
+};
+
+}  // namespace detail
+
+/// As `naive::max_pool` and back. `winner` (of the sizes of y) may be empty where there
+/// is no backward.
+template <class T, memory_space Space>
+void max_pool(const pool_geometry& g, span<const T, Space> x, span<T, Space> y, span<std::uint32_t, Space> winner, const order_of<Space>& order) {
+  detail::each<Space>(g.outputs(), detail::greatest<T>{g, x.data(), y.data(), winner.empty() ? nullptr : winner.data()}, order);
+}
+template <class T, memory_space Space>
+void max_pool_backward(const pool_geometry& g, span<const T, Space> dy, span<const std::uint32_t, Space> winner, span<T, Space> dx,
+                       const order_of<Space>& order) {
+  detail::each<Space>(g.inputs(), detail::pooled_gradient<T>{g, dy.data(), winner.data(), dx.data()}, order);
+}
+
+/// As `naive::average_pool` and back.
+template <class T, memory_space Space>
+void average_pool(const pool_geometry& g, span<const T, Space> x, span<T, Space> y, const order_of<Space>& order) {
+  detail::each<Space>(g.outputs(), detail::mean_of_window<T>{g, x.data(), y.data()}, order);
+}
+template <class T, memory_space Space>
+void average_pool_backward(const pool_geometry& g, span<const T, Space> dy, span<T, Space> dx, const order_of<Space>& order) {
+  detail::each<Space>(g.inputs(), detail::pooled_gradient<T>{g, dy.data(), nullptr, dx.data()}, order);
+}
+
+}  // namespace tutti::channels_last

@@ -1,0 +1,152 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <optional>
+
+#include <tutti/kernel/cudnn_context.cuh>
+
+namespace tutti::cudnn {
+
+/// As `onednn::layer_request`.
+struct layer_request {
+  picture_format x{};
+  std::optional<picture_format> weights{};
+  bool bias = true;
+  bool relu = false;
+  bool train = true;
+  bool input_gradient = true;
+};
+
+/// A convolution by cuDNN: weights (filters, channels / groups, down, across) with
+/// their channels last. Algorithms are chosen once, by measuring those that give the
+/// same bits every time and fit into the context's memory. cuDNN pads both sides alike:
+/// where they differ, pictures are copied into wider ones first.
+template <class T>
+class convolution {
+ public:
+  convolution(context& c, const convolution_geometry& g, const layer_request& r)
+      : c_(&c), g_(g), bias_(r.bias), relu_(r.relu), weights_({g.filters, g.group_channels(), g.down.size, g.across.size}),
+        y_({g.batch, g.filters, g.out_height(), g.out_width()}), wide_({g.batch, g.channels, g.height, g.width}) {
+    if (g.outputs() == 0) return;
+    std::size_t down = g.down.pad_low, across = g.across.pad_low;
+    if (g.down.pad_low != g.down.pad_high || g.across.pad_low != g.across.pad_high) {
+      wide_.height += g.down.pad_low + g.down.pad_high, wide_.width += g.across.pad_low + g.across.pad_high;
+      down = across = 0;
+      padded_ = buffer<T, cuda>(wide_.stored());
+    }
+    describe(x_of_, wide_), describe(y_of_, y_.sizes());
+    detail::check(::cudnnSetFilter4dDescriptor(w_of_, cudnn_type<T>, CUDNN_TENSOR_NHWC, number(g.filters), number(g.group_channels()),
+                                               number(g.down.size), number(g.across.size)), "describing weights");
+    detail::check(::cudnnSetConvolution2dDescriptor(how_, number(down), number(across), number(g.down.stride), number(g.across.stride),
+                                                    number(g.down.dilation), number(g.across.dilation), CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
+                  "describing a convolution");
+    detail::check(::cudnnSetConvolutionGroupCount(how_, number(g.groups)), "describing a convolution in groups");
+    const cudnnMathType_t math = sizeof(T) < 4 ? CUDNN_TENSOR_OP_MATH : c.tf32() ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
+    detail::check(::cudnnSetConvolutionMathType(how_, math), "choosing how a convolution multiplies");
+    choose(r);
+    if (r.train && bias_) parts_ = buffer<channels_last::sum_of<T>, cuda>(channels_last::splits_of(g.batch * y_.sizes().places(), g.filters) * g.filters);
+  }
+
+  const picture_format& weights() const { return weights_; }
+  const picture_format& y() const { return y_; }
+
+  void forward(const tensor<T>& x, const tensor<T>& w, const tensor<T>& b, tensor<T>& y) {
+    if (g_.outputs() == 0) return;
+    const detail::range shown("convolution");
+    detail::check(::cudnnConvolutionForward(c_->dnn(), &one, x_of_, widened(x), w_of_, w.stored().data(), how_, forward_, c_->workspace(),
+                                            c_->workspace_bytes(), &none, y_of_, y.stored().data()), "a convolution");
+    if (bias_ || relu_)
+      channels_last::add_bias<T, cuda>(y.stored(), bias_ ? b.stored() : span<const T, cuda>(), g_.filters, relu_, c_->order());
+  }
+
+  /// dw and db, and dx where the request wanted it. Overwrites dy where a relu was fused.
+  void backward(const tensor<T>& x, const tensor<T>& w, const tensor<T>& y, tensor<T>& dy, tensor<T>* dx, tensor<T>& dw, tensor<T>& db) {
+    if (g_.outputs() == 0) {
+      channels_last::fill<T, cuda>(dw.stored(), T{}, c_->order());
+      if (bias_) channels_last::fill<T, cuda>(db.stored(), T{}, c_->order());
+      if (dx) channels_last::fill<T, cuda>(dx->stored(), T{}, c_->order());
+      return;
+    }
+    const detail::range shown("convolution, backward");
+    if (relu_) channels_last::relu_backward<T, cuda>(y.stored(), dy.stored(), c_->order());
+    detail::check(::cudnnConvolutionBackwardFilter(c_->dnn(), &one, x_of_, widened(x), y_of_, dy.stored().data(), how_, of_weights_, c_->workspace(),
+                                                   c_->workspace_bytes(), &none, w_of_, dw.stored().data()), "the gradient of a convolution's weights");
+    if (bias_) channels_last::column_sums<T, cuda>(dy.stored(), g_.filters, parts_, db.stored(), c_->order());
+    if (!dx) return;
+    T* const into = padded_.empty() ? dx->stored().data() : padded_.data();
+    detail::check(::cudnnConvolutionBackwardData(c_->dnn(), &one, w_of_, w.stored().data(), y_of_, dy.stored().data(), how_, of_data_, c_->workspace(),
+                                                 c_->workspace_bytes(), &none, x_of_, into), "the gradient of a convolution's pictures");
+    if (!padded_.empty()) channels_last::copy_region<T, cuda>(inside(true), padded_, dx->stored(), c_->order());
+  }
+
+ private:
+  static constexpr float one = 1, none = 0;
+  static int number(std::size_t n) { return static_cast<int>(n); }
+
+  using pictures = detail::owned<cudnnTensorDescriptor_t, ::cudnnCreateTensorDescriptor, ::cudnnDestroyTensorDescriptor>;
+  using filters = detail::owned<cudnnFilterDescriptor_t, ::cudnnCreateFilterDescriptor, ::cudnnDestroyFilterDescriptor>;
+  using method = detail::owned<cudnnConvolutionDescriptor_t, ::cudnnCreateConvolutionDescriptor, ::cudnnDestroyConvolutionDescriptor>;
+
+  static void describe(cudnnTensorDescriptor_t d, const channels_last::sizes& s) {
+    detail::check(::cudnnSetTensor4dDescriptor(d, CUDNN_TENSOR_NHWC, cudnn_type<T>, number(s.batch), number(s.channels), number(s.height), number(s.width)),
+                  "describing pictures");
+  }
+
+  // The fastest of those measured that will do.
+  template <class Performance>
+  auto best(const Performance* all, int found, const char* of) const {
+    for (int k = 0; k < found; ++k)
+      if (all[k].status == CUDNN_STATUS_SUCCESS && all[k].determinism == CUDNN_DETERMINISTIC && all[k].memory <= c_->workspace_bytes() &&
+          (sizeof(T) < 4 || c_->tf32() || all[k].mathType == CUDNN_FMA_MATH))
+        return all[k].algo;
+    throw error(errc::device, format("cuDNN has no algorithm for %s within %zu bytes that gives the same bits every time", of, c_->workspace_bytes()));
+  }
+  void choose(const layer_request& r) {
+    constexpr int most = 16;
+    int found = 0;
+    std::array<cudnnConvolutionFwdAlgoPerf_t, most> forward;
+    detail::check(::cudnnFindConvolutionForwardAlgorithm(c_->dnn(), x_of_, w_of_, how_, y_of_, most, &found, forward.data()), "measuring convolutions");
+    forward_ = best(forward.data(), found, "a convolution");
+    if (!r.train) return;
+    std::array<cudnnConvolutionBwdFilterAlgoPerf_t, most> weights;
+    detail::check(::cudnnFindConvolutionBackwardFilterAlgorithm(c_->dnn(), x_of_, y_of_, how_, w_of_, most, &found, weights.data()), "measuring convolutions");
+    of_weights_ = best(weights.data(), found, "the gradient of weights");
+    if (!r.input_gradient) return;
+    std::array<cudnnConvolutionBwdDataAlgoPerf_t, most> data;
+    detail::check(::cudnnFindConvolutionBackwardDataAlgorithm(c_->dnn(), w_of_, y_of_, how_, x_of_, most, &found, data.data()), "measuring convolutions");
+    of_data_ = best(data.data(), found, "the gradient of pictures");
+  }
+
+  // From the pictures into the wider ones, or back.
+  channels_last::region inside(bool back) const {
+    channels_last::region r{.size = {g_.batch, g_.height, g_.width, g_.channels}};
+    const std::size_t narrow[] = {g_.height * g_.width * g_.channels, g_.width * g_.channels, g_.channels, 1};
+    const std::size_t wide[] = {wide_.places() * g_.channels, wide_.width * g_.channels, g_.channels, 1};
+    const std::size_t first = (g_.down.pad_low * wide_.width + g_.across.pad_low) * g_.channels;
+    for (std::size_t d = 0; d < 4; ++d) r.from_step[d] = back ? wide[d] : narrow[d], r.into_step[d] = back ? narrow[d] : wide[d];
+    (back ? r.from_first : r.into_first) = first;
+    return r;
+  }
+  const T* widened(const tensor<T>& x) {
+    if (padded_.empty()) return x.stored().data();
+    channels_last::fill<T, cuda>(padded_, T{}, c_->order());
+    channels_last::copy_region<T, cuda>(inside(false), x.stored(), padded_, c_->order());
+    return padded_.data();
+  }
+
+  context* c_;
+  convolution_geometry g_;
+  bool bias_, relu_;
+  picture_format weights_, y_;
+  channels_last::sizes wide_;
+  buffer<T, cuda> padded_{};
+  buffer<channels_last::sum_of<T>, cuda> parts_{};
+  pictures x_of_{}, y_of_{};
+  filters w_of_{};
+  method how_{};
+  cudnnConvolutionFwdAlgo_t forward_{};
+  cudnnConvolutionBwdFilterAlgo_t of_weights_{};
+  cudnnConvolutionBwdDataAlgo_t of_data_{};
+};
+
+}  // namespace tutti::cudnn

@@ -1,0 +1,179 @@
+// The backend for CUDA devices against the naive one, on random data: own kernels
+// equal in the prime field; products and convolutions against double, within the
+// bound for sums of so many products in each type. Outputs are poisoned.
+#include <tutti/kernel/cudnn.cuh>
+
+#include <doctest/doctest.h>
+
+#include <tutti/device/transfer.hpp>
+#include <tutti/kernel/naive_backend.hpp>
+
+#include "../kernel/channels_last_cases.hpp"
+#include "on_device.hpp"
+
+using namespace tutti;
+
+namespace {
+
+// A sum of n products of numbers below 1 in size, each rounded to `unit`.
+template <class T>
+double bound(std::size_t n) {
+  const double unit = std::is_same_v<T, float> ? 0x1p-24 : std::is_same_v<T, tutti::half> ? 0x1p-11 : 0x1p-8;
+  return 4 * unit * (std::sqrt(static_cast<double>(n)) + 1) + static_cast<double>(n) * 0x1p-24;
+}
+
+template <class T>
+struct comparison {
+  using backend = cudnn_backend<T>;
+  using tensor = typename backend::tensor;
+  using format = typename backend::format;
+  cudnn::context& c;
+
+  // As a device has it, of numbers that T holds.
+  std::vector<double> numbers(std::size_t n, std::uint64_t seed) const {
+    std::vector<double> v = some<double>(n, seed);
+    for (double& x : v) x = static_cast<double>(static_cast<float>(static_cast<T>(static_cast<float>(x))));
+    return v;
+  }
+  tensor there(const format& f, const std::vector<double>& rows) const {
+    std::vector<T> here;
+    for (double x : rows) here.push_back(static_cast<T>(static_cast<float>(x)));
+    tensor on_host(c, f.row_major(), here.data()), t(c, f);
+    backend::copy(c, on_host, t);
+    return t;
+  }
+  tensor blank(const format& f) const {
+    tensor t(c, f);
+    cudaMemsetAsync(t.stored().data(), 0xff, t.stored().size() * sizeof(T), c.order().native);  // no number
+    return t;
+  }
+  void near(const char* what, const tensor& got, const std::vector<double>& want, double within) const {
+    std::vector<T> here(want.size());
+    tensor on_host(c, got.format().row_major(), here.data());
+    backend::copy(c, got, on_host);
+    c.stream().wait();
+    double worst = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      const double off = std::abs(static_cast<double>(static_cast<float>(here[i])) - want[i]);
+      worst = off <= worst ? worst : off;
+    }
+    CAPTURE(what);
+    CHECK(worst <= within);
+  }
+
+  void convolutions() const {
+    for (const convolution_geometry& g : odd_convolutions)
+      for (bool relu : {false, true}) {
+        CAPTURE(g.filters);
+        const std::size_t sums = g.group_channels() * g.down.size * g.across.size, places = g.batch * g.out_height() * g.out_width();
+        const format x_of({g.batch, g.channels, g.height, g.width}), b_of({1, g.filters});
+        typename backend::convolution far(c, g, {.x = x_of, .relu = relu});
+        const auto x = numbers(g.inputs(), 1), w = numbers(g.weights(), 2), b = numbers(g.filters, 3), dy = numbers(g.outputs(), 4);
+        std::vector<double> y(g.outputs()), dx(g.inputs()), dw(g.weights()), db(g.filters), given = dy;
+        naive::convolution<double>(g, x, w, b, y);
+        if (relu) naive::relu<double>(y, y);
+        tensor tx = there(x_of, x), tw = there(far.weights(), w), tb = there(b_of, b), ty = blank(far.y()), tdy = there(far.y(), dy);
+        tensor tdx = blank(x_of), tdw = blank(far.weights()), tdb = blank(b_of);
+        far.forward(tx, tw, tb, ty);
+        near("y", ty, y, bound<T>(sums + 1));
+        // Where they part at 0 the gradients part too: both go by the device's answer.
+        std::vector<T> seen(g.outputs());
+        tensor here(c, far.y().row_major(), seen.data());
+        backend::copy(c, ty, here);
+        for (std::size_t i = 0; relu && i < given.size(); ++i)
+          if (!(static_cast<float>(seen[i]) > 0)) given[i] = 0;
+        naive::convolution_backward_data<double>(g, given, w, dx);
+        naive::convolution_backward_weights<double>(g, x, given, dw);
+        naive::convolution_backward_bias<double>(g, given, db);
+        far.backward(tx, tw, ty, tdy, &tdx, tdw, tdb);
+        near("dx", tdx, dx, bound<T>(g.group_filters() * g.down.size * g.across.size));
+        near("dw", tdw, dw, bound<T>(places + 1) * 2);
+        near("db", tdb, db, bound<T>(places + 1) * 2);
+      }
+  }
+
+  void denses() const {
+    for (const dense_geometry& g : odd_denses)
+      for (bool relu : {false, true}) {
+        CAPTURE(g.units);
+        const format x_of({g.batch, g.channels, g.height, g.width}), b_of({1, g.units});
+        typename backend::dense far(c, g, {.x = x_of, .relu = relu});
+        const auto x = numbers(g.inputs(), 5), w = numbers(g.weights(), 6), b = numbers(g.units, 7), dy = numbers(g.outputs(), 8);
+        std::vector<double> y(g.outputs()), dx(g.inputs()), dw(g.weights()), db(g.units), given = dy;
+        naive::dense<double>(g, x, w, b, y);
+        if (relu) naive::relu<double>(y, y);
+        tensor tx = there(x_of, x), tw = there(far.weights(), w), tb = there(b_of, b), ty = blank(far.y()), tdy = there(far.y(), dy);
+        tensor tdx = blank(x_of), tdw = blank(far.weights()), tdb = blank(b_of);
+        far.forward(tx, tw, tb, ty);
+        near("y", ty, y, bound<T>(g.features() + 1));
+        std::vector<T> seen(g.outputs());
+        tensor here(c, far.y().row_major(), seen.data());
+        backend::copy(c, ty, here);
+        for (std::size_t i = 0; relu && i < given.size(); ++i)
+          if (!(static_cast<float>(seen[i]) > 0)) given[i] = 0;
+        naive::dense_backward_data<double>(g, given, w, dx);
+        naive::dense_backward_weights<double>(g, x, given, dw);
+        naive::dense_backward_bias<double>(g, given, db);
+        far.backward(tx, tw, ty, tdy, &tdx, tdw, tdb);
+        near("dx", tdx, dx, bound<T>(g.units));
+        near("dw", tdw, dw, bound<T>(g.batch + 1));
+        near("db", tdb, db, bound<T>(g.batch + 1));
+      }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("own kernels on pictures with their channels last are the naive ones' equals, on the device") {
+  on_device machine;
+  channels_last_cases::check_elements(machine);
+  channels_last_cases::check_pools(machine);
+  channels_last_cases::check_batch_norm(machine);
+  channels_last_cases::check_mixed(machine);
+}
+
+TEST_CASE_TEMPLATE("convolutions and dense layers on the device come as near to double as their type lets them", T, float, tutti::half, tutti::bfloat16) {
+  cudnn::context c({.workspace_bytes = std::size_t{64} << 20});
+  comparison<T>{c}.convolutions();
+  comparison<T>{c}.denses();
+}
+
+TEST_CASE("a forward and backward pass of a layer is captured into a graph, and its replay gives the same bits") {
+  using backend = cudnn_backend<float>;
+  using format = backend::format;
+  cudnn::context c;
+  const comparison<float> of{c};
+  const convolution_geometry g = odd_convolutions[4];
+  const format x_of({g.batch, g.channels, g.height, g.width}), b_of({1, g.filters});
+  backend::convolution layer(c, g, {.x = x_of, .relu = true});
+  backend::tensor x = of.there(x_of, of.numbers(g.inputs(), 1)), w = of.there(layer.weights(), of.numbers(g.weights(), 2)),
+                  b = of.there(b_of, of.numbers(g.filters, 3)), y = of.blank(layer.y()), dw = of.blank(layer.weights()), db = of.blank(b_of), dx = of.blank(x_of);
+  const std::vector<double> given = of.numbers(g.outputs(), 4);
+  backend::tensor first = of.there(layer.y(), given), dy = of.there(layer.y(), given);
+  auto step = [&] {
+    backend::copy(c, first, dy);
+    layer.forward(x, w, b, y);
+    layer.backward(x, w, y, dy, &dx, dw, db);
+  };
+  auto bits = [&](const backend::tensor& t) {
+    std::vector<float> v(t.stored().size());
+    transfer(v, t.stored(), c.order());
+    c.stream().wait();
+    return v;
+  };
+  step();
+  const std::vector<float> y1 = bits(y), dw1 = bits(dw), dx1 = bits(dx);
+  cudaGraph_t graph;
+  cudaGraphExec_t ready;
+  tutti::detail::check_device(cudaStreamBeginCapture(c.order().native, cudaStreamCaptureModeThreadLocal), "capturing");
+  step();
+  tutti::detail::check_device(cudaStreamEndCapture(c.order().native, &graph), "capturing");
+  tutti::detail::check_device(cudaGraphInstantiate(&ready, graph, 0), "making a graph");
+  for (backend::tensor* t : {&y, &dw, &dx}) cudaMemsetAsync(t->stored().data(), 0xff, t->stored().size() * sizeof(float), c.order().native);
+  tutti::detail::check_device(cudaGraphLaunch(ready, c.order().native), "running a graph");
+  CHECK(elementwise_cases::same(bits(y), y1));
+  CHECK(elementwise_cases::same(bits(dw), dw1));
+  CHECK(elementwise_cases::same(bits(dx), dx1));
+  cudaGraphExecDestroy(ready);
+  cudaGraphDestroy(graph);
+}

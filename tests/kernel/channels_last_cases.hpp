@@ -1,0 +1,255 @@
+#pragma once
+// What the functions on pictures with their channels last must do, against the naive
+// ones on row-major pictures, in the memory of any machine (see
+// tests/device/elementwise_cases.hpp): equal in the prime field. Outputs lie between
+// poison.
+#include <doctest/doctest.h>
+
+#include <tutti/kernel/channels_last_batch_norm.hpp>
+#include <tutti/kernel/channels_last_pool.hpp>
+#include <tutti/kernel/mixed_precision.hpp>
+#include <tutti/kernel/naive.hpp>
+
+#include "../device/elementwise_cases.hpp"
+#include "data.hpp"
+
+namespace channels_last_cases {
+
+using namespace tutti;
+namespace cl = tutti::channels_last;
+using elementwise_cases::poisoned;
+using elementwise_cases::same;
+
+template <class T>
+std::vector<T> last(const cl::sizes& s, const std::vector<T>& rows) {
+  std::vector<T> out(s.stored());
+  for (std::size_t n = 0; n < s.batch; ++n)
+    for (std::size_t c = 0; c < s.channels; ++c)
+      for (std::size_t p = 0; p < s.places(); ++p) out[(n * s.places() + p) * s.channels + c] = rows[(n * s.channels + c) * s.places() + p];
+  return out;
+}
+
+/// A vector there, between poison.
+template <class T, class Machine>
+struct there {
+  using held = typename Machine::template memory<T>;
+  Machine* machine;
+  held memory;
+  there(Machine& m, const std::vector<T>& v) : machine(&m), memory(m.put(poisoned(v, 1), 1)) {}
+  static there blank(Machine& m, std::size_t n) {
+    std::vector<T> v(n);
+    if (n > 0) std::memset(static_cast<void*>(v.data()), 0x37, n * sizeof(T));
+    return there(m, v);
+  }
+  span<T, typename Machine::space> all() { return memory.inside(); }
+  span<const T, typename Machine::space> seen() { return memory.inside(); }
+  bool is(const std::vector<T>& want) { return same(machine->get(memory), poisoned(want, 1)); }
+  std::vector<T> got() {
+    const std::vector<T> v = machine->get(memory);
+    return {v.begin() + 1, v.end() - 7};
+  }
+};
+
+template <class Machine>
+void check_pools(Machine& machine) {
+  using T = modular;
+  using space = typename Machine::space;
+  for (const pool_geometry& g : odd_pools) {
+    const cl::sizes in{g.batch, g.channels, g.height, g.width}, out{g.batch, g.channels, g.out_height(), g.out_width()};
+    CAPTURE(g.channels);
+    const std::vector<T> x = some<T>(g.inputs(), 1), dy = some<T>(g.outputs(), 2);
+    std::vector<T> y(g.outputs()), dx(g.inputs());
+    std::vector<std::size_t> argmax(g.outputs());
+    there<T, Machine> far(machine, last(in, x)), given(machine, last(out, dy));
+    for (bool greatest : {true, false}) {
+      auto made = there<T, Machine>::blank(machine, g.outputs()), back = there<T, Machine>::blank(machine, g.inputs());
+      auto winner = there<std::uint32_t, Machine>::blank(machine, g.outputs());
+      if (greatest) {
+        naive::max_pool<T>(g, x, y, argmax);
+        naive::max_pool_backward<T>(g, dy, argmax, dx);
+        cl::max_pool<T, space>(g, far.seen(), made.all(), winner.all(), machine.order());
+        cl::max_pool_backward<T, space>(g, given.seen(), winner.seen(), back.all(), machine.order());
+      } else {
+        naive::average_pool<T>(g, x, y);
+        naive::average_pool_backward<T>(g, dy, dx);
+        cl::average_pool<T, space>(g, far.seen(), made.all(), machine.order());
+        cl::average_pool_backward<T, space>(g, given.seen(), back.all(), machine.order());
+      }
+      CHECK(made.is(last(out, y)));
+      CHECK(back.is(last(in, dx)));
+      CHECK(far.is(last(in, x)));
+    }
+  }
+}
+
+template <class Machine>
+void check_batch_norm(Machine& machine) {
+  using T = modular;
+  using space = typename Machine::space;
+  const cl::sizes all[] = {{0, 3, 2, 2}, {1, 1, 1, 1}, {2, 5, 3, 7}, {3, 33, 9, 5}, {1, 2, 50, 41}};
+  for (const cl::sizes& s : all)
+    for (bool relu : {false, true}) {
+      CAPTURE(s.channels);
+      const std::size_t channels = s.channels;
+      const std::vector<T> x = some<T>(s.stored(), 3), dy = some<T>(s.stored(), 4), scale = some<T>(channels, 5), shift = some<T>(channels, 6);
+      std::vector<T> y(s.stored()), dx(s.stored()), dscale(channels), dshift(channels), means = some<T>(channels, 7), variances = some<T>(channels, 8);
+      batch_normalisation<T> near({.batch = s.batch, .channels = channels, .places = s.places()}, relu, 1e-5);
+      cl::batch_norm<T, space> far({.batch = s.batch, .channels = channels, .places = s.places()}, relu, 1e-5);
+      there<T, Machine> in(machine, last(s, x)), given(machine, last(s, dy)), by(machine, scale), to(machine, shift);
+      there<T, Machine> running(machine, means), spread(machine, variances);
+      auto out = there<T, Machine>::blank(machine, s.stored()), dby = there<T, Machine>::blank(machine, channels),
+           dto = there<T, Machine>::blank(machine, channels);
+      near.sum(x), far.sum(in.seen(), machine.order());
+      near.normalise(x, scale, shift, y), far.normalise(in.seen(), by.seen(), to.seen(), out.all(), machine.order());
+      CHECK(out.is(last(s, y)));
+      near.follow(means, variances, 0.1), far.follow(running.all(), spread.all(), 0.1, machine.order());
+      CHECK(running.is(means));
+      CHECK(spread.is(variances));
+      near.sum_gradients(x, dy), far.sum_gradients(in.seen(), given.seen(), machine.order());
+      near.backward(x, dy, dx, dscale, dshift), far.backward(in.seen(), given.seen(), given.all(), dby.all(), dto.all(), machine.order());
+      CHECK(given.is(last(s, dx)));
+      CHECK(dby.is(dscale));
+      CHECK(dto.is(dshift));
+      near.normalise(x, means, variances, scale, shift, y);
+      far.normalise(in.seen(), running.seen(), spread.seen(), by.seen(), to.seen(), out.all(), machine.order());
+      CHECK(out.is(last(s, y)));
+    }
+}
+
+template <class Machine>
+void check_elements(Machine& machine) {
+  using T = modular;
+  using space = typename Machine::space;
+  const cl::sizes s{.batch = 3, .channels = 5, .height = 4, .width = 7};
+  const std::vector<T> x = some<T>(s.stored(), 9), z = some<T>(s.stored(), 10), bias = some<T>(s.channels, 11);
+  const std::vector<T> lx = last(s, x), lz = last(s, z);
+  there<T, Machine> rows(machine, x), a(machine, lx), b(machine, lz), of(machine, bias);
+  auto out = there<T, Machine>::blank(machine, s.stored());
+  cl::from_rows<T, T, space>(s, rows.seen(), out.all(), machine.order());
+  CHECK(out.is(lx));
+  cl::to_rows<T, T, space>(s, a.seen(), out.all(), machine.order());
+  CHECK(out.is(x));
+  std::vector<T> want(s.stored());
+  for (std::size_t i = 0; i < want.size(); ++i) want[i] = lx[i] + lz[i];
+  cl::add<T, space>(a.seen(), b.seen(), out.all(), machine.order());
+  CHECK(out.is(want));
+  // In a field half of the numbers stand for what is below zero; a relu sees none of them.
+  for (std::size_t i = 0; i < want.size(); ++i) want[i] = want[i] + bias[i % s.channels];
+  cl::add_bias<T, space>(out.all(), of.seen(), s.channels, true, machine.order());
+  CHECK(out.is(want));
+  for (std::size_t i = 0; i < want.size(); i += 3) want[i] = T{};
+  there<T, Machine> y(machine, want);
+  cl::relu_backward<T, space>(y.seen(), out.all(), machine.order());
+  CHECK(out.is(want));
+  std::vector<T> sums(s.channels);
+  for (std::size_t i = 0; i < lx.size(); ++i) sums[i % s.channels] = sums[i % s.channels] + lx[i];
+  auto parts = there<T, Machine>::blank(machine, cl::splits_of(s.batch * s.places(), s.channels) * s.channels),
+       columns = there<T, Machine>::blank(machine, s.channels);
+  cl::column_sums<T, space>(a.seen(), s.channels, parts.all(), columns.all(), machine.order());
+  CHECK(columns.is(sums));
+  cl::fill<T, space>(columns.all(), T(7), machine.order());
+  CHECK(columns.is(std::vector<T>(s.channels, T(7))));
+
+  // The last two rows of each picture, packed, and added to the first two of others.
+  const cl::region top{.size = {s.batch, 2, s.width, s.channels}, .from_first = 2 * s.width * s.channels,
+                       .from_step = {s.places() * s.channels, s.width * s.channels, s.channels, 1},
+                       .into_step = {2 * s.width * s.channels, s.width * s.channels, s.channels, 1}};
+  auto packed = there<T, Machine>::blank(machine, top.elements());
+  cl::copy_region<T, space>(top, a.seen(), packed.all(), machine.order());
+  cl::region back{.size = {s.batch, 2, s.width, s.channels}};
+  for (int d = 0; d < 4; ++d) back.from_step[d] = top.into_step[d], back.into_step[d] = top.from_step[d];
+  cl::add_region<T, space>(back, packed.seen(), b.all(), machine.order());
+  std::vector<T> cut, added = lz;
+  for (std::size_t n = 0; n < s.batch; ++n)
+    for (std::size_t k = 0; k < 2 * s.width * s.channels; ++k) {
+      cut.push_back(lx[n * s.places() * s.channels + top.from_first + k]);
+      T& sum = added[n * s.places() * s.channels + k];
+      sum = sum + cut.back();
+    }
+  CHECK(packed.is(cut));
+  CHECK(b.is(added));
+
+  // A part of a whole tensor drops what the whole one drops.
+  const cl::sizes whole{.batch = 4, .channels = 9, .height = 5, .width = 8};
+  const dropout_mask mask{.seed = 5, .step = 3, .layer = 2, .rate = 0.4};
+  const std::size_t first[4] = {1, 2, 1, 1};
+  std::vector<float> drops(s.stored(), 1.0f), kept;
+  std::vector<float> mine = drops;
+  for (std::size_t n = 0; n < s.batch; ++n)
+    for (std::size_t c = 0; c < s.channels; ++c)
+      for (std::size_t h = 0; h < s.height; ++h)
+        for (std::size_t w = 0; w < s.width; ++w) {
+          float& one = mine[((n * s.channels + c) * s.height + h) * s.width + w];
+          const std::size_t number = (((1 + n) * 9 + 2 + c) * 5 + 1 + h) * 8 + 1 + w;
+          mask.apply<float>(number, std::vector<float>{1.0f}, span<float>(&one, 1));
+        }
+  there<float, Machine> f(machine, drops);
+  cl::dropout<float, space>(mask, s, whole, first, f.all(), machine.order());
+  CHECK(f.is(last(s, mine)));
+
+  // Each sample's loss, within a few roundings of the naive one's.
+  for (std::size_t classes : {1u, 3u, 10u, 257u}) {
+    const std::vector<float> logits = some<float>(7 * classes, 12);
+    std::vector<std::uint8_t> labels;
+    for (std::size_t n = 0; n < 7; ++n) labels.push_back(static_cast<std::uint8_t>(n * 5 % classes));
+    std::vector<double> precise(logits.begin(), logits.end()), gradients(logits.size());
+    there<float, Machine> there_logits(machine, logits);
+    there<std::uint8_t, Machine> there_labels(machine, labels);
+    auto losses = there<float, Machine>::blank(machine, 7), back_there = there<float, Machine>::blank(machine, logits.size());
+    auto right = there<std::uint8_t, Machine>::blank(machine, 7);
+    there<float, Machine> factor(machine, {0.5f});
+    cl::softmax_cross_entropy<float, space>(classes, there_logits.seen(), there_labels.seen(), 0.5f, back_there.all(), losses.all(), right.all(),
+                                            factor.seen(), machine.order());
+    const std::vector<float> got = losses.got(), back_got = back_there.got();
+    const std::vector<std::uint8_t> hits = right.got();
+    for (std::size_t n = 0; n < 7; ++n) {
+      const naive::batch_loss one = naive::softmax_cross_entropy<double>(classes, span<const double>(precise).subspan(n * classes, classes),
+                                                                         span<const std::uint8_t>(labels).subspan(n, 1), 0.25,
+                                                                         span<double>(gradients).subspan(n * classes, classes));
+      CHECK(std::abs(got[n] - one.sum) <= 1e-5);
+      CHECK(hits[n] == one.correct);
+    }
+    for (std::size_t i = 0; i < gradients.size(); ++i) CHECK(std::abs(back_got[i] - gradients[i]) <= 1e-6);
+  }
+}
+
+// In halves beside masters in float: a step whose gradients are not finite changes
+// nothing but the scale, one that is does what SGD in float does.
+template <class Machine>
+void check_mixed(Machine& machine) {
+  using space = typename Machine::space;
+  const std::vector<float> begin = some<float>(100, 20), velocity = some<float>(100, 21), gradient = some<float>(100, 22);
+  std::vector<tutti::half> scaled;
+  for (float g : gradient) scaled.push_back(tutti::half(g * 1024));
+  std::vector<tutti::half> broken = scaled;
+  broken[77] = tutti::half(1e30f);
+  there<tutti::half, Machine> values = there<tutti::half, Machine>::blank(machine, 100), good(machine, scaled), bad(machine, broken);
+  there<float, Machine> masters(machine, begin), velocities(machine, velocity);
+  there<mixed::loss_scale, Machine> state(machine, {{.factor = 1024, .good = 1998}});
+  auto step = [&](auto& gradients) {
+    mixed::sgd_update<tutti::half, space>(values.all(), masters.all(), velocities.all(), gradients.seen(), state.all(), 0.1f, 0.9f, 0.01f, machine.order());
+  };
+  step(bad);
+  CHECK(masters.is(begin));
+  CHECK(velocities.is(velocity));
+  CHECK(state.got()[0].factor == 512);
+  CHECK(state.got()[0].good == 0);
+  state = there<mixed::loss_scale, Machine>(machine, {{.factor = 1024, .good = 1998}});
+  step(good);
+  std::vector<float> want = begin, moves = velocity;
+  for (std::size_t i = 0; i < 100; ++i) {
+    moves[i] = 0.9f * moves[i] + (static_cast<float>(scaled[i]) / 1024 + 0.01f * want[i]);
+    want[i] -= 0.1f * moves[i];
+  }
+  std::vector<tutti::half> rounded;
+  for (float w : want) rounded.push_back(tutti::half(w));
+  CHECK(masters.is(want));
+  CHECK(velocities.is(moves));
+  CHECK(values.is(rounded));
+  CHECK(state.got()[0].factor == 1024);
+  step(good);
+  CHECK(state.got()[0].factor == 2048);
+  CHECK(state.got()[0].good == 0);
+}
+
+}  // namespace channels_last_cases
