@@ -48,8 +48,9 @@ TEST_CASE("no prediction is below the work of the busiest rank") {
           for (int r = 0; r < p; ++r) {
             double busy = 0;
             const schedule mine = entry.make({p}, {r}, {0});
+            // What is folded may be near, whatever else there is.
             for (const step& s : mine.steps)
-              busy += cost_of(s, {r}, vector_bytes * vectors_of(entry.what) / mine.parts, vector_bytes, model).busy_s;
+              busy += cost_of(s, {r}, vector_bytes * vectors_of(entry.what) / mine.parts, s.what == verb::recv_reduce ? 0 : vector_bytes, model).busy_s;
             if (busy > busiest) busiest = busy;
           }
           INFO(name_of(entry.what), " ", name_of(entry.how), " of ", p, ", ", bytes, " bytes");
@@ -157,3 +158,32 @@ TEST_CASE("where one block is all there is, algorithms pay for it as they send i
 }
 
 }  // namespace
+
+TEST_CASE("a round costs a copy and what is read, lent memory two rounds and no copy") {
+  cost_model unit{.link = {.latency_s = 1000, .step_s = 1, .send_bytes_per_s = 1, .recv_bytes_per_s = 0.5, .fold_bytes_per_s = 0.25}};
+  auto shown = [&](collective what, algorithm how) { return predict_direct(what, how, {4}, 16, direct_form::shown, unit); };
+  auto lent = [&](collective what, algorithm how) { return predict_direct(what, how, {4}, 16, direct_form::lent, unit); };
+  // Of rank 2: 16 bytes shown; one is received, one folded with it, its own with these, another.
+  CHECK(shown(collective::all_reduce, algorithm::one_shot) == 1000 + (1 + 16) + (1 + 32) + 3 * (1 + 64));
+  CHECK(shown(collective::reduce_scatter, algorithm::pairwise) == 1000 + (1 + 16) + 3 * (1 + 16));
+  CHECK(shown(collective::all_gather, algorithm::pairwise) == 1000 + (1 + 4) + 3 * (1 + 8));
+  // Its quarter of three is folded, and written to three; of a gather three are read.
+  CHECK(lent(collective::all_reduce, algorithm::two_shot) == 2000 + 1 + 3 * (1 + 16) + 3 * (1 + 4));
+  CHECK(lent(collective::all_gather, algorithm::pairwise) == 2000 + 1 + 3 * (1 + 8));
+  // Ranks that share a core take one turn each a round.
+  unit.cores = 2;
+  unit.switch_s = 10000;
+  CHECK(shown(collective::all_gather, algorithm::pairwise) == 1000 + 2 * (10000 + (1 + 4) + 3 * (1 + 8)));
+  CHECK(lent(collective::all_gather, algorithm::pairwise) == 2000 + 2 * (20000 + 1 + 3 * (1 + 8)));
+  CHECK(predict_direct(collective::all_gather, algorithm::dissemination, {4}, 16, direct_form::shown, unit) == 0);
+}
+
+TEST_CASE("slices of ranks that share cores follow in turns, and what is folded again at once is near") {
+  cost_model shared{.link = {.send_bytes_per_s = 1}, .cores = 1, .switch_s = 100, .slice_bytes = 10};
+  // The slices after the first: a turn of each of two ranks, in which one sends ten bytes.
+  const double one = predict(collective::broadcast, algorithm::linear, {2}, 10, shared);
+  CHECK(predict(collective::broadcast, algorithm::linear, {2}, 30, shared) == one + 2 * (2 * 100 + 10));
+  cost_model far{.link = {.fold_bytes_per_s = 1, .near_bytes = 8, .far_bytes_per_s = 0.1}, .slice_bytes = 8};
+  // Of 32 bytes a quarter is near: each of four ranks sends three chunks, and folds its own three times, twice where it is near.
+  CHECK(predict(collective::reduce_scatter, algorithm::pairwise, {4}, 32, far) == doctest::Approx(3 * 0.75 * 80 + (0.25 * 8 + 0.75 * 80) + 2 * 8));
+}

@@ -2,96 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <string>
 
 using namespace tutti;
-
-namespace {
-
-plan_settings settings_of(const char* variable) {
-  struct held {
-    explicit held(const char* value) { ::setenv("TUTTI_ALGORITHM", value, 1); }
-    ~held() { ::unsetenv("TUTTI_ALGORITHM"); }
-  } h(variable);
-  return plan_settings::from_environment({});
-}
-
-std::string refusal(const char* variable) {
-  try {
-    settings_of(variable);
-  } catch (const error& e) {
-    CHECK(e.code() == errc::invalid_argument);
-    return e.what();
-  }
-  return "taken";
-}
-
-constexpr auto automatic = algorithm::automatic;
-
-}  // namespace
-
-TEST_CASE("TUTTI_ALGORITHM: one name holds wherever it is available, a list holds where it says") {
-  ::unsetenv("TUTTI_ALGORITHM");
-  for (collective what : every_collective) CHECK(plan_settings::from_environment({}).forced_for(what) == automatic);
-  for (algorithm how : every_algorithm)
-    for (collective what : every_collective) {
-      CAPTURE(name_of(how));
-      CAPTURE(name_of(what));
-      CHECK(settings_of(name_of(how)).forced_for(what) == (find_entry(what, how) ? how : automatic));
-      const std::string one = std::string(name_of(what)) + ":" + name_of(how);
-      if (!find_entry(what, how)) {
-        CHECK(refusal(one.c_str()) == "TUTTI_ALGORITHM is '" + one + "': '" + one + "' is no algorithm, or none of that collective");
-        continue;
-      }
-      for (collective other : every_collective) CHECK(settings_of(one.c_str()).forced_for(other) == (other == what ? how : automatic));
-    }
-  const plan_settings s = settings_of("tree,all_reduce:ring,broadcast:automatic");
-  CHECK(s.forced_for(collective::all_reduce) == algorithm::ring);
-  CHECK(s.forced_for(collective::reduce) == algorithm::tree);
-  CHECK(s.forced_for(collective::broadcast) == automatic);
-  CHECK(s.forced_for(collective::all_gather) == automatic);
-  CHECK(settings_of("").forced_for(collective::all_reduce) == automatic);
-}
-
-TEST_CASE("TUTTI_ALGORITHM: what is no algorithm is quoted, with all that stood there") {
-  CHECK(refusal("rign") == "TUTTI_ALGORITHM is 'rign': 'rign' is no algorithm, or none of that collective");
-  CHECK(refusal("ring,allreduce:tree") == "TUTTI_ALGORITHM is 'ring,allreduce:tree': 'allreduce:tree' is no algorithm, or none of that collective");
-  for (const char* bad : {"Ring", " ring", "ring ", ":ring", "all_reduce:", ":", "ring,,tree", ",ring", "all_reduce:ring:tree", "all_reduce=ring", "ring;tree", "1"})
-    CHECK_MESSAGE(refusal(bad) != "taken", bad);
-}
-
-TEST_CASE("a call's algorithm is its own, else the forced one, else the model's") {
-  const team four{4};
-  call_shape c{.what = collective::all_reduce, .count = 1000, .element = 4, .operation = "mine"};
-  plan_settings s = settings_of("all_reduce:ring");
-  CHECK(choose_algorithm(c, four, s) == algorithm::ring);
-  c.algorithm = algorithm::tree;
-  CHECK(choose_algorithm(c, four, s) == algorithm::tree);
-  c.algorithm = automatic;
-  c.commutative = false;  // a forced one that exchanges operands cannot be meant
-  CHECK(keeps_order(c.what, choose_algorithm(c, four, s), four));
-  CHECK(choose_algorithm(c, {1}, s) == algorithm::ring);
-  c.algorithm = algorithm::ring;
-  CHECK_THROWS_WITH_AS(choose_algorithm(c, four, s),
-                       "all_reduce by ring exchanges operands, and the operation mine is not commutative: say 'static constexpr "
-                       "bool commutative = true' in it if it is, or choose another algorithm", error);
-  c.what = collective::all_gather;  // combines nothing
-  CHECK(choose_algorithm(c, four, s) == algorithm::ring);
-  c.algorithm = algorithm::dissemination;
-  CHECK_THROWS_WITH_AS(choose_algorithm(c, four, s), "all_gather has no algorithm dissemination", error);
-
-  for (collective what : every_collective)
-    for (std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{100000000}})
-      for (int ranks : {1, 2, 3, 7, 33})
-        for (bool commutative : {true, false}) {
-          const call_shape any{.what = what, .count = count, .element = 8, .root = rooted(what) ? ranks - 1 : -1, .commutative = commutative};
-          const algorithm chosen = choose_algorithm(any, {ranks}, {});
-          CAPTURE(name_of(what));
-          CHECK(available(what, chosen, {ranks}));
-          if (!commutative && reduces(what)) CHECK(keeps_order(what, chosen, {ranks}));
-        }
-}
 
 TEST_CASE("small results are staged, large ones agreed upon first; neither where two ranks see each other's calls anyway") {
   auto prepared = [](collective what, std::size_t count, int ranks, algorithm how) {
@@ -139,11 +52,6 @@ TEST_CASE("where all see what all show, little goes in one round, and what is ag
     const auto large = prepared(collective::all_reduce, most + 1, ranks, algorithm::ring, true);
     CHECK(large->agree_first == (ranks > 2));
     CHECK((large->in_rounds && large->agreement.segments.empty() && !large->body.segments.empty()));
-    // Ranks that read all do more the more they are; two have little to wait for.
-    const call_shape c{.what = collective::all_reduce, .count = most, .element = 1};
-    CHECK(shows_best(c, {ranks}) == (ranks > 2));
-    CHECK_FALSE(shows_best(c, {9}));
-    CHECK(shows_best({.what = collective::all_gather, .count = most / 9, .element = 1}, {9}));
   }
   const std::vector<std::size_t> counts{1, 2, 3};
   const call_shape pairs{.what = collective::all_to_all, .count = 6, .element = 4, .algorithm = algorithm::pairwise, .uneven = true,
@@ -248,25 +156,6 @@ TEST_CASE("where two ranks know a count, all agree before anything is written; w
         CHECK(in_place->shape == p->shape);
       }
     }
-}
-
-TEST_CASE("uneven blocks take only what serves them, whatever is forced") {
-  const std::vector<std::size_t> counts{1, 2, 3};
-  auto of = [&](collective what, algorithm how = automatic) {
-    return call_shape{.what = what, .count = 6, .element = 4, .root = rooted(what) ? 0 : -1, .algorithm = how, .uneven = true, .counts = counts};
-  };
-  CHECK(choose_algorithm(of(collective::gather), {3}, settings_of("gather:tree")) == algorithm::linear);
-  CHECK(choose_algorithm(of(collective::all_to_all), {3}, settings_of("bruck")) == algorithm::pairwise);
-  CHECK(choose_algorithm(of(collective::all_gather), {3}, settings_of("all_gather:doubling")) == algorithm::doubling);
-  CHECK_THROWS_WITH_AS(choose_algorithm(of(collective::all_to_all, algorithm::bruck), {3}, {}), "all_to_all_v has no algorithm bruck", error);
-  CHECK_THROWS_WITH_AS(choose_algorithm(of(collective::scatter, algorithm::tree), {3}, {}), "scatter_v has no algorithm tree", error);
-  for (collective what : every_collective)
-    if (blocked(what)) CHECK(serves_uneven(what, choose_algorithm(of(what), {3}, {})));
-  // Nobody sends a block that is nearly all there is to each of the others in turn.
-  std::vector<std::size_t> one(8, 10);
-  one[3] = 8 << 20;
-  call_shape c{.what = collective::all_gather, .count = one[3] + 70, .element = 4, .uneven = true, .counts = one};
-  CHECK(choose_algorithm(c, {8}, {}) != algorithm::pairwise);
 }
 
 TEST_CASE("of a long name its beginning and its end are shown") {

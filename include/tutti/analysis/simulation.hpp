@@ -62,6 +62,7 @@ class simulation {
  private:
   struct processor {
     double free = 0, wire_free = 0, busy = 0, wire = 0;
+    chunks last = {};  // what it has touched last
     std::priority_queue<due_step> todo = {};
   };
   struct core {
@@ -104,8 +105,12 @@ class simulation {
 
   void perform(int s, double start) {
     const rank me = graph_.rank_of(s);
-    const step_cost cost = cost_of(graph_[s], me, chunk_bytes_ * mean_length(graph_[s].where), vector_bytes_, model_);
     processor& mine = processors_[at(me.value)];
+    const double bytes = chunk_bytes_ * mean_length(graph_[s].where);
+    // A slice that was touched just before is still near.
+    const bool again = graph_[s].what == verb::recv_reduce && mine.last == graph_[s].where;
+    mine.last = graph_[s].where;
+    const step_cost cost = cost_of(graph_[s], me, bytes, again ? bytes * graph_[s].where.count : vector_bytes_, model_);
     mine.free = start + cost.busy_s;
     mine.busy += cost.busy_s;
     mine.wire += cost.wire_s;
@@ -126,13 +131,15 @@ class simulation {
 
   slice_times total() const {
     slice_times result;
-    double work = 0;
-    for (const processor& p : processors_) {
-      work += p.busy;
+    // A slice takes a turn of each rank, and ranks that have nothing to do stay where they are.
+    std::vector<double> turns(shared_ ? at(model_.cores) : 0);
+    for (std::size_t r = 0; r < processors_.size(); ++r) {
+      const processor& p = processors_[r];
       result.first_s = later(result.first_s, p.free);
       result.pace_s = later(result.pace_s, later(p.busy, p.wire));
+      if (shared_) turns[r % turns.size()] += model_.switch_s + p.busy;
     }
-    if (shared_) result.pace_s = later(result.pace_s, work / model_.cores);
+    for (double t : turns) result.pace_s = later(result.pace_s, t);
     return result;
   }
 

@@ -59,9 +59,7 @@ struct communicator_core {
     const auto p = prepare(c, everyone, {me}, directly, shows());
     const bool lent = c.lent && p->lent;
     if (lent) c.algorithm = directly;
-    const std::vector<double> blocks(c.counts.begin(), c.counts.end());
-    const double seconds =
-        c.by_pair() ? 0 : predict(c.what, c.algorithm, everyone, vector_bytes(c, everyone), settings.model_for(everyone), {}, blocks);
+    const double seconds = predict_call(c, everyone, settings, shows(), lent);
     return {.what = c.what, .algorithm = c.algorithm, .seconds = seconds,
             .bytes_sent = p->shown ? p->shown->sent_bytes : lent ? p->lent->sent_bytes : p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
@@ -77,13 +75,7 @@ struct communicator_core {
 
   bool shows() const { return queue->channels().board() != nullptr; }
 
-  // Little goes in one round where all see what all show, unless somebody has
-  // asked for another algorithm.
-  algorithm choose(const call_shape& c) const {
-    const algorithm shown = shows() && shows_best(c, everyone) ? shown_algorithm(c.what) : algorithm::automatic;
-    const bool free = c.algorithm == algorithm::automatic && settings.forced_for(c.what) == algorithm::automatic;
-    return free && shown != algorithm::automatic ? shown : choose_algorithm(c, everyone, settings);
-  }
+  algorithm choose(const call_shape& c) const { return choose_algorithm(c, everyone, settings, shows()); }
 
   statistics counters() const {
     statistics s = counts.read().since(borrowed.at_first);

@@ -5,10 +5,35 @@
 
 #include <tutti/base/config.hpp>
 #if TUTTI_ON_X86_64
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 namespace tutti {
+
+namespace detail {
+
+inline bool has_wide_vectors() {
+#if TUTTI_ON_X86_64
+  static const bool has = __builtin_cpu_supports("avx2");
+  return has;
+#else
+  return false;
+#endif
+}
+
+#if TUTTI_ON_X86_64
+// Lines of 64 bytes to where one begins: half as many stores where there are wide ones.
+inline void stream_lines(std::byte* to, const std::byte* from, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += sizeof(__m128i))
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+}
+TUTTI_TARGET_AVX2 inline void stream_lines_wide(std::byte* to, const std::byte* from, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += sizeof(__m256i))
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+}
+#endif
+
+}  // namespace detail
 
 /// Copies `bytes` bytes of host memory with stores that pass the caches by: for
 /// what is not read again before other data would have driven it out. Others see
@@ -20,9 +45,9 @@ inline void stream_copy(std::byte* to, const std::byte* from, std::size_t bytes)
   if (before < bytes) {
     std::memcpy(to, from, before);
     to += before, from += before, bytes -= before;
-    for (; bytes >= line; to += line, from += line, bytes -= line)
-      for (std::size_t i = 0; i < line; i += sizeof(__m128i))
-        _mm_stream_si128(reinterpret_cast<__m128i*>(to + i), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i)));
+    const std::size_t lines = bytes - bytes % line;
+    (detail::has_wide_vectors() ? detail::stream_lines_wide : detail::stream_lines)(to, from, lines);
+    to += lines, from += lines, bytes -= lines;
   }
 #endif
   if (bytes > 0) std::memcpy(to, from, bytes);

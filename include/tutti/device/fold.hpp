@@ -4,6 +4,7 @@
 
 #include <tutti/base/config.hpp>
 #include <tutti/base/operations.hpp>
+#include <tutti/device/copy.hpp>
 
 namespace tutti {
 
@@ -29,15 +30,6 @@ template <class T, class Op>
 template <class T, class Op>
 TUTTI_TARGET_AVX2 inline void fold_wide(T* out, const T* left, const T* right, std::size_t n, const Op& op) {
   fold_loop(out, left, right, n, op);
-}
-
-inline bool has_wide_vectors() {
-#if TUTTI_ON_X86_64
-  static const bool has = __builtin_cpu_supports("avx2");
-  return has;
-#else
-  return false;
-#endif
 }
 
 }  // namespace detail
