@@ -53,6 +53,10 @@ Over tcp on loopback, as between hosts.
 END
 block env TUTTI_LINK=message benchmarks/compare --build "$build" --peers Gloo --ranks 2,4 --max 16M \
   --ops all_reduce,reduce_scatter,all_gather,broadcast,reduce,barrier
+if [ -x "$build/benchmarks/tensors" ]; then
+  printf '\n## Sharded tensors\n'
+  block "$build/benchmarks/tensors" --ranks 2
+fi
 cat <<END
 
 ## Training

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <utility>
 #include <vector>
 
 #include <tutti/base/indexed.hpp>
@@ -110,19 +111,20 @@ maxima<T> max(const sharded_tensor<T>& x, std::initializer_list<name> along) {
       throw error(errc::invalid_argument, format("of %s along '%s' there is nothing to be the greatest", x.whole().text().c_str(), what.text().c_str()));
   if (!(x.where() == detail::without_sums(x.where(), x.on().shape()))) return max(added_up(x), along);
   const placement kept = detail::project(x.where(), x.whole(), left);
-  maxima<T> y{.values = {x.on(), left, kept}, .places = {x.on(), left, kept}, .whole = x.whole(), .at = x.where()};
-  std::vector<indexed<T>> best(y.values.held().elements(), indexed<T>{.value = {}, .index = detail::greatest::nothing});
+  sharded_tensor<T> values(x.on(), left, kept);
+  sharded_tensor<std::int64_t> places(x.on(), left, kept);
+  std::vector<indexed<T>> best(values.held().elements(), indexed<T>{.value = {}, .index = detail::greatest::nothing});
   const block held = x.held(), all(x.whole());
   std::vector<std::int64_t> numbers(held.elements());
   for_each_run(held, held, all, [&](std::size_t here, std::size_t there, std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) numbers[here + i] = static_cast<std::int64_t>(there + i);
   });
-  detail::for_each_pair(x.whole(), held, left, y.values.held(), [&](std::size_t i, std::size_t k) {
+  detail::for_each_pair(x.whole(), held, left, values.held(), [&](std::size_t i, std::size_t k) {
     best[k] = detail::greatest{}(best[k], indexed<T>{x.values()[i], numbers[i]});
   });
   if (const unsigned axes = detail::axes_gone(x.where(), kept, x.on().shape()); axes != 0) all_reduce(x.on().over(axes), best, detail::greatest{});
-  for (std::size_t k = 0; k < best.size(); ++k) y.values.values()[k] = best[k].value, y.places.values()[k] = best[k].index;
-  return y;
+  for (std::size_t k = 0; k < best.size(); ++k) values.values()[k] = best[k].value, places.values()[k] = best[k].index;
+  return {.values = std::move(values), .places = std::move(places), .whole = x.whole(), .at = x.where()};
 }
 
 /// The gradient of a maximum: each goes to the place where the greatest stood, and lies as
