@@ -58,6 +58,8 @@ TEST_CASE("every element is found where it is held, and nowhere else") {
         ++mine;
       }
     REQUIRE(static_cast<std::size_t>(mine) == t.held().elements());
+    for (std::size_t beyond : {15u, 16u, 100u}) REQUIRE(t.find(beyond) == nullptr);
+    REQUIRE(sharded_tensor<int>(on, {{"x", 0}, {"y", 3}}).find(0) == nullptr);
     found += mine;
   });
   CHECK(found == 15);

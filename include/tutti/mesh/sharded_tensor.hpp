@@ -33,8 +33,10 @@ class sharded_tensor {
   span<T> values() { return values_; }
   span<const T> values() const { return {values_.data(), values_.size()}; }
 
-  /// This rank's element number `index` of the whole; null where it does not hold it.
+  /// This rank's element number `index` of the whole; null where it does not hold it,
+  /// or there is none of that number.
   T* find(std::size_t index) {
+    if (index >= whole_.elements()) return nullptr;
     block place(whole_);
     for (std::size_t d = whole_.rank(); d-- > 0; index /= whole_[d].size) place[d] = {.first = index % whole_[d].size, .count = 1};
     return common(place, held_) == place ? values_.data() + held_.offset_of(place) : nullptr;
