@@ -39,5 +39,7 @@ TEST_CASE("a mesh is read from its text, and what is none is refused in a senten
   CHECK_THROWS_WITH_AS(mesh::parse("data=0"), "the axis 'data' has 0 ranks", error);
   CHECK_THROWS_WITH_AS(mesh::parse("=2"), "an axis of a mesh has no name", error);
   CHECK_THROWS_WITH_AS(mesh::parse("data=2,data=2"), "a mesh has two axes 'data'", error);
+  CHECK_THROWS_WITH_AS(mesh::parse("a=65536,b=65537"), "with the axis 'b' a mesh has more than 16777216 ranks", error);
+  CHECK(mesh::parse("a=4096,b=4096").size() == 1 << 24);
   CHECK_THROWS_WITH_AS(mesh::parse("a=1,b=1,c=1,d=1,e=1"), "a mesh of more than 4 axes", error);
 }

@@ -23,9 +23,11 @@ struct mesh_axis {
 class mesh {
  public:
   static constexpr std::size_t capacity = 4;
+  static constexpr int most_ranks = 1 << 24;
 
   constexpr mesh() = default;
-  /// Throws `invalid_argument` where an axis has no ranks, or the name of another.
+  /// Throws `invalid_argument` where an axis has no ranks, or the name of another, or
+  /// there are more than `most_ranks` in all.
   constexpr mesh(std::initializer_list<mesh_axis> axes) {
     for (const mesh_axis& next : axes) append(next);
   }
@@ -105,6 +107,7 @@ class mesh {
     if (next.what.view().empty()) return refuse("an axis of a mesh has no name");
     if (next.size < 1) return refuse("the axis '{}' has {} ranks", {next.what, next.size});
     if (find(next.what) >= 0) return refuse("a mesh has two axes '{}'", {next.what});
+    if (next.size > most_ranks / size()) return refuse("with the axis '{}' a mesh has more than {} ranks", {next.what, most_ranks});
     axes_[count_++] = next;
   }
 
