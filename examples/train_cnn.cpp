@@ -41,7 +41,7 @@ struct settings {
   std::size_t batch = 64;
   std::uint64_t seed = 1;
   std::size_t crop = 0;
-  bool explain = false, bill = false, check = false, flip = false;
+  bool explain = false, bill = false, check = false, flip = false, winograd = false;
 };
 
 /// What --schedule says, for epochs of so many steps.
@@ -110,7 +110,7 @@ void train(tutti::communicator& world, const settings& chosen) {
   const tutti::network net = known.make({.channels = of.channels, .height = of.height, .width = of.width, .classes = of.classes});
   const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
   const tutti::learning_rate rate = rate_called(chosen.schedule, (of.count + chosen.batch - 1) / chosen.batch, chosen.epochs);
-  tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
+  tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)), {.winograd = chosen.winograd});
   tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
   tutti::sgd<float> sgd(model.parameters(), {.momentum = 0.9, .weight_decay = 1e-3});
   tutti::bucketed_all_reduce policy(model);
@@ -141,6 +141,7 @@ int main(int argc, char** argv) {
   line.value("--schedule", chosen.schedule, "HOW", "the learning rate falls: constant, steps (by a fifth after each epoch) or cosine");
   line.flag("--flip", chosen.flip, "mirror about half of the training pictures, anew in each epoch");
   line.value("--crop", chosen.crop, "PLACES", "move them by up to so many places each way", std::size_t{0}, std::size_t{32});
+  line.flag("--winograd", chosen.winograd, "convolutions that multiply less and round more, where oneDNN has them");
   line.value("--epochs", chosen.epochs, "E", "passes over the training pictures", 1, 10000);
   line.value("--batch", chosen.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
   line.value("--seed", chosen.seed, "S", "of the first weights and of the pictures' order", std::uint64_t{0}, std::uint64_t{1} << 62);

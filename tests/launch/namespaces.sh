@@ -1,9 +1,10 @@
 #!/bin/sh
 # Starts two ranks in two network namespaces that a pair of virtual cables joins.
-# Usage: namespaces.sh [--hosts LIST] ADDRESS PROGRAM [ARGUMENT...], where ADDRESS
+# Usage: namespaces.sh [--hosts LIST] [--rate RATE] ADDRESS PROGRAM [ARGUMENT...], where ADDRESS
 # is rank 0's: 10.77.0.1, fd00:77::1 or, to be found in neither, a name. LIST says
 # for each rank whether it is in the first namespace (0, as rank 0 must be) or the
-# second (1): "0 0 1 1" are two ranks in each; without it, "0 1". The namespaces
+# second (1): "0 0 1 1" are two ranks in each; without it, "0 1". RATE, as in
+# 500mbit, is what a token bucket lets through the cable, each way. The namespaces
 # have no names, so they end with their processes. Exits with 77, and says why,
 # where that cannot be.
 skip() {
@@ -20,9 +21,15 @@ if [ "$1" != inside ]; then
 fi
 shift
 hosts="0 1"
+rate=
 if [ "$1" = --hosts ]; then
   hosts=$2
   shift 2
+fi
+if [ "$1" = --rate ]; then
+  rate=$2
+  shift 2
+  command -v tc >/dev/null || skip "tc is not installed"
 fi
 address=$1
 shift
@@ -53,6 +60,11 @@ over_there ip address add fd00:77::2/64 dev right nodad
 over_there ip link set right up
 becomes up cat /sys/class/net/left/operstate && becomes up over_there cat /sys/class/net/right/operstate ||
   skip "the virtual cable did not come up"
+
+if [ -n "$rate" ]; then
+  tc qdisc add dev left root tbf rate $rate burst 256kb latency 100ms &&
+    over_there tc qdisc add dev right root tbf rate $rate burst 256kb latency 100ms || skip "no token bucket is permitted here"
+fi
 
 export WORLD_SIZE=$(echo $hosts | wc -w) MASTER_ADDR=$address MASTER_PORT=29500
 rank=0

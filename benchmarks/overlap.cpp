@@ -1,0 +1,117 @@
+// How much of the sums of gradients is hidden behind backward, in steps that take turns
+// in one run: without sums, with all of them behind backward, and with buckets that leave
+// while backward goes on.
+//
+//     overlap --ranks 2 --model resnet18 --batch 64
+//
+// Hidden is 1 − (T_overlapped − T_without) / (T_serial − T_without), of the medians. On
+// windows that is; over a throttled cable by benchmarks/overlap.sh.
+#include <cstdio>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/kernel/onednn.hpp>
+#include <tutti/launch/arguments.hpp>
+#include <tutti/nn/networks.hpp>
+#include <tutti/train/bucketed_all_reduce.hpp>
+#include <tutti/train/random_pictures.hpp>
+#include <tutti/train/sgd.hpp>
+#include <tutti/train/trainer.hpp>
+#include <tutti/tutti.hpp>
+
+#include "samples.hpp"
+
+namespace {
+
+using tutti::now;
+
+struct settings {
+  std::string model = "resnet18";
+  std::size_t batch = 64, bucket = tutti::bucket_options{}.bytes;
+  int rounds = 7;
+  bool winograd = false;
+};
+
+// A policy, and how long backward takes from the first gradient to the last.
+template <class Policy>
+class timed {
+ public:
+  explicit timed(Policy& p) : policy_(&p) {}
+  void fetch(const tutti::parameter& p) { begun_ = 0, policy_->fetch(p); }
+  void push(const tutti::parameter& p, tutti::span<float> gradient) {
+    if (begun_ == 0) begun_ = now();
+    policy_->push(p, gradient);
+    ended_ = now();
+  }
+  template <class Optimiser>
+  void finish(Optimiser& o) {
+    policy_->finish(o);
+  }
+  double backward() const { return ended_ - begun_; }
+
+ private:
+  Policy* policy_;
+  double begun_ = 0, ended_ = 0;
+};
+
+using model_type = tutti::sharded_model<tutti::onednn_backend>;
+
+template <class Policy>
+struct stepping {
+  tutti::sgd<float> sgd;
+  timed<Policy> policy;
+  tutti::trainer<tutti::onednn_backend, timed<Policy>, tutti::sgd<float>> trainer;
+  std::vector<double> steps{}, backward{};
+  std::size_t epoch = 0;
+
+  // Nothing is learned: where nobody sums, ranks stay alike.
+  stepping(model_type& model, Policy& p, const tutti::dataset& data)
+      : sgd(model.parameters(), {.learning_rate = 0}), policy(p), trainer(model, policy, sgd, data, {.batch = data.count}) {}
+  void step() {
+    steps.push_back(trainer.train_epoch(epoch++).seconds);
+    backward.push_back(policy.backward());
+  }
+};
+
+void run(tutti::communicator& world, const settings& chosen) {
+  tutti::process_mesh mesh(world, tutti::mesh::parse(tutti::format("ranks=%d", world.size())));
+  tutti::onednn::context cpu(1, {.winograd = chosen.winograd});
+  const tutti::network net = tutti::network_called(chosen.model).make({.channels = 3, .height = 32, .width = 32, .classes = 10});
+  const tutti::dataset data = tutti::random_pictures(net, chosen.batch, 1);
+  model_type model(cpu, mesh, net, "batch:ranks", {.usual_batch = chosen.batch});
+  tutti::local_gradients<float> no_sums(model.parameters());
+  tutti::bucketed_all_reduce all_at_once(model, {.bytes = std::numeric_limits<std::size_t>::max() / 2});
+  tutti::bucketed_all_reduce buckets(model, {.bytes = chosen.bucket});
+  stepping without(model, no_sums, data);
+  stepping serial(model, all_at_once, data);
+  stepping overlapped(model, buckets, data);
+  for (int round = -1; round < chosen.rounds; ++round) {
+    without.step(), serial.step(), overlapped.step();
+    if (round < 0)  // makes what is made once
+      without.steps.clear(), serial.steps.clear(), overlapped.steps.clear(), without.backward.clear();
+  }
+  if (world.rank() != 0) return;
+  const double p = world.size(), bytes = 2 * (p - 1) / p * sizeof(float) * static_cast<double>(model.parameters().gradients().size());
+  auto median = [](const std::vector<double>& seconds) { return benchmarks::summarise(seconds).median; };
+  const double least = median(without.steps), most = median(serial.steps), between = median(overlapped.steps);
+  std::printf("{\"model\": \"%s\", \"ranks\": %d, \"batch\": %zu, \"winograd\": %s, \"bytes\": %.0f, \"backward_ms\": %.1f, \"without_ms\": %.1f, "
+              "\"serial_ms\": %.1f, \"overlapped_ms\": %.1f, \"exposed_of_backward\": %.3f, \"hidden\": %.3f}\n",
+              chosen.model.c_str(), world.size(), chosen.batch, chosen.winograd ? "true" : "false", bytes, 1e3 * median(without.backward),
+              1e3 * least, 1e3 * most, 1e3 * between, (most - least) / median(without.backward), 1 - (between - least) / (most - least));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings chosen;
+  tutti::arguments line("overlap", "How much of the sums of gradients is hidden.");
+  line.value("--model", chosen.model, "NAME", "resnet18, lenet, ...");
+  line.value("--bucket", chosen.bucket, "BYTES", "in a bucket", std::size_t{1}, std::size_t{1} << 40);
+  line.value("--batch", chosen.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
+  line.value("--rounds", chosen.rounds, "R", "that are timed, behind one that is not", 1, 10000);
+  line.flag("--winograd", chosen.winograd, "convolutions that multiply less and round more, where oneDNN has them");
+  if (auto code = line.read(argc, argv)) return *code;
+  return tutti::run(argc, argv, [&](tutti::communicator& world) { run(world, chosen); });
+}
