@@ -312,6 +312,9 @@ class engine {
     } context{this, &looked};
     const double since = now();
     const bool waits = busy();
+    operation_queue::awaited call;
+    for (operation_queue* q : queues_)
+      if (!call.counts) call = q->awaits();
     transport_->sleep(waiting_.stretch,
                       [](void* c) {
                         auto& look = *static_cast<look_context*>(c);
@@ -319,7 +322,9 @@ class engine {
                         return *look.moved = look.self->step() || look.self->drain();
                       },
                       &context);
-    if (waits) counts_.moving.add(now() - since);
+    const double slept = now() - since;
+    if (waits) counts_.moving.add(slept);
+    call.slept(slept);
     if (looked || step()) return;
     examine();
   }

@@ -44,6 +44,23 @@ class operation_queue {
 
   /// Where the engine counts; null for nowhere.
   detail::counter_block* counts = nullptr;
+  /// What its engine is about to sleep for.
+  struct awaited {
+    detail::counter_block* counts = nullptr;  ///< null where no operation is under way
+    collective what{};
+    link_kind link{};
+    bool of_one = false;  ///< whether a single rank is waited for, by that link
+
+    void slept(double seconds) const {
+      if (counts) counts->slept(what, of_one ? &link : nullptr, seconds);
+    }
+  };
+  awaited awaits() {
+    const operation* o = front();
+    if (!counts || !o || !o->begun || o->broken) return {};
+    const int peer = o->waits_for();
+    return {counts, o->plan->kind, peer < 0 ? link_kind::self : link_->kind(peer), peer >= 0};
+  }
   std::uint64_t id(std::uint64_t number) const { return operation_id(key_, number); }
 
   void push(operation& o) {

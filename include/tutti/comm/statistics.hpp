@@ -14,6 +14,23 @@ namespace tutti {
 /// empty; bytes are payload, so that those of a call are its plan's
 /// `bytes_sent`.
 struct statistics {
+  /// Times that a rank slept, because spinning had brought nothing.
+  struct sleep {
+    std::uint64_t times = 0;
+    double seconds = 0;
+
+    sleep& operator+=(const sleep& other) {
+      times += other.times;
+      seconds += other.seconds;
+      return *this;
+    }
+    sleep& operator-=(const sleep& other) {
+      times -= other.times;
+      seconds -= other.seconds;
+      return *this;
+    }
+    friend bool operator==(const sleep&, const sleep&) = default;
+  };
   /// Of one collective: calls that are done, and what they sent.
   struct calls {
     std::uint64_t done = 0;
@@ -23,6 +40,8 @@ struct statistics {
 
   std::array<traffic, std::size(every_link_kind)> links{};
   std::array<calls, std::size(every_collective)> collectives{};
+  std::array<sleep, std::size(every_collective)> collective_sleeps{};
+  std::array<sleep, std::size(every_link_kind)> sleeps{};  ///< of these, by the link to the rank that was waited for
   /// Between two ranks; of the receiver's bytes no link counts any, and none those
   /// of a rank to itself.
   traffic messages_sent{}, messages_received{};
@@ -30,6 +49,8 @@ struct statistics {
   double seconds_slept = 0;  ///< in these
 
   const traffic& over(link_kind kind) const { return links[static_cast<std::size_t>(kind)]; }
+  const sleep& slept_in(collective what) const { return collective_sleeps[static_cast<std::size_t>(what)]; }
+  const sleep& slept_for(link_kind kind) const { return sleeps[static_cast<std::size_t>(kind)]; }
   const calls& of(collective what) const { return collectives[static_cast<std::size_t>(what)]; }
   traffic sent() const {
     traffic all;
@@ -42,7 +63,9 @@ struct statistics {
     for (std::size_t i = 0; i < collectives.size(); ++i) {
       collectives[i].done += other.collectives[i].done;
       collectives[i].sent += other.collectives[i].sent;
+      collective_sleeps[i] += other.collective_sleeps[i];
     }
+    for (std::size_t i = 0; i < sleeps.size(); ++i) sleeps[i] += other.sleeps[i];
     messages_sent += other.messages_sent;
     messages_received += other.messages_received;
     waits += other.waits;
@@ -56,7 +79,9 @@ struct statistics {
     for (std::size_t i = 0; i < collectives.size(); ++i) {
       s.collectives[i].done -= earlier.collectives[i].done;
       s.collectives[i].sent -= earlier.collectives[i].sent;
+      s.collective_sleeps[i] -= earlier.collective_sleeps[i];
     }
+    for (std::size_t i = 0; i < sleeps.size(); ++i) s.sleeps[i] -= earlier.sleeps[i];
     s.messages_sent -= earlier.messages_sent;
     s.messages_received -= earlier.messages_received;
     s.waits -= earlier.waits;
@@ -76,14 +101,17 @@ struct counter_block {
       times.add(1);
       nanoseconds.add(seconds > 0 ? static_cast<std::uint64_t>(seconds * 1e9) : 0);
     }
+    statistics::sleep read() const { return {times.read(), 1e-9 * static_cast<double>(nanoseconds.read())}; }
   };
   struct call_tally {
     tally done;
     traffic_tally sent;
+    wait_tally slept;
   };
 
   traffic_tally links[std::size(every_link_kind)];
   call_tally collectives[std::size(every_collective)];
+  wait_tally sleeps[std::size(every_link_kind)];
   traffic_tally messages_sent, messages_received;
   wait_tally moving, calling;  ///< of the thread that moves operations, and of one that waits for that thread
 
@@ -93,12 +121,18 @@ struct counter_block {
     c.done.add(1);
     c.sent.add(sent);
   }
+  /// `link`: null where no one rank is waited for.
+  void slept(collective what, const link_kind* link, double seconds) {
+    collectives[static_cast<std::size_t>(what)].slept.add(seconds);
+    if (link) sleeps[static_cast<std::size_t>(*link)].add(seconds);
+  }
 
   statistics read() const {
     statistics s;
     for (std::size_t i = 0; i < s.links.size(); ++i) s.links[i] = links[i].read();
     for (std::size_t i = 0; i < s.collectives.size(); ++i)
-      s.collectives[i] = {collectives[i].done.read(), collectives[i].sent.read()};
+      s.collectives[i] = {collectives[i].done.read(), collectives[i].sent.read()}, s.collective_sleeps[i] = collectives[i].slept.read();
+    for (std::size_t i = 0; i < s.sleeps.size(); ++i) s.sleeps[i] = sleeps[i].read();
     s.messages_sent = messages_sent.read();
     s.messages_received = messages_received.read();
     s.waits = moving.times.read() + calling.times.read();
