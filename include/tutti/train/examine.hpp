@@ -9,6 +9,7 @@
 #include <tutti/comm/communicator.hpp>
 #include <tutti/mesh/explain.hpp>
 #include <tutti/mesh/picture.hpp>
+#include <tutti/mesh/search.hpp>
 #include <tutti/mesh/step_cost.hpp>
 #include <tutti/train/check.hpp>
 #include <tutti/train/model_bill.hpp>
