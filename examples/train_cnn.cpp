@@ -5,28 +5,22 @@
 // or by a layout's name: data, tensor, spatial, hybrid; auto searches one. --explain
 // says how layers are cut, what is moved, and why, and --picture draws it, on a mesh of
 // any size; --bill says what is sent, --check what the layout changes beside one rank.
-// These need no data, and train nothing.
+// These train nothing, and need no data: the network is as in its paper then.
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
+#include <optional>
 #include <string>
-#include <vector>
-
-#include <unistd.h>
 
 #include <tutti/comm/neighbours.hpp>
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
-#include <tutti/mesh/explain.hpp>
 #include <tutti/mesh/legal.hpp>
 #include <tutti/mesh/named_layout.hpp>
-#include <tutti/mesh/picture.hpp>
 #include <tutti/nn/networks.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
-#include <tutti/train/check.hpp>
 #include <tutti/train/data_folder.hpp>
+#include <tutti/train/examine.hpp>
 #include <tutti/train/sgd.hpp>
-#include <tutti/train/model_bill.hpp>
 #include <tutti/train/trainer.hpp>
 #include <tutti/tutti.hpp>
 
@@ -36,12 +30,13 @@ static_assert(tutti::legal_program<[] { return operations_of(tutti::lenet(), 64)
                                    "batch:data,conv*/filters:model,dense*/units:model", "data=2,model=2">);
 
 struct settings {
-  std::string model = "lenet", data, mesh, layout = "data", schedule = "steps", picture;
+  std::string model = "lenet", data, mesh, layout = "data", schedule = "steps";
   int epochs = 4;
   std::size_t batch = 64;
   std::uint64_t seed = 1;
   std::size_t crop = 0;
-  bool explain = false, bill = false, check = false, flip = false, winograd = false;
+  bool flip = false, winograd = false;
+  tutti::examination what;
 };
 
 /// What --schedule says, for epochs of so many steps.
@@ -53,71 +48,35 @@ tutti::learning_rate rate_called(const std::string& name, std::size_t steps, int
   throw tutti::error(tutti::errc::invalid_argument, "--schedule is constant, steps or cosine, and not '" + name + "'");
 }
 
-/// What only plans.
-void show(const tutti::network& network, const tutti::mesh& shape, const settings& chosen) {
-  const tutti::operation_list net = operations_of(network, chosen.batch);
-  const tutti::layout rules = layout_called(chosen.layout, net, shape);
-  const tutti::network_plan plan = plan_network(net, rules, shape);
-  if (!chosen.picture.empty())
-    std::ofstream(chosen.picture) << picture(net, plan, shape, bill(net, plan, shape, {0}, sizeof(float), tutti::chosen_by_model{shape, {}}));
-  if (!chosen.explain) return;
-  std::printf("layout %s\n%.3f s a step by the model\n", rules.text().c_str(), step_seconds(net.all(), plan, shape));
-  std::fputs((cuts_text(net, plan, shape) + explain(net, plan, shape, sizeof(float))).c_str(), stdout);
-}
-
-/// What needs a step or a few.
-void examine(tutti::process_mesh& mesh, const tutti::network& network, const settings& chosen) {
-  tutti::communicator& world = mesh.all();
-  tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)));
-  const tutti::operation_list net = operations_of(network, chosen.batch);
-  const tutti::layout rules = layout_called(chosen.layout, net, mesh.shape());
-  std::string said;
-  bool passed = true;
-  if (chosen.bill) {
-    tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, network, rules, {.usual_batch = chosen.batch});
-    const tutti::step_bill bill = bill_of(model, chosen.batch);
-    std::vector<std::size_t> sent{bill.sent().bytes, count_step(model, chosen.batch)};
-    all_reduce(world, sent, tutti::plus{});
-    said += "rank 0 sends in a step\n" + bill_table(net, mesh.shape(), bill) +
-            tutti::format("its pass holds %zu B\nall ranks: %zu B billed, %zu B counted on the links\n",
-                          model.pass_for(chosen.batch).bytes(), sent[0], sent[1]);
-  }
-  if (chosen.check) {
-    const tutti::check_report found =
-        tutti::check_against_one_rank<tutti::onednn_backend>(cpu, mesh, network, rules, {.batch = chosen.batch, .seed = chosen.seed});
-    said += found.text();
-    passed = found.passed();
-  }
-  if (world.rank() == 0) std::fputs(said.c_str(), stdout);
-  if (!passed) throw tutti::error(tutti::errc::mismatch, "the check has failed");
-}
-
 void train(tutti::communicator& world, const settings& chosen) {
   const bool speaks = world.rank() == 0;
   const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
   const tutti::known_network& known = tutti::network_called(chosen.model);
-  const bool shows = chosen.explain || !chosen.picture.empty();
-  if (speaks && shows) show(known.make(known.usual), shape, chosen);
-  if (chosen.bill || chosen.check) {
-    tutti::process_mesh mesh(world, shape);
-    examine(mesh, known.make(known.usual), chosen);
+  std::optional<tutti::data_sets> data;
+  if (!chosen.what.any() || !chosen.data.empty()) data = tutti::read_data(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
+  const tutti::dataset* of = data ? &data->training : nullptr;
+  const tutti::network net =
+      known.make(of ? tutti::pictures{.channels = of->channels, .height = of->height, .width = of->width, .classes = of->classes} : known.usual);
+  const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
+  tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)), {.winograd = chosen.winograd});
+  if (tutti::examination what = chosen.what; what.any()) {
+    what.batch = chosen.batch, what.seed = chosen.seed;
+    const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, shape, net, rules, of, what);
+    std::fputs(found.text.c_str(), stdout);
+    if (!found.passed) throw tutti::error(tutti::errc::mismatch, "the check has failed");
+    return;
   }
-  if (shows || chosen.bill || chosen.check) return;
 
   tutti::process_mesh mesh(world, shape);
-  const tutti::data_sets data = tutti::read_data(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
-  const tutti::dataset& of = data.training;
-  const tutti::network net = known.make({.channels = of.channels, .height = of.height, .width = of.width, .classes = of.classes});
-  const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
-  const tutti::learning_rate rate = rate_called(chosen.schedule, (of.count + chosen.batch - 1) / chosen.batch, chosen.epochs);
-  tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)), {.winograd = chosen.winograd});
+  const tutti::learning_rate rate = rate_called(chosen.schedule, (of->count + chosen.batch - 1) / chosen.batch, chosen.epochs);
   tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
   tutti::sgd<float> sgd(model.parameters(), {.momentum = 0.9, .weight_decay = 1e-3});
   tutti::bucketed_all_reduce policy(model);
-  tutti::trainer trainer(model, policy, sgd, of, {.batch = chosen.batch, .seed = chosen.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate});
+  tutti::trainer trainer(model, policy, sgd, *of,
+                         {.batch = chosen.batch, .seed = chosen.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate});
   for (int epoch = 0; epoch < chosen.epochs; ++epoch) {
     const tutti::epoch_report did = trainer.train_epoch(static_cast<std::size_t>(epoch));
-    const tutti::evaluation_report test = trainer.evaluate(data.test);
+    const tutti::evaluation_report test = trainer.evaluate(data->test);
     if (speaks)
       std::printf("epoch %d/%d on %s: loss %.6f, test accuracy %.2f %%, %.0f images/s\n", epoch + 1, chosen.epochs,
                   shape.text().c_str(), did.loss, 100 * test.accuracy, did.samples_per_second());
@@ -134,10 +93,10 @@ int main(int argc, char** argv) {
   line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not, or CIFAR-10's binary ones; otherwise the digits that are shipped");
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
   line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");
-  line.flag("--explain", chosen.explain, "say what is moved and why, and train nothing");
-  line.value("--picture", chosen.picture, "FILE", "draw who holds what, and what is sent between layers, as SVG, and train nothing");
-  line.flag("--bill", chosen.bill, "say what a step sends, layer by layer, beside what the links count, and the memory it needs");
-  line.flag("--check", chosen.check, "run three steps on random pictures beside one rank, and say the largest difference");
+  line.flag("--explain", chosen.what.explain, "say what is moved and why, and train nothing");
+  line.value("--picture", chosen.what.picture, "FILE", "draw who holds what, and what is sent between layers, as SVG, and train nothing");
+  line.flag("--bill", chosen.what.bill, "say what a step sends, layer by layer, beside what the links count, and the memory it needs");
+  line.flag("--check", chosen.what.check, "run three steps on random pictures beside one rank, and say the largest difference");
   line.value("--schedule", chosen.schedule, "HOW", "the learning rate falls: constant, steps (by a fifth after each epoch) or cosine");
   line.flag("--flip", chosen.flip, "mirror about half of the training pictures, anew in each epoch");
   line.value("--crop", chosen.crop, "PLACES", "move them by up to so many places each way", std::size_t{0}, std::size_t{32});

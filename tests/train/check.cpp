@@ -31,13 +31,13 @@ struct broken_backend : naive_backend<float> {
 };
 
 template <class Backend>
-check_report check(const char* on, const char* rules) {
+check_report check(const char* on, const char* rules, const network& net = stripes::small_network()) {
   const mesh m = mesh::parse(on);
   check_report found;
   thread_ranks::run(m.size(), [&](communicator& world) {
     typename Backend::context c;
     process_mesh mine(world, m);
-    const check_report r = check_against_one_rank<Backend>(c, mine, stripes::small_network(), rules, {.batch = 8});
+    const check_report r = check_against_one_rank<Backend>(c, mine, net, rules, {.batch = 8});
     if (world.rank() == m.size() - 1) found = r;
   });
   return found;
@@ -52,6 +52,7 @@ TEST_CASE("steps on a mesh are checked beside one rank, and what is broken is fo
     CHECK(r.passed());
     CHECK(r.spread.parameters > 0);
     CHECK(r.text().find("PASS\n") != std::string::npos);
+    CHECK(r.text().find("nothing was dropped") == std::string::npos);
   }
   const check_report r = check<broken_backend>("r=2", "b/units:r");
   INFO(r.text());
@@ -60,13 +61,21 @@ TEST_CASE("steps on a mesh are checked beside one rank, and what is broken is fo
   CHECK(r.text().find(", in b.weights: more than four times that\nFAIL\n") != std::string::npos);
 }
 
+TEST_CASE("what is broken in a network with dropout is found all the same") {
+  network net({{"channels", 1}, {"height", 6}, {"width", 6}});
+  net.flatten().dense("b", {.units = 8}).relu().dropout(0.5).dense("c", {.units = 3});
+  const check_report whole = check<naive_backend<float>>("r=3", "batch:r", net), broken = check<broken_backend>("r=2", "b/units:r", net);
+  INFO(whole.text() << broken.text());
+  CHECK(whole.passed());
+  CHECK(whole.text().find("nothing was dropped") != std::string::npos);
+  CHECK(!broken.passed());
+  CHECK(broken.found.parameter == "b.weights");
+}
+
 TEST_CASE("what is no number stays the largest difference") {
-  network net({{"channels", 1}, {"height", 1}, {"width", 1}});
-  net.flatten().dense("d", {.units = 2});
-  std::vector<double> a(1 + 2 + 4, 1.0), b = a;  // loss, outputs of one sample, weights and bias
-  b[1] = std::nan(""), b[2] = 2, b[3] = std::nan(""), b[5] = 3;
-  const run_difference d = detail::difference(a, b, net, 1);
-  CHECK(std::isnan(d.outputs));
-  CHECK(std::isnan(d.parameters));
-  CHECK(d.parameter == "d.weights");
+  const double no_number = std::nan("");
+  CHECK(detail::largest_difference<float>({1, 2}, {1, 5}) == 3);
+  CHECK(std::isnan(detail::largest_difference<double>({no_number, 2}, {1, 5})));
+  CHECK(std::isnan(detail::largest_difference<double>({1, no_number}, {9, 5})));
+  CHECK(!check_report{.found = {.loss = no_number}}.passed());
 }

@@ -77,7 +77,11 @@ template <class T>
 struct sum_of_two {
   const T *a, *b;
   T* y;
-  TUTTI_HOST_DEVICE void operator()(std::size_t i) const { y[i] = static_cast<T>(static_cast<sum_of<T>>(a[i]) + static_cast<sum_of<T>>(b[i])); }
+  bool relu;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    const sum_of<T> sum = static_cast<sum_of<T>>(a[i]) + static_cast<sum_of<T>>(b[i]);
+    y[i] = static_cast<T>(relu && !(sum_of<T>{} < sum) ? sum_of<T>{} : sum);
+  }
 };
 
 template <class T>
@@ -209,10 +213,10 @@ void fill(span<T, Space> y, T value, const order_of<Space>& order) {
   detail::each<Space>(y.size(), detail::constant<T>{y.data(), value}, order);
 }
 
-/// y = a + b, where a and b may lie too.
+/// y = a + b, or max(a + b, 0) where `relu`; a and b may lie where y does.
 template <class T, memory_space Space>
-void add(span<const T, Space> a, span<const T, Space> b, span<T, Space> y, const order_of<Space>& order) {
-  detail::each<Space>(y.size(), detail::sum_of_two<T>{a.data(), b.data(), y.data()}, order);
+void add(span<const T, Space> a, span<const T, Space> b, span<T, Space> y, bool relu, const order_of<Space>& order) {
+  detail::each<Space>(y.size(), detail::sum_of_two<T>{a.data(), b.data(), y.data(), relu}, order);
 }
 
 /// y ← y + bias (channels), then max(·, 0) where `relu`; without a bias where that is

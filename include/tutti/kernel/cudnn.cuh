@@ -27,9 +27,9 @@ struct cudnn_backend {
 
   static void copy(context& c, const tensor& from, tensor& into) { cudnn::copy(c, from, into); }
 
-  /// y = a + b, where a and b lie too; all in one format.
-  static void add(context& c, const tensor& a, const tensor& b, tensor& y) {
-    channels_last::add<T, cuda>(a.stored(), b.stored(), y.stored(), c.order());
+  /// y = a + b, or max(a + b, 0) where `relu`; a and b may lie where y does; all in one format.
+  static void add(context& c, const tensor& a, const tensor& b, tensor& y, bool relu = false) {
+    channels_last::add<T, cuda>(a.stored(), b.stored(), y.stored(), relu, c.order());
   }
 
   /// As `onednn::layer_request`.
@@ -77,7 +77,7 @@ struct cudnn_backend {
 
   class max_pool {
    public:
-    max_pool(context& c, const pool_geometry& g, const format&, bool train) : c_(&c), g_(g), winner_(train ? g.outputs() : 0) {}
+    max_pool(context& c, const pool_geometry& g, const format&, bool train) : c_(&c), g_(g), winner_(train ? g.outputs() : 0) { cudnn::detail::need_flat(g.depth); }
     format y() const { return format({g_.batch, g_.channels, g_.out_height(), g_.out_width()}); }
     void forward(const tensor& x, tensor& y) { channels_last::max_pool<T, cuda>(g_, x.stored(), y.stored(), winner_, c_->order()); }
     void backward(const tensor& dy, tensor& dx) { channels_last::max_pool_backward<T, cuda>(g_, dy.stored(), winner_, dx.stored(), c_->order()); }
@@ -90,7 +90,7 @@ struct cudnn_backend {
 
   class average_pool {
    public:
-    average_pool(context& c, const pool_geometry& g, const format&, bool) : c_(&c), g_(g) {}
+    average_pool(context& c, const pool_geometry& g, const format&, bool) : c_(&c), g_(g) { cudnn::detail::need_flat(g.depth); }
     format y() const { return format({g_.batch, g_.channels, g_.out_height(), g_.out_width()}); }
     void forward(const tensor& x, tensor& y) { channels_last::average_pool<T, cuda>(g_, x.stored(), y.stored(), c_->order()); }
     void backward(const tensor& dy, tensor& dx) { channels_last::average_pool_backward<T, cuda>(g_, dy.stored(), dx.stored(), c_->order()); }
@@ -109,7 +109,7 @@ struct cudnn_backend {
   /// In place.
   class relu {
    public:
-    relu(context& c, const format&, bool) : c_(&c) {}
+    relu(context& c, const format&) : c_(&c) {}
     void forward(tensor& y) { channels_last::add_bias<T, cuda>(y.stored(), {}, 1, true, c_->order()); }
     void backward(const tensor& y, tensor& dy) { channels_last::relu_backward<T, cuda>(y.stored(), dy.stored(), c_->order()); }
 

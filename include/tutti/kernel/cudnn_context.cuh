@@ -51,6 +51,11 @@ class range {
   ~range() { ::nvtxRangePop(); }
 };
 
+/// Kernels on devices know pictures of two dimensions.
+inline void need_flat(std::size_t depth) {
+  if (depth > 1) throw error(errc::not_supported, format("pictures of depth %zu: on devices they have height and width only", depth));
+}
+
 }  // namespace detail
 
 template <class T>

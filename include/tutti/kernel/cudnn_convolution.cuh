@@ -27,6 +27,7 @@ class convolution {
   convolution(context& c, const convolution_geometry& g, const layer_request& r)
       : c_(&c), g_(g), bias_(r.bias), relu_(r.relu), weights_({g.filters, g.group_channels(), g.down.size, g.across.size}),
         y_({g.batch, g.filters, g.out_height(), g.out_width()}), wide_({g.batch, g.channels, g.height, g.width}) {
+    detail::need_flat(g.depth);
     if (g.outputs() == 0) return;
     std::size_t down = g.down.pad_low, across = g.across.pad_low;
     if (g.down.pad_low != g.down.pad_high || g.across.pad_low != g.across.pad_high) {

@@ -5,13 +5,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
-#include <tutti/train/trainer.hpp>
 #include <tutti/train/random_pictures.hpp>
 #include <tutti/train/sgd.hpp>
+#include <tutti/train/trainer.hpp>
 
 namespace tutti {
 
@@ -19,11 +20,11 @@ struct check_options {
   std::size_t batch = 64;
   std::size_t steps = 3;
   std::uint64_t seed = 1;    ///< of the pictures and of the first weights
-  int permutations = 4;      ///< of the samples of each batch, on one rank
+  int permutations = 8;      ///< of the samples of each batch, on one rank; so many or a few more
   double learning_rate = 0.01;
 };
 
-/// The largest differences between two runs.
+/// The largest differences between two runs: of the loss, of a logit, of an element of a parameter.
 struct run_difference {
   double loss = 0, outputs = 0, parameters = 0;
   std::string parameter = {};  ///< in which it is
@@ -33,6 +34,7 @@ struct run_difference {
 struct check_report {
   run_difference found{}, spread{};
   std::size_t steps = 0;
+  bool without_dropout = false;  ///< the network drops elements, and was checked without
 
   /// How far rounding may move the loss on one rank: by twice what it moves the logits
   /// at most, which the order of samples may show only in these.
@@ -51,97 +53,143 @@ struct check_report {
     say("loss", found.loss, loss_spread(), "");
     say("outputs", found.outputs, spread.outputs, "");
     say("parameters", found.parameters, spread.parameters, found.parameter);
+    if (without_dropout) all += "  nothing was dropped: what dropout drops goes by a sample's place in its batch\n";
     return all + (passed() ? "PASS\n" : "FAIL\n");
   }
 };
 
 namespace detail {
 
-/// What a run comes to, one behind the other: the loss, the outputs of the first
-/// batch afterwards, and all parameters.
-template <class Backend>
-std::vector<double> trained_values(typename Backend::context& c, process_mesh& on, const network& net, const layout& rules, const dataset& data,
-                                   const check_options& o, std::uint64_t inner_seed) {
-  using element = typename Backend::element;
-  sharded_model<Backend> model(c, on, net, rules, {.seed = o.seed, .usual_batch = o.batch});
-  sgd<element> optimiser(model.parameters(), {.learning_rate = o.learning_rate, .momentum = 0.9});
-  bucketed_all_reduce policy(model);
-  trainer trainer(model, policy, optimiser, data, {.batch = o.batch, .seed = o.seed, .inner_seed = inner_seed});
-  std::vector<double> all{trainer.train_epoch(0).loss};
+/// The greater of two differences; what is no number is greatest.
+inline double greater_difference(double a, double b) { return std::isnan(a) || a >= b ? a : b; }
 
-  auto& pass = model.pass_for(o.batch);
-  const sample_reader reader(data);
-  const shape whole = batch_of(net, o.batch);
-  std::vector<element> pictures(whole.elements());
-  std::vector<std::uint8_t> labels(o.batch);
-  reader.read([](std::size_t i) { return i; }, pictures, labels);
-  copy_block(pass.input_block(), block(whole), pictures.data(), pass.input_block(), pass.input().data());
-  model.forward(pass);
-  const shape made = shapes_of(net, o.batch).back();
-  std::vector<element> outputs(made.elements());
-  resharding<element> together(on, made, model.plan_for(o.batch).tensors.back().lies, placement{});
-  const span<element> mine = pass.output();
-  together(span<const element>(mine.data(), mine.size()), outputs);
-  all.insert(all.end(), outputs.begin(), outputs.end());
-  for (std::size_t i = 0; i < model.whole().size(); ++i)
-    for (element value : model.read(i)) all.push_back(static_cast<double>(value));
-  return all;
+template <class T>
+double largest_difference(const std::vector<T>& a, const std::vector<T>& b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    most = greater_difference(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return most;
 }
 
-inline run_difference difference(const std::vector<double>& a, const std::vector<double>& b, const network& net, std::size_t batch) {
-  run_difference d{.loss = std::abs(a[0] - b[0])};
-  std::size_t at = 1;
-  auto largest = [&](std::size_t count) {
-    double most = 0;
-    for (const std::size_t end = at + count; at < end; ++at) {
-      const double here = std::abs(a[at] - b[at]);
-      if (!std::isnan(most) && !(here <= most)) most = here;  // what is no number differs most
-    }
-    return most;
-  };
-  d.outputs = largest(shapes_of(net, batch).back().elements());
-  for (const parameter& p : parameters_of(net)) {
-    const double here = largest(p.dims.elements());
-    if (here <= d.parameters || std::isnan(d.parameters)) continue;
-    d.parameters = here;
-    d.parameter = p.label.text();
+/// A model that is trained for the check.
+template <class Backend>
+class checked_run {
+ public:
+  using element = typename Backend::element;
+
+  /// Collective over the mesh, as all of it.
+  checked_run(typename Backend::context& c, process_mesh& on, const network& net, const layout& rules, const check_options& o)
+      : on_(&on), options_(o), model_(c, on, net, rules, {.seed = o.seed, .usual_batch = o.batch}) {}
+
+  /// The mean loss.
+  double train(const dataset& data, std::uint64_t inner_seed) {
+    sgd<element> optimiser(model_.parameters(), {.learning_rate = options_.learning_rate, .momentum = 0.9});
+    bucketed_all_reduce policy(model_);
+    trainer trainer(model_, policy, optimiser, data, {.batch = options_.batch, .seed = options_.seed, .inner_seed = inner_seed});
+    return trainer.train_epoch(0).loss;
+  }
+
+  /// What it makes of the first batch, whole on every rank.
+  std::vector<element> outputs(const dataset& data) {
+    auto& pass = model_.pass_for(options_.batch);
+    const shape whole = batch_of(model_.net(), options_.batch);
+    std::vector<element> pictures(whole.elements());
+    std::vector<std::uint8_t> labels(options_.batch);
+    sample_reader(data).read([](std::size_t i) { return i; }, pictures, labels);
+    copy_block(pass.input_block(), block(whole), pictures.data(), pass.input_block(), pass.input().data());
+    model_.forward(pass);
+    const shape made = shapes_of(model_.net(), options_.batch).back();
+    std::vector<element> all(made.elements());
+    resharding<element> together(*on_, made, model_.plan_for(options_.batch).tensors.back().lies, placement{});
+    const span<element> mine = pass.output();
+    together(span<const element>(mine.data(), mine.size()), all);
+    return all;
+  }
+  /// A parameter, whole on every rank.
+  std::vector<element> parameter(std::size_t index) { return model_.read(index); }
+
+ private:
+  process_mesh* on_;
+  check_options options_;
+  sharded_model<Backend> model_;
+};
+
+/// All differences of a run beside another of which rank 0 has `loss` and `parts`: the
+/// outputs, and every parameter. Collective, one part after the other, so that nobody
+/// else needs room for all of them.
+template <class Backend>
+run_difference compare(communicator& world, checked_run<Backend>& run, const dataset& data, double run_loss, const network& net,
+                       double loss, std::vector<std::vector<typename Backend::element>>& parts) {
+  using element = typename Backend::element;
+  run_difference d;
+  std::vector<double> base{loss};
+  broadcast(world, base, 0);
+  d.loss = std::abs(run_loss - base[0]);
+  const std::vector<tutti::parameter> parameters = parameters_of(net);
+  for (std::size_t i = 0; i <= parameters.size(); ++i) {
+    const std::vector<element> mine = i == 0 ? run.outputs(data) : run.parameter(i - 1);
+    std::vector<element> kept(world.rank() == 0 ? 0 : mine.size());
+    std::vector<element>& theirs = world.rank() == 0 ? parts[i] : kept;
+    broadcast(world, theirs, 0);
+    const double here = largest_difference(mine, theirs);
+    if (i == 0) d.outputs = here;
+    else if (greater_difference(d.parameters, here) != d.parameters && !std::isnan(d.parameters)) d.parameters = here, d.parameter = parameters[i - 1].label.text();
   }
   return d;
 }
 
 }  // namespace detail
 
-/// Trains a few steps on random pictures, on the mesh and on one rank, where other
-/// orders of the samples in each batch show how far rounding leads. Collective; the same
-/// report on every rank. Cost: the runs on one rank are shared out among the ranks.
+/// Trains a few steps on `data`, whose first `steps` batches it takes, on one rank and on
+/// the mesh, where other orders of the samples in each batch on one rank show how far
+/// rounding leads. Without dropout, of which each order is another network. Collective; the
+/// same report on every rank. Cost: every rank does runs on one rank at the same time as
+/// the others, so that nobody waits for long; it keeps one of them, and rank 0 one set of
+/// parameters besides. Throws `invalid_argument` before any of it where the layout cannot
+/// be, or where the data are no whole batch.
+template <class Backend>
+check_report check_against_one_rank(typename Backend::context& c, process_mesh& on, network net, const layout& rules, dataset data,
+                                    const check_options& o = {}) {
+  using run = detail::checked_run<Backend>;
+  communicator& world = on.all();
+  check_report report{.steps = o.steps};
+  for (layer& each : net.layers)
+    if (each.kind == layer_kind::dropout) report.without_dropout = true, each.rate = 0;
+  detail::need_batches(net, plan_network(operations_of(net, o.batch), rules, on.shape()), on.shape(), o.batch);
+  if (data.count < o.batch)
+    throw error(errc::invalid_argument, format("a check of batches of %zu samples needs as many, and the data have %zu", o.batch, data.count));
+  data.count = std::min(data.count, o.steps * o.batch);
+  std::optional<communicator> self = world.split(world.rank());
+  process_mesh alone(*self, mesh{});
+  double loss = 0;  // of the run with the samples in their order, which rank 0 keeps
+  std::vector<std::vector<typename Backend::element>> parts;
+  for (int first = 0; first <= o.permutations; first += world.size()) {
+    run mine(c, alone, net, layout(), o);
+    const double here = mine.train(data, static_cast<std::uint64_t>(first + world.rank()));
+    if (first == 0 && world.rank() == 0) {
+      loss = here;
+      parts.push_back(mine.outputs(data));
+      for (std::size_t i = 0; i < parameters_of(net).size(); ++i) parts.push_back(mine.parameter(i));
+    }
+    const run_difference d = detail::compare<Backend>(world, mine, data, here, net, loss, parts);
+    std::vector<double> one{d.loss, d.outputs, d.parameters}, all(one.size() * static_cast<std::size_t>(world.size()));
+    all_gather(world, one, all);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      double& most = i % 3 == 0 ? report.spread.loss : i % 3 == 1 ? report.spread.outputs : report.spread.parameters;
+      most = detail::greater_difference(most, all[i]);
+    }
+  }
+  run cut(c, on, net, rules, o);
+  const double here = cut.train(data, 0);
+  report.found = detail::compare<Backend>(world, cut, data, here, net, loss, parts);
+  return report;
+}
+
+/// The same on random pictures.
 template <class Backend>
 check_report check_against_one_rank(typename Backend::context& c, process_mesh& on, const network& net, const layout& rules,
                                     const check_options& o = {}) {
-  const dataset data = random_pictures(net, o.steps * o.batch, o.seed);
-  const std::vector<double> here = detail::trained_values<Backend>(c, on, net, rules, data, o, 0);
-  communicator& world = on.all();
-  std::optional<communicator> self = world.split(world.rank());
-  process_mesh alone(*self, mesh{});
-  check_report report{.steps = o.steps};
-  std::vector<double> one(here.size()), other(here.size());
-  std::vector<std::vector<double>> mine;
-  for (int run = world.rank(); run <= o.permutations; run += world.size())
-    mine.push_back(detail::trained_values<Backend>(c, alone, net, layout(), data, o, static_cast<std::uint64_t>(run)));
-  for (int run = 0; run <= o.permutations; ++run) {
-    std::vector<double>& into = run == 0 ? one : other;
-    const int owner = run % world.size();
-    if (owner == world.rank()) into = mine[static_cast<std::size_t>(run / world.size())];
-    broadcast(world, into, owner);
-    if (run == 0) {
-      report.found = detail::difference(one, here, net, o.batch);
-      continue;
-    }
-    const run_difference d = detail::difference(one, other, net, o.batch);
-    report.spread.loss = std::max(report.spread.loss, d.loss);
-    report.spread.outputs = std::max(report.spread.outputs, d.outputs);
-    report.spread.parameters = std::max(report.spread.parameters, d.parameters);
-  }
-  return report;
+  return check_against_one_rank<Backend>(c, on, net, rules, random_pictures(net, o.steps * o.batch, o.seed), o);
 }
 
 }  // namespace tutti
