@@ -131,10 +131,16 @@ void check_elements(Machine& machine) {
   CHECK(out.is(x));
   std::vector<T> want(s.stored());
   for (std::size_t i = 0; i < want.size(); ++i) want[i] = lx[i] + lz[i];
-  cl::add<T, space>(a.seen(), b.seen(), out.all(), machine.order());
+  auto above = [](std::vector<T> v) {
+    for (T& each : v) each = T{} < each ? each : T{};
+    return v;
+  };
+  cl::add<T, space>(a.seen(), b.seen(), out.all(), true, machine.order());
+  CHECK(out.is(above(want)));
+  cl::add<T, space>(a.seen(), b.seen(), out.all(), false, machine.order());
   CHECK(out.is(want));
-  // In a field half of the numbers stand for what is below zero; a relu sees none of them.
   for (std::size_t i = 0; i < want.size(); ++i) want[i] = want[i] + bias[i % s.channels];
+  want = above(want);
   cl::add_bias<T, space>(out.all(), of.seen(), s.channels, true, machine.order());
   CHECK(out.is(want));
   for (std::size_t i = 0; i < want.size(); i += 3) want[i] = T{};

@@ -128,9 +128,9 @@ TEST_CASE("Where Winograd is permitted, a large convolution is off by its roundi
   std::copy_n(pictures.begin(), 256, x.begin()), std::copy_n(pictures.begin() + 256, 256, dy.begin());
   auto results = [&](const onednn::context_options& o) {
     onednn::context c(1, o);
-    onednn::convolution layer(c, g, {.x = x_format(g), .weights = {}, .bias = false});
-    tensor tx = filled(c, x_format(g), x), tw = filled(c, layer.weights(), w), tdy = filled(c, layer.y(), dy);
-    tensor none, ty(c, layer.y()), tdx(c, x_format(g)), tdw(c, layer.weights());
+    onednn::convolution layer(c, g, {.x = pictures_of(g), .weights = {}, .bias = false});
+    tensor tx = filled(c, pictures_of(g), x), tw = filled(c, layer.weights(), w), tdy = filled(c, layer.y(), dy);
+    tensor none, ty(c, layer.y()), tdx(c, pictures_of(g)), tdw(c, layer.weights());
     layer.forward(tx, tw, none, ty);
     layer.backward(tx, tw, ty, tdy, &tdx, tdw, none);
     return std::vector{values_of(c, ty, g.outputs()), values_of(c, tdx, g.inputs()), values_of(c, tdw, g.weights())};

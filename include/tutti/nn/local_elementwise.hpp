@@ -45,7 +45,7 @@ class local_sum : public local_operation<Backend> {
     this->y_ = r.x[0], this->dims_ = r.dims[0];
     this->in_place_ = true;
     this->reads_y_ = this->changes_dy_ = r.relu && r.train();
-    if (this->reads_y_ && !r.idle()) mask_.emplace(r.context, this->y_, false);
+    if (this->reads_y_ && !r.idle()) mask_.emplace(r.context, this->y_);
   }
 
   void forward(const operands& x, tensors&, tensor& y) override {
