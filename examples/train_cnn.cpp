@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
   line.flag("--explain", chosen.what.explain, "say what is moved and why, and train nothing");
   line.value("--picture", chosen.what.picture, "FILE", "draw who holds what, and what is sent between layers, as SVG, and train nothing");
   line.flag("--bill", chosen.what.bill, "say what a step sends, layer by layer, beside what the links count, and the memory it needs");
-  line.flag("--check", chosen.what.check, "run three steps on random pictures beside one rank, and say the largest difference");
+  line.flag("--check", chosen.what.check, "run up to three steps beside one rank, on random pictures or on --data, and say the largest difference");
   line.value("--schedule", chosen.schedule, "HOW", "the learning rate falls: constant, steps (by a fifth after each epoch) or cosine");
   line.flag("--flip", chosen.flip, "mirror about half of the training pictures, anew in each epoch");
   line.value("--crop", chosen.crop, "PLACES", "move them by up to so many places each way", std::size_t{0}, std::size_t{32});

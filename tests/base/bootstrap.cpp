@@ -106,6 +106,12 @@ TEST_CASE("what one rank cannot make is an error of all, in whatever round they 
   REQUIRE(all.said.size() == 1);
   CHECK(all.said[0][0] == std::byte{2});
   CHECK_THROWS_WITH_AS(tutti::refusal::raise({all.said[0].data() + 1, all.said[0].size() - 1}), "no room", tutti::error);
+  auto among_survivors = over({goes_on, {}, {}});
+  beside& untold = *among_survivors;
+  tutti::joint_exchange of_survivors(std::move(among_survivors), 5, false);
+  of_survivors.together([] {});
+  CHECK_THROWS_WITH_AS(of_survivors.together([] { throw tutti::error(tutti::errc::device, "no room"); }), "no room", tutti::error);
+  CHECK(untold.said.empty());
   auto strange = over({{std::byte{9}}});
   tutti::joint_exchange with_another(std::move(strange), 0);
   CHECK_THROWS_WITH_AS(with_another.all_gather({}), "a rank of another version of Tutti has joined", tutti::error);

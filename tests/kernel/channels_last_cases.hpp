@@ -55,6 +55,7 @@ void check_pools(Machine& machine) {
   using T = modular;
   using space = typename Machine::space;
   for (const pool_geometry& g : odd_pools) {
+    if (g.depth > 1) continue;  // not on devices
     const cl::sizes in{g.batch, g.channels, g.height, g.width}, out{g.batch, g.channels, g.out_height(), g.out_width()};
     CAPTURE(g.channels);
     const std::vector<T> x = some<T>(g.inputs(), 1), dy = some<T>(g.outputs(), 2);

@@ -38,7 +38,7 @@ dense1: (batch 4, features:data 64) → (batch 4, units 6), a sum over data
   forward  all_reduce over data, 96 B: its result is a sum over data, needed whole
   backward all_to_all over data: features → batch, 256 B: the operand's gradient is needed with all features, and cut by batch
 gradients: all_reduce over data, 144 B: the gradients of conv1 are sums over data
-in all: 1.5 KiB in 13 messages; 9.9 KiB of memory
+in all: 1.5 KiB in 13 messages; 7.9 KiB of memory
 )");
 }
 

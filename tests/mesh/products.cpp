@@ -192,6 +192,18 @@ TEST_CASE("every layout of the table sends the words that it says, to the byte, 
   ::unsetenv("TUTTI_ALGORITHM");
 }
 
+TEST_CASE("numbers without a dimension are multiplied, also where they are sums over ranks") {
+  for (const mesh& m : {mesh{}, mesh{{"p", 3}}, mesh{{"r", 2}, {"c", 2}}})
+    thread_ranks::run(m.size(), [&](communicator& world) {
+      process_mesh on(world, m);
+      const shape none;
+      const values a = some<modular>(1, 1), b = some<modular>(1, 2);
+      for (const placement& at : worlds::placements(0, m))
+        for (const placement& other : worlds::placements(0, m))
+          REQUIRE(whole(multiply(tensor(on, none, at, a), tensor(on, none, other, b), {})) == values{a[0] * b[0]});
+    });
+}
+
 TEST_CASE("what is no product is refused before anything is sent") {
   thread_ranks::run(2, [](communicator& world) {
     process_mesh on(world, {{"p", 2}}), elsewhere(world, {{"q", 2}});
@@ -200,5 +212,8 @@ TEST_CASE("what is no product is refused before anything is sent") {
     REQUIRE_THROWS_WITH_AS(multiply(x, far, {"batch", "out"}), "(batch 2, in 3) lies on the mesh p=2 and (in 3, out 2) on another, q=2", error);
     const sharded_tensor<float> v(on, {{"in", 3}, {"out", 2}}), dy(on, {{"batch", 2}, {"out", 5}});
     REQUIRE_THROWS_WITH_AS(multiply_gradients(x, v, dy), "the gradient of (batch 2, out 2) cannot be (batch 2, out 5)", error);
+    const sharded_tensor<float> in_order(on, {{"in", 3}, {"out", 2}});
+    REQUIRE_THROWS_WITH_AS(multiply(x, in_order, {"batch", "out"}, placement{}.sharded(2, 0)),
+                           "(batch 2, out 2) cannot be moved to where a dimension is cut that it has not", error);
   });
 }

@@ -144,6 +144,8 @@ TEST_CASE("Cut over a mesh, LeNet by oneDNN is still that, bit for bit, whatever
     CAPTURE(std::string(one.rules));
     CHECK(different(everything<onednn_backend>(lenet(), mesh::parse(one.on), std::string_view(one.rules), {.usual = one.usual}), expected) == 0);
   }
+  // A step in which the second rank has no sample.
+  CHECK(different(everything<onednn_backend>(lenet(), mesh{{"data", 2}}, "batch:data", {.batch = 1}), exact(lenet(), 1)) == 0);
 }
 
 TEST_CASE("Residual blocks, groups and averages by oneDNN are the naive ones, bit for bit, in every layout that has a name") {

@@ -92,6 +92,7 @@ TEST_CASE("every network sends what its bill says, and allocates it, under every
                   {"vgg16", thin(vgg16({.classes = 6}), 32)},
                   {"resnet18", thin(resnet18({.height = 16, .width = 16}), 32)},
                   {"resnet50", thin(resnet50({.height = 16, .width = 16}), 32)},
+                  {"voxnet", thin(voxnet(), 8)},
                   {"resnet152", thin(resnet152({.height = 8, .width = 8}), 32)}};
   for (const auto& [label, net] : networks)
     for (const char* on : {"ranks=2", "ranks=4", "data=2,model=2"})

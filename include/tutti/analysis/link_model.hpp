@@ -46,7 +46,7 @@ inline constexpr link_model message_link{.latency_s = 2.0e-6,
 struct cost_model {
   link_model link = window_link;
   int cores = 0;               ///< that all ranks share; 0: each has its own
-  double switch_s = 1.3e-6;    ///< until a core goes on with another rank
+  double switch_s = 1.3e-6;    ///< until a core goes on with another rank: fits to what calls on 4 and 8 ranks took gave 1.2 and 1.33 µs
   double slice_bytes = 64 << 10;  ///< of a chunk, moved while the next slice is on its way
 
   constexpr const link_model& between(rank, rank) const { return link; }

@@ -62,7 +62,7 @@ class simulation {
  private:
   struct processor {
     double free = 0, wire_free = 0, busy = 0, wire = 0;
-    chunks last = {};  // what it has touched last
+    chunks last{chunk{0}, 0};  // what it has touched last: nothing
     std::priority_queue<due_step> todo = {};
   };
   struct core {

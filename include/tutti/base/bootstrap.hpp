@@ -91,46 +91,68 @@ struct refusal {
 /// is an error of all, where the others would wait for it in the next all-gather.
 class joint_exchange final : public exchange {
  public:
-  joint_exchange(std::unique_ptr<exchange> with, int rank) : with_(std::move(with)), rank_(rank) {}
+  /// Survivors are not told (`tells`): one that cannot join them leaves, and they go on.
+  joint_exchange(std::unique_ptr<exchange> with, int rank, bool tells = true) : with_(std::move(with)), rank_(rank), tells_(tells) {}
 
   /// Throws what another rank has failed with.
   contributions all_gather(bytes_view mine) override { return round(stage::going, mine); }
 
   /// `make()`, collective. Returns once all ranks have made it; what it throws on
-  /// one of them all others throw as well. Cost: an all-gather more.
+  /// one of them all throw, of several the first one's. Cost: an all-gather more.
   template <class Make>
   void together(Make make) {
     over_ = false;
     try {
       make();
     } catch (const error& e) {
-      fail(e);
+      tell(e);
       throw;
     } catch (const std::exception& e) {
-      fail(error(errc::rank_failed, e.what()));
+      tell(error(errc::rank_failed, e.what()));
       throw;
     }
-    round(stage::going, {});
+    if (tells_) round(stage::going, {});
   }
 
   /// This rank cannot take part in what the others make.
   void fail(const error& why) noexcept {
-    if (std::exchange(over_, true)) return;
     try {
-      round(stage::failed, refusal::pack(error(why.code(), why.what(), why.rank() < 0 ? rank_ : why.rank())));
+      tell(why);
     } catch (const std::exception&) {
-      // All have heard it, or cannot be told.
+      // All have heard it.
     }
   }
 
  private:
   enum class stage : std::uint8_t { going = 1, failed = 2 };
 
+  // Throws what all ranks throw, if they can be told.
+  void tell(const error& why) {
+    if (!tells_ || std::exchange(over_, true)) return;
+    contributions all;
+    try {
+      all = say(stage::failed, refusal::pack(error(why.code(), why.what(), why.rank() < 0 ? rank_ : why.rank())));
+    } catch (const std::exception&) {
+      return;
+    }
+    hear(all);
+  }
+
   contributions round(stage at, bytes_view mine) {
+    over_ = true;  // unless this goes well
+    contributions all = say(at, mine);
+    hear(all);
+    over_ = false;
+    return all;
+  }
+
+  contributions say(stage at, bytes_view mine) {
     std::vector<std::byte> said{static_cast<std::byte>(at)};
     said.insert(said.end(), mine.begin(), mine.end());
-    over_ = true;  // unless this goes well
-    contributions all = with_->all_gather(said);
+    return with_->all_gather(said);
+  }
+
+  static void hear(contributions& all) {
     for (auto& theirs : all) {
       if (theirs.empty()) continue;  // not one of these ranks
       const auto is = static_cast<stage>(theirs[0]);
@@ -138,13 +160,11 @@ class joint_exchange final : public exchange {
       if (is == stage::failed) refusal::raise(theirs);
       if (is != stage::going) raise_other_version();
     }
-    over_ = at == stage::failed;
-    return all;
   }
 
   std::unique_ptr<exchange> with_;
   int rank_;
-  bool over_ = false;
+  bool tells_, over_ = false;
 };
 
 /// A world of one.

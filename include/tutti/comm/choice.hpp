@@ -143,7 +143,7 @@ inline algorithm choose_algorithm(const call_shape& c, const team& all, const pl
   const std::size_t bytes = vector_bytes(c, all);
   const hosts_model model = settings.model_for(all);
   const algorithm sent = choose(c.what, all, bytes, any_order, model, blocks), shown = shown_algorithm(c.what);
-  if (!in_rounds || shown == algorithm::automatic || !may_show(c, all, shown)) return sent;
+  if (!in_rounds || shown == algorithm::automatic || !may_show(c, all, shown) || (!any_order && !keeps_order(c.what, shown, all))) return sent;
   const double by_messages = predict(c.what, sent, all, bytes, model);
   return predict_direct(c.what, shown, all, bytes, direct_form::shown, model) < by_messages ? shown : sent;
 }

@@ -13,28 +13,28 @@
 namespace tutti::detail {
 
 /// Why one rank cannot do what all were asked to.
-struct refusal {
+struct device_refusal {
   errc code{};
   std::string why{};
 };
 
 /// What `body` throws, kept.
 template <class Body>
-std::optional<refusal> refused_by(Body body) {
+std::optional<device_refusal> refused_by(Body body) {
   try {
     body();
     return {};
   } catch (const error& e) {
-    return refusal{e.code(), e.what()};
+    return device_refusal{e.code(), e.what()};
   } catch (const std::exception& e) {
-    return refusal{errc::device, e.what()};
+    return device_refusal{errc::device, e.what()};
   }
 }
 
 /// Of several ranks that refused the first, in its words, on all ranks. Collective
 /// where one has refused; `refused(r)` says whether rank r has, and is known to all.
 template <class Refused>
-std::optional<refusal> first_refusal(communicator& c, const std::optional<refusal>& mine, Refused refused) {
+std::optional<device_refusal> first_refusal(communicator& c, const std::optional<device_refusal>& mine, Refused refused) {
   struct told {
     errc code{};
     char why[255] = {};
@@ -47,13 +47,13 @@ std::optional<refusal> first_refusal(communicator& c, const std::optional<refusa
       std::strncpy(said.why, mine->why.c_str(), sizeof said.why - 1);
     }
     broadcast(c, span<told>(&said, 1), r);
-    return refusal{said.code, said.why};
+    return device_refusal{said.code, said.why};
   }
   return {};
 }
 
 /// Collective: the same answer on every rank.
-inline std::optional<refusal> agree(communicator& c, const std::optional<refusal>& mine) {
+inline std::optional<device_refusal> agree(communicator& c, const std::optional<device_refusal>& mine) {
   const std::uint8_t refuses = mine.has_value();
   std::vector<std::uint8_t> all(static_cast<std::size_t>(c.size()));
   all_gather(c, span<const std::uint8_t>(&refuses, 1), all);
@@ -85,7 +85,7 @@ struct device_signature {
 /// Collective, one small all-gather: throws on all ranks, in the same words, where
 /// one refuses the call or ranks call different things.
 template <class T, class Op>
-void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::optional<refusal>& mine) {
+void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::optional<device_refusal>& mine) {
   device_signature signature = device_signature::of(call);
   signature.refuses = mine.has_value();
   std::vector<device_signature> all(static_cast<std::size_t>(c.size()));

@@ -42,6 +42,7 @@ class device_communicator {
     const auto refused = detail::agree(host_, detail::refused_by([&] { staging_.emplace(device_, least[1]); }));
     if (refused) throw error(refused->code, refused->why);
     windows_.emplace(device_, host_, least[0], options.staged);
+    why_staged_ = windows_->why_not();
   }
 
   int rank() const { return host_.rank(); }
@@ -49,7 +50,7 @@ class device_communicator {
 
   /// Why data goes through the host: because the devices cannot read each other's
   /// memory. Empty where they do.
-  const std::string& why_staged() const { return windows_->why_not(); }
+  const std::string& why_staged() const { return why_staged_; }
 
   /// What all collectives do: see `device_call`. `check` throws what speaks against
   /// the call on this rank, which then throws on every rank. What fails on one rank
@@ -109,6 +110,7 @@ class device_communicator {
   communicator host_;
   std::optional<detail::device_staging<Device>> staging_{};
   std::optional<detail::device_windows<Device>> windows_{};
+  std::string why_staged_{};
 };
 
 }  // namespace tutti

@@ -131,7 +131,7 @@ namespace tutti {
 TUTTI_BODY session::session(std::unique_ptr<exchange> all, int rank, int size, std::vector<int> members,
                             loopback_world* world, session_options options, std::shared_ptr<trace_file> trace)
     : rank_(rank), world_size_(size), unwinding_(std::uncaught_exceptions()), members_(std::move(members)), options_(options),
-      exchange_(std::move(all), rank), trace_(std::move(trace)) {
+      exchange_(std::move(all), rank, members_.empty()), trace_(std::move(trace)) {
   exchange_.together([&] { join(world); });
   log(log_level::info, fabric_->describe());
 }

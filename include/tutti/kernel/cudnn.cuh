@@ -39,7 +39,9 @@ struct cudnn_backend {
    public:
     dense(context& c, const dense_geometry& g, const layer_request& r)
         : c_(&c), g_(g), relu_(r.relu), weights_({g.units, g.channels, g.height, g.width}), y_({.batch = g.batch, .channels = g.units}),
-          parts_(channels_last::splits_of(g.batch, g.units) * g.units) {}
+          parts_(channels_last::splits_of(g.batch, g.units) * g.units) {
+      cudnn::detail::need_flat(g.depth);
+    }
     const format& weights() const { return weights_; }
     const format& y() const { return y_; }
 

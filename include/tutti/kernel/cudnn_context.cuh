@@ -116,6 +116,7 @@ class picture_format {
   /// Of a shape (batch, channels, height, width), (rows, columns) or (elements).
   static picture_format row_major(const shape& s) {
     auto at = [&](std::size_t d) { return d < s.rank() ? s[d].size : 1; };
+    if (s.rank() > 4) detail::need_flat(s[2].size);
     if (s.rank() == 1) return picture_format({.batch = 1, .channels = s[0].size});
     return picture_format({.batch = at(0), .channels = at(1), .height = at(2), .width = at(3)}, true);
   }

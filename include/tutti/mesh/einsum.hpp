@@ -163,7 +163,7 @@ constexpr std::vector<placement> cuts_of(const einsum& e, const placement& a, co
   for (const placement& p : all) {
     bool idle = false;
     for (int axis = 0; axis < on.axes(); ++axis) idle |= p.replicated_on(axis);
-    if (!idle) whole.push_back(p);
+    if (!idle || e.over().rank() == 0) whole.push_back(p);
   }
   return whole;
 }

@@ -54,7 +54,7 @@ struct layout_rule {
 /// layers as in `conv*/filters:model`, on several axes as in `batch:pod+data`, on
 /// none as in `dense2/units:`. Rules are told apart by commas, and the last one
 /// that names a layer's dimension holds. With `.output` behind the layer's name a rule
-/// is for the tensor that it makes, as in `conv2.output/channels:model`: it lies so
+/// is for the tensor that it makes, as in `conv2.output/filters:model`: it lies so
 /// until it is used, whatever cuts the layers before and after.
 class layout {
  public:

@@ -135,6 +135,7 @@ constexpr std::vector<move> plan_moves(const shape& whole, const placement& from
     std::size_t best = known.size();
     for (std::size_t i = 0; i < known.size(); ++i)
       if (!known[i].settled && (best == known.size() || known[i].cost < known[best].cost)) best = i;
+    if (best == known.size()) throw error(errc::invalid_argument, format("%s cannot be moved to where a dimension is cut that it has not", whole.text().c_str()));
     const placement here = known[best].at;
     if (here == to) {
       std::vector<move> backwards, path;

@@ -18,7 +18,8 @@ struct drawn_part {
 };
 
 /// Every other dimension runs down, the others across: of pictures batch and, inside,
-/// height down, channels and, inside, width across.
+/// height down, channels and, inside, width across; with depth, that comes before height
+/// and runs down, height across, width down.
 constexpr drawn_part drawn(const block& part, const shape& whole) {
   drawn_part p;
   for (std::size_t d = 0; d < whole.rank(); ++d) {

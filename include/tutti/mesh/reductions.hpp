@@ -79,6 +79,8 @@ sharded_tensor<T> sum(const sharded_tensor<T>& x, std::initializer_list<name> al
 template <class T>
 sharded_tensor<T> mean(const sharded_tensor<T>& x, std::initializer_list<name> along) {
   const sharded_tensor<T> all = sum(x, along);
+  if (x.whole().elements() == 0 && all.whole().elements() > 0)
+    throw error(errc::invalid_argument, "the mean of no elements, along a dimension of 0 places");
   const T places = detail::places_each<T>(x.whole(), all.whole());
   return mapped_linear(all, [&](const T& value) { return static_cast<T>(value / places); });
 }

@@ -111,7 +111,7 @@ class edge {
 
  private:
   // What windows reach beyond this rank's own places comes from the ranks along the
-  // axes that cut height and width.
+  // axes that cut depth, height and width.
   void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan) {
     const halo_parts parts = halo_of(o, plan, on.shape(), on.rank());
     if (!parts.needed()) return;

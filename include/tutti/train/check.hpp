@@ -159,6 +159,7 @@ check_report check_against_one_rank(typename Backend::context& c, process_mesh& 
   if (data.count < o.batch)
     throw error(errc::invalid_argument, format("a check of batches of %zu samples needs as many, and the data have %zu", o.batch, data.count));
   data.count = std::min(data.count, o.steps * o.batch);
+  report.steps = (data.count + o.batch - 1) / o.batch;
   std::optional<communicator> self = world.split(world.rank());
   process_mesh alone(*self, mesh{});
   double loss = 0;  // of the run with the samples in their order, which rank 0 keeps
