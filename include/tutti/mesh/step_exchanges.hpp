@@ -53,18 +53,13 @@ struct halo_parts {
   constexpr bool needed() const { return axes != 0 && owned != read; }
 
   /// What this rank gives to each of them, and takes from each: nothing of its own.
-  constexpr std::vector<block> given() const {
-    return others([&](std::size_t r) { return common(owned[here], read[r]); });
-  }
-  constexpr std::vector<block> taken() const {
-    return others([&](std::size_t r) { return common(owned[r], read[here]); });
-  }
+  constexpr std::vector<block> given() const { return in_common(owned[here], read); }
+  constexpr std::vector<block> taken() const { return in_common(read[here], owned); }
 
  private:
-  template <class Part>
-  constexpr std::vector<block> others(Part part) const {
+  constexpr std::vector<block> in_common(const block& mine, const std::vector<block>& theirs) const {
     std::vector<block> all;
-    for (std::size_t r = 0; r < owned.size(); ++r) all.push_back(part(r));
+    for (const block& each : theirs) all.push_back(common(mine, each));
     all[here][0].count = 0;
     return all;
   }
