@@ -9,6 +9,18 @@
 using namespace tutti;
 using backend = naive_backend<double>;
 
+/// What operation 0 makes, where it lies on this rank.
+struct lying_tensor {
+  lying_tensor(communicator& world, const mesh& m, const operation_list& net, const network_plan& plan)
+      : on(world, m), memory(c, on), x{.held = block_of(net.shape_of(1), plan.tensors[1].lies, m, on.rank())} {
+    x.value = memory.add(x.held);
+  }
+  backend::context c{};
+  process_mesh on;
+  workspace<backend> memory;
+  held_tensor x;
+};
+
 TEST_CASE("an operand is brought with its halo, and gradients come back to be added where the tensor lies") {
   // Six rows, cut over batch's axis before and over rows in the convolution: an all-to-all, then a halo.
   operation_list net({{"batch", 2}, {"channels", 1}, {"height", 6}, {"width", 1}});
@@ -17,11 +29,8 @@ TEST_CASE("an operand is brought with its halo, and gradients come back to be ad
   const mesh m{{"p", 2}};
   const network_plan plan = plan_network(net, std::string_view("before/batch:p,c/height:p"), m);
   thread_ranks::run(2, [&](communicator& world) {
-    backend::context c;
-    process_mesh on(world, m);
-    workspace<backend> memory(c, on);
-    held_tensor x{.held = block_of(net.shape_of(1), plan.tensors[1].lies, m, on.rank())};
-    x.value = memory.add(x.held);
+    lying_tensor there(world, m, net, plan);
+    auto& [c, on, memory, x] = there;
     edge<backend> bringing(memory, on, net, plan, 1, 0, x), again(memory, on, net, plan, 1, 0, x);
     CHECK(bringing.brings());
     const workspace_place dx = memory.add(bringing.read());
@@ -53,11 +62,8 @@ TEST_CASE("an operand goes the way that the plan says, be there a shorter one") 
   REQUIRE(operand.forward == std::vector<move>{{.what = move_kind::all_to_all, .axis = 0, .from = 0, .to = 1}});
   operand.forward = {{.what = move_kind::all_gather, .axis = 0, .from = 0}, {.what = move_kind::slice, .axis = 0, .to = 1}};
   thread_ranks::run(2, [&](communicator& world) {
-    backend::context c;
-    process_mesh on(world, m);
-    workspace<backend> memory(c, on);
-    held_tensor x{.held = block_of(net.shape_of(1), plan.tensors[1].lies, m, on.rank())};
-    x.value = memory.add(x.held);
+    lying_tensor there(world, m, net, plan);
+    auto& [c, on, memory, x] = there;
     edge<backend> bringing(memory, on, net, plan, 1, 0, x);
     memory.make();
     for (std::size_t i = 0; i < 8; ++i) memory.elements(x.value)[i] = static_cast<double>(8 * on.rank().value) + static_cast<double>(i);
@@ -78,11 +84,8 @@ TEST_CASE("where no axis cuts a picture its operand stays as it lies, though win
   const mesh m{{"p", 2}};
   const network_plan plan = plan_network(net, std::string_view("before/batch:p,c/batch:p"), m);
   thread_ranks::run(2, [&](communicator& world) {
-    backend::context c;
-    process_mesh on(world, m);
-    workspace<backend> memory(c, on);
-    held_tensor x{.held = block_of(net.shape_of(1), plan.tensors[1].lies, m, on.rank())};
-    x.value = memory.add(x.held);
+    lying_tensor there(world, m, net, plan);
+    auto& [c, on, memory, x] = there;
     const edge<backend> whole(memory, on, net, plan, 1, 0, x);
     CHECK_FALSE(whole.brings());
     CHECK(whole.read() == x.held);

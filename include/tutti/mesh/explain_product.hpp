@@ -41,8 +41,7 @@ inline std::string explain(const einsum& e, const einsum_plan& plan, const mesh&
   add("result", p.result, e.result(), plan.move_result, sent.result, plan.move_result.empty() ? nullptr : &plan.move_result.front());
   text += format("in all: %s in %zu messages\n", bytes_text(sent.sent().bytes).c_str(), static_cast<std::size_t>(sent.sent().messages));
 
-  placement to = plan.result;
-  for (const move& m : plan.move_result) to = after(to, m);
+  const placement to = after(plan.result, plan.move_result);
   std::vector<einsum_plan> ways;
   for (const placement& cut : cuts_of(e, plan.given_a, plan.given_b, on))
     if (!(cut == plan.cut)) ways.push_back(plan_einsum(e, cut, plan.given_a, plan.given_b, to, on, {.element = static_cast<double>(element)}));

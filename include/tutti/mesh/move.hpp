@@ -73,6 +73,11 @@ constexpr placement after(const placement& p, const move& m) {
   }
   return p;
 }
+/// And after several, one after the other.
+constexpr placement after(placement p, const std::vector<move>& moves) {
+  for (const move& m : moves) p = after(p, m);
+  return p;
+}
 
 /// Elements that a rank sends in a move, n being those that its axis's ranks
 /// hold together, of a sum once each, and s = (p−1)/p: s·n for all_gather and reduce_scatter,

@@ -155,11 +155,6 @@ sharded_tensor<T> multiplied(const sharded_tensor<T>& a, const sharded_tensor<T>
   return c;
 }
 
-constexpr placement after_all(placement at, const std::vector<move>& moves) {
-  for (const move& m : moves) at = after(at, m);
-  return at;
-}
-
 }  // namespace detail
 
 /// The product of two tensors over named dimensions, with the result's in this order:
@@ -181,7 +176,7 @@ sharded_tensor<T> multiply(const sharded_tensor<T>& a, const sharded_tensor<T>& 
   detail::need_one_mesh(a, b);
   const einsum e(a.whole(), b.whole(), result);
   const einsum_plan plan = plan_einsum(e, a.where(), b.where(), a.on().shape(), {.element = sizeof(T), .link = how.link});
-  return detail::multiplied(a, b, e, plan, detail::after_all(plan.result, plan.move_result), how.panel, matmul);
+  return detail::multiplied(a, b, e, plan, after(plan.result, plan.move_result), how.panel, matmul);
 }
 
 template <class T>
