@@ -10,6 +10,7 @@
 #include <tutti/comm/call_shape.hpp>
 #include <tutti/comm/communicator.hpp>
 #include <tutti/comm/kept_functor.hpp>
+#include <tutti/device/n_ary_fold.hpp>
 
 namespace tutti::detail {
 
@@ -104,14 +105,14 @@ struct travelling {
 template <bool Keep, class T, class Op>
 operation& issue_reduction(communicator& c, call_shape shape, span<const T> in, span<T> out, std::size_t offset, const Op& op) {
   if constexpr (!is_converting<Op> && !travel<T, Op>::averages) {
-    return c.issue(shape, {.input = in.data(), .output = out.data(), .alignment = alignof(T), .fold = {apply_fold<T, Op>, &op}},
+    return c.issue(shape, {.input = in.data(), .output = out.data(), .alignment = alignof(T), .fold = fold_function_of<T>(op)},
                    Keep ? &keep_functor<Op> : nullptr);
   } else {
     using functor = travelling<T, Op>;
     using other = typename functor::other;
     const functor all{travel<T, Op>::fold_of(op), in, out, c.size()};
     call_memories m{.input = in.data(), .output = out.data(), .alignment = alignof(other),
-                    .fold = {apply_fold<other, functor>, &all}, .after = functor::after};
+                    .fold = fold_function_of<other>(all), .after = functor::after};
     if constexpr (functor::converts) {
       shape.element = sizeof(other);
       shape.staging = in.size() * sizeof(other);

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <vector>
@@ -7,7 +8,7 @@
 #include <tutti/comm/board_round.hpp>
 #include <tutti/comm/direct_program.hpp>
 #include <tutti/device/copy.hpp>
-#include <tutti/device/fold.hpp>
+#include <tutti/device/n_ary_fold.hpp>
 #include <tutti/transport/link.hpp>
 
 namespace tutti {
@@ -29,12 +30,15 @@ class direct_execution {
     program_ = &p;
     offers_.assign(p.reads.size(), {});
     bases_.assign(2 * p.reads.size(), nullptr);
+    sources_.resize(std::max(sources_.size(), p.places.size()));
+    targets_.resize(sources_.size());
     pass_ = at_ = 0;
     sent_ = {};
     under_way_ = false;
   }
   bool has_room_for(const direct_program& p) const {
-    return offers_.capacity() >= p.reads.size() && bases_.capacity() >= 2 * p.reads.size();
+    return offers_.capacity() >= p.reads.size() && bases_.capacity() >= 2 * p.reads.size() &&
+           sources_.size() >= p.places.size();
   }
 
   /// Where the ranks' offers are collected, this rank's own apart.
@@ -101,10 +105,6 @@ class direct_execution {
   }
 
  private:
-  // Of each source, so that what is folded stays in the first cache; where memory
-  // sets the pace, reading and writing should be under way at the same time.
-  static constexpr std::size_t block_bytes = 4096, streamed_block_bytes = 512;
-
   static std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
   static std::size_t whole(std::size_t bytes, std::size_t element) { return element < bytes ? bytes - bytes % element : element; }
 
@@ -115,23 +115,12 @@ class direct_execution {
   std::byte* target(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + p.sources + i]); }
 
   void reduce(const direct_pass& p, std::size_t end, std::size_t element, const fold_function& fold) {
-    alignas(64) std::byte passing_by[streamed_block_bytes];
-    const bool streams = program_->streams && element <= streamed_block_bytes;
-    // Two operands and one result are through with a block at once.
-    const bool once = p.sources == 2 && p.targets == 1;
-    const std::size_t block = whole(streams ? streamed_block_bytes : once ? slice_bytes : block_bytes, element);
-    for (std::size_t i = at_; i < end; i += block) {
-      const std::size_t n = least(block, end - i);
-      std::byte* sum = streams ? passing_by : target(p, 0) + i;
-      const std::byte* so_far = source(p, 0) + i;
-      for (std::uint32_t k = 1; k < p.sources; ++k) {
-        const std::byte* next = source(p, k) + i;
-        if (k <= p.lefts) fold(sum, next, so_far, n / element);
-        else fold(sum, so_far, next, n / element);
-        so_far = sum;
-      }
-      for (std::uint32_t t = streams ? 0 : 1; t < p.targets; ++t) put(target(p, t) + i, sum, n);
-    }
+    // Those on the left of what there is, the last of them first.
+    for (std::uint32_t k = 0; k < p.sources; ++k) sources_[k <= p.lefts ? p.lefts - k : k] = source(p, k) + at_;
+    for (std::uint32_t t = 0; t < p.targets; ++t) targets_[t] = target(p, t) + at_;
+    fold.all({.sources = sources_.data(), .source_count = p.sources, .targets = targets_.data(), .target_count = p.targets,
+              .streams = program_->streams},
+             (end - at_) / element, fold.op);
   }
 
   void put(std::byte* to, const std::byte* from, std::size_t bytes) const {
@@ -144,6 +133,8 @@ class direct_execution {
   loan_offer own_{};
   std::vector<loan_offer> offers_;    // by rank
   std::vector<std::byte*> bases_;     // by rank: of its input, of its output
+  std::vector<const void*> sources_;  // of one pass
+  std::vector<void*> targets_;
   std::size_t pass_ = 0, at_ = 0;
   bool under_way_ = false;
   traffic sent_{};

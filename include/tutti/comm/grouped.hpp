@@ -6,6 +6,7 @@
 
 #include <tutti/comm/call_checks.hpp>
 #include <tutti/comm/request.hpp>
+#include <tutti/device/n_ary_fold.hpp>
 
 namespace tutti {
 
@@ -70,7 +71,7 @@ operation& start_grouped(communicator& c, const grouped<T>& group, const Op& op,
   call_shape shape = shape_of<T, Op>(collective::all_reduce, group.size(), -1, options);
   using fold = grouped_fold<T, Op>;
   const fold all{op, &group};
-  call_memories m{.alignment = alignof(T), .fold = {apply_fold<T, fold>, &all}};
+  call_memories m{.alignment = alignof(T), .fold = fold_function_of<T>(all)};
   if (group.size() > 0) {
     shape.staging = group.size() * sizeof(T);
     m.before = fold::before;

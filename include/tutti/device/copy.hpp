@@ -31,6 +31,16 @@ TUTTI_TARGET_AVX2 inline void stream_lines_wide(std::byte* to, const std::byte* 
   for (std::size_t i = 0; i < bytes; i += sizeof(__m256i))
     _mm256_stream_si256(reinterpret_cast<__m256i*>(to + i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
 }
+
+// One such line.
+template <bool Wide>
+[[gnu::always_inline]] inline void stream_line(std::byte* to, const std::byte* from) {
+  if constexpr (Wide) stream_lines_wide(to, from, 64);
+  else stream_lines(to, from, 64);
+}
+#else
+template <bool>
+inline void stream_line(std::byte* to, const std::byte* from) { std::memcpy(to, from, 64); }
 #endif
 
 }  // namespace detail

@@ -49,11 +49,14 @@ void fold(T* out, const T* left, const T* right, std::size_t n, const Op& op) {
     detail::fold_loop(out, left, right, n, op);
 }
 
-/// A fold whose types are forgotten, as an executor carries it: element size
-/// and alignment in bytes, the operation as a pointer that the call keeps alive.
+struct fold_operands;
+
+/// A fold whose types are forgotten, as an executor carries it: of two operands,
+/// and of several (`fold_all`); the operation is a pointer that the call keeps alive.
 struct fold_function {
   void (*apply)(void* out, const void* left, const void* right, std::size_t elements, const void* op) = nullptr;
   const void* op = nullptr;
+  void (*all)(const fold_operands&, std::size_t elements, const void* op) = nullptr;
 
   void operator()(void* out, const void* left, const void* right, std::size_t elements) const {
     apply(out, left, right, elements, op);
