@@ -38,7 +38,7 @@ simulate::outcome run(call_shape c, int ranks, std::uint64_t seed, bool streams)
   simulate::memories<T> memories(c, ranks);
   std::mt19937_64 random(seed);
   const Op op{};
-  const fold_function fold {apply_fold<T, Op>, &op};
+  const fold_function fold = fold_function_of<T>(op);
   std::vector<direct_program> programs(p);
   std::vector<direct_execution> runs(p);
   simulate::outcome result;
@@ -128,7 +128,7 @@ TEST_CASE("elements longer than a block") {
       for (std::size_t r : {0u, 1u})
         e.offers()[r] = {loan_of(reinterpret_cast<std::byte*>(in[r].data())), loan_of(reinterpret_cast<std::byte*>(out[r].data()))};
       REQUIRE(e.open(peers, reinterpret_cast<std::byte*>(in[me].data()), reinterpret_cast<std::byte*>(out[me].data())));
-      while (e.under_way()) e.progress(sizeof(wide), {apply_fold<wide, add_wide>, &op}, [](int, std::size_t) {});
+      while (e.under_way()) e.progress(sizeof(wide), fold_function_of<wide>(op), [](int, std::size_t) {});
     }
     bool right = true;
     for (std::size_t i = 0; i < n; ++i)
@@ -151,7 +151,7 @@ TEST_CASE("law 2: the same bits as the schedule's steps one by one, streaming or
   for (std::size_t r = 0; r < ranks; ++r) {
     plans.push_back(prepare(c, {ranks}, {static_cast<int>(r)}));
     steps[r].start(plans[r]->body, {.input = reinterpret_cast<std::byte*>(in[r].data()), .output = reinterpret_cast<std::byte*>(by_steps[r].data()),
-                                    .element = 4, .alignment = 4, .fold = {apply_fold<float, plus>, &op}},
+                                    .element = 4, .alignment = 4, .fold = fold_function_of<float>(op)},
                    {.fingerprint = 1, .what = &plans[r]->what, .element = 4});
   }
   for (bool done = false; !done; net.advance()) {
@@ -174,7 +174,7 @@ TEST_CASE("law 2: the same bits as the schedule's steps one by one, streaming or
       for (std::size_t r = 0; r < ranks; ++r)
         e.offers()[r] = {loan_of(reinterpret_cast<std::byte*>(in[r].data())), loan_of(reinterpret_cast<std::byte*>(out[r].data()))};
       REQUIRE(e.open(peers, reinterpret_cast<std::byte*>(in[me].data()), reinterpret_cast<std::byte*>(out[me].data())));
-      while (e.under_way()) e.progress(4, {apply_fold<float, plus>, &op}, [](int, std::size_t) {});
+      while (e.under_way()) e.progress(4, fold_function_of<float>(op), [](int, std::size_t) {});
     }
     CHECK(out == by_steps);
   }

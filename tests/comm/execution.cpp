@@ -179,7 +179,7 @@ TEST_CASE("a schedule that lacks a step never ends, and one in another operation
   execution runs[2];
   auto start = [&](int r, const prepared_call& p, std::uint64_t fingerprint) {
     runs[r].start(p.body, {.input = reinterpret_cast<const std::byte*>(in[r]), .output = reinterpret_cast<std::byte*>(out[r]),
-                           .element = 8, .alignment = 8, .fold = {apply_fold<std::int64_t, plus>, &op}},
+                           .element = 8, .alignment = 8, .fold = fold_function_of<std::int64_t>(op)},
                   {.fingerprint = fingerprint, .what = &p.what, .element = 8});
   };
   start(0, *whole, 1);

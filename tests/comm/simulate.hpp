@@ -178,7 +178,7 @@ outcome run(call_shape c, int ranks, std::uint64_t seed, simulation_options opti
   for (std::size_t r = 0; r < p; ++r) {
     members[r].input.swap(kept.inputs[r]);
     members[r].output.swap(kept.outputs[r]);
-    members[r].start(c, all, static_cast<int>(r), {apply_fold<T, Op>, &op}, poison<T>(), kept.same);
+    members[r].start(c, all, static_cast<int>(r), fold_function_of<T>(op), poison<T>(), kept.same);
     result.bytes_billed += members[r].plan->body.sent_bytes;
   }
   if (!drive(net, members)) {
@@ -237,7 +237,7 @@ outcome run_uneven(call_shape c, const count_table& table, std::uint64_t seed, c
       m.output.resize(std::max(in_count, out_count), poisoned);
       std::copy(m.input.begin(), m.input.end(), m.output.begin());
     }
-    m.start(mine, {static_cast<int>(p)}, static_cast<int>(r), {apply_fold<T, Op>, &op}, poisoned, c.in_place);
+    m.start(mine, {static_cast<int>(p)}, static_cast<int>(r), fold_function_of<T>(op), poisoned, c.in_place);
     result.bytes_billed += m.plan->body.sent_bytes;
   }
   std::vector<std::vector<T>> before(p);

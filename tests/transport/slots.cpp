@@ -82,7 +82,7 @@ TEST_CASE("32 bytes ride in the head's own line, 33 do not") {
   const envelope e{.fingerprint = 9, .what = &what};
   std::byte bytes[64];
   for (std::size_t i = 0; i < 64; ++i) bytes[i] = at(i + 1);
-  std::uint64_t number = 0;
+  std::uint64_t number = 0, slots_used = 0;
   for (std::size_t n : {0u, 1u, 31u, 32u, 33u, 63u, 64u}) {
     CAPTURE(n);
     CHECK(c.out.send(bytes, n, e) == static_cast<std::ptrdiff_t>(n));
@@ -91,7 +91,7 @@ TEST_CASE("32 bytes ride in the head's own line, 33 do not") {
     REQUIRE(p->bytes == n);
     CHECK(p->from.fingerprint == 9);
     const std::byte* in_line = c.memory.head(number).small;
-    CHECK(p->data == (n <= 32 ? in_line : c.memory.data(number)));
+    CHECK(p->data == (n <= 32 ? in_line : c.memory.data(slots_used++)));
     CHECK(std::memcmp(p->data, bytes, n) == 0);
     c.in.consume(n);
     CHECK(c.in.receive(nullptr, 0) == nullptr);
@@ -118,6 +118,59 @@ TEST_CASE("a channel takes as many pieces as it has slots, empty ones too, and m
       }
       CHECK(c.in.receive(nullptr, 0) == nullptr);
     }
+  }
+}
+
+TEST_CASE("short pieces need no slot, where there are more heads than slots") {
+  channel c({.slots = 2, .bytes = 1024, .heads = 16});
+  CHECK(c.shape.footprint() == 64 + 16 * (sizeof(slot_head) + 512) + 2 * 1024);
+  CHECK(c.memory.data(1) + 1024 == c.bytes.data() + c.bytes.size());
+  CHECK(c.memory.behind(15) + 512 == c.memory.data(0));
+  const call what = named("x", 1);
+  const envelope e{.fingerprint = 1, .what = &what};
+  std::vector<std::byte> bytes(1024);
+  std::vector<std::size_t> under_way;
+  std::uint64_t sent = 0, seen = 0, random = 20;
+  auto fill = [&](std::uint64_t number) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = at(number * 31 + i);
+  };
+  auto push = [&](std::size_t n) {
+    fill(sent);
+    if (c.out.send(bytes.data(), n, e) == send_port::full) return false;
+    under_way.push_back(n);
+    ++sent;
+    return true;
+  };
+  auto pull = [&] {
+    const piece* p = c.in.receive(nullptr, 0);
+    REQUIRE(p);
+    fill(seen);
+    REQUIRE(p->bytes == under_way[seen]);
+    CHECK(std::memcmp(p->data, bytes.data(), p->bytes) == 0);
+    c.in.consume(p->bytes);
+    ++seen;
+  };
+  // Long ones wait for slots, short ones for heads only.
+  CHECK(push(513));
+  CHECK(push(1024));
+  CHECK_FALSE(push(513));
+  for (int i = 0; i < 14; ++i) CHECK(push(i % 2 ? 512 : 8));
+  CHECK_FALSE(push(8));
+  pull();
+  CHECK(push(513));
+  CHECK_FALSE(push(0));
+  pull();
+  CHECK(push(512));
+  CHECK_FALSE(push(1024));  // no head
+  while (seen < sent) pull();
+  std::size_t long_ones = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const std::size_t n = draw(random) % 5 == 0 ? 513 + draw(random) % 512 : draw(random) % 513;
+    const bool taken = push(n);
+    long_ones = 0;
+    for (std::uint64_t k = seen; k < sent; ++k) long_ones += under_way[k] > 512;
+    CHECK(taken == (taken ? sent - seen <= 16 && long_ones <= 2 : sent - seen == 16 || (n > 512 && long_ones == 2)));
+    if (!taken || (seen < sent && draw(random) % 3 == 0)) pull();
   }
 }
 

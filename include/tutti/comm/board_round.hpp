@@ -34,15 +34,19 @@ class board_round {
   }
 
   int size() const { return board_->size(); }
+  int rank() const { return board_->rank(); }
   /// What a member showed.
-  const std::byte* shown_by(int member) const { return board_->seen(member)->data; }
+  const std::byte* shown_by(int member) const { return board_->shown_by(member); }
 
   const execution::stranger& met() const { return stranger_; }
   /// The member that is waited for, or −1.
   int waits_for() const { return done() ? -1 : next(); }
 
  private:
-  int next() const { return (board_->rank() + hops_) % board_->size(); }
+  int next() const {
+    const int member = board_->rank() + hops_;
+    return member < board_->size() ? member : member - board_->size();
+  }
 
   billboard* board_ = nullptr;
   std::uint64_t fingerprint_ = 0;

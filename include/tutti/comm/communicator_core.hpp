@@ -216,6 +216,7 @@ struct communicator_core {
     pool = std::make_unique<message_pool>(queue->members(), me);
     runner->add(*queue);
     if (own_engine) own_engine->start_thread();
+    else queue->keep_to_one_thread();
   }
 
   // Rank 0's environment and cores decide, so that everybody plans alike.
@@ -288,6 +289,8 @@ struct communicator_core {
   operation& free_operation(const prepared_call& p) {
     operation* found = nullptr;
     bool enough = false;
+    // Most calls are as the one before, which has ended.
+    if (last_used && !last_used->in_use && last_used->plan == &p) return used(*last_used, p);
     for (const auto& o : operations) {
       if (o->in_use && o->detached && o->current() != operation::stage::running) give_back(*o);
       if (o->in_use) continue;
@@ -303,13 +306,16 @@ struct communicator_core {
       operations.push_back(std::make_unique<operation>());
       found = operations.back().get();
     }
-    found->in_use = true;
-    found->detached.store(false, std::memory_order_relaxed);
-    found->begun = found->broken = found->told = false;
-    found->plan = &p;
-    found->sleepers.store(0, std::memory_order_relaxed);
-    found->state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
-    return *found;
+    return used(*(last_used = found), p);
+  }
+  static operation& used(operation& o, const prepared_call& p) {
+    o.in_use = true;
+    o.detached.store(false, std::memory_order_relaxed);
+    o.begun = o.broken = o.told = false;
+    o.plan = &p;
+    o.sleepers.store(0, std::memory_order_relaxed);
+    o.state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
+    return o;
   }
 
   struct known_shape {
@@ -366,6 +372,7 @@ struct communicator_core {
   std::uint64_t uneven_calls = 0;
   std::uint32_t hints[hint_count] = {};
   std::vector<std::unique_ptr<operation>> operations;
+  operation* last_used = nullptr;  ///< of these
   std::uint64_t issued = 0;
   std::size_t channel_bytes = 0, kept_bytes = 0;
   bool keeps_too_much = false;  ///< operations under way need more than they may keep

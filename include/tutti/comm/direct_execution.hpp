@@ -72,9 +72,9 @@ class direct_execution {
 
   /// Takes everybody's input from where `round` shows it; writes this rank's
   /// output only.
-  void open(const board_round& round, int me, std::byte* output) {
-    for (std::size_t r = 0; r < offers_.size(); ++r) bases_[2 * r] = const_cast<std::byte*>(round.shown_by(static_cast<int>(r)));
-    bases_[2 * static_cast<std::size_t>(me) + 1] = output;
+  void open(const board_round& round, std::byte* output) {
+    for (int r = 0; r < round.size(); ++r) bases_[2 * static_cast<std::size_t>(r)] = const_cast<std::byte*>(round.shown_by(r));
+    bases_[2 * static_cast<std::size_t>(round.rank()) + 1] = output;
     under_way_ = true;
   }
 

@@ -28,7 +28,7 @@ class engine {
   /// `counts`, where its waits are counted, must outlive it.
   engine(fabric& f, int world_rank, waiting_policy waiting, double deadline, detail::counter_block& counts,
          trace_file* trace = nullptr)
-      : fabric_(f), transport_(f.make_engine()), world_rank_(world_rank), waiting_(waiting), deadline_(deadline),
+      : fabric_(f), board_(f.board()), transport_(f.make_engine()), world_rank_(world_rank), waiting_(waiting), deadline_(deadline),
         counts_(counts), trace_(trace), exact_(trace || current_log_level() >= log_level::trace) {}
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
@@ -103,7 +103,7 @@ class engine {
   void poll() {
     if (step() || drain()) {
       polled_idle_since_ = 0;
-    } else if (fabric_.board().any()) {
+    } else if (board_.any()) {
       fail_all();
     } else if (const double t = now(); polled_idle_since_ == 0) {
       polled_idle_since_ = t;
@@ -174,12 +174,12 @@ class engine {
         moved = o.progress(q.channels());
         if (o.met().met) mismatch(q, o, o.met());
         if (!o.done()) return moved;
-        if (o.plan->lent && fabric_.board().any()) return false;
+        if (o.plan->lent && board_.any()) return false;
         if (!o.begin_body(q.channels())) return moved;
       }
       if (o.direct.under_way()) {
         // What is shown stays until all have shown again: only lent memory may be gone.
-        if (o.lent && fabric_.board().any()) return false;
+        if (o.lent && board_.any()) return false;
         o.direct.progress(o.data.element, o.data.fold, [&](int peer, std::size_t bytes) { q.channels().to(peer).count(bytes); });
         if (o.direct.under_way()) return true;
         o.close(q.channels());
@@ -192,7 +192,7 @@ class engine {
         // must see the verdict as well.
         // (A thread sanitizer knows no fences.)
         if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_acquire);
-        if (fabric_.board().any()) return false;
+        if (board_.any()) return false;
       }
       if (cut_short(q, o)) return false;
       if (o.after) o.after(o.data.output, o.data.fold.op);
@@ -225,7 +225,7 @@ class engine {
 
   // Whether there is a verdict, and the operation does not come before it.
   bool cut_short(const operation_queue& q, const operation& o) {
-    if (!fabric_.board().any()) return false;
+    if (!board_.any()) return false;
     const std::uint64_t from = fabric_.given().operation, id = q.id(o.what.number);
     return communicator_of(from) != communicator_of(id) || id >= from;
   }
@@ -274,7 +274,7 @@ class engine {
         continue;
       }
       if ((++idle & 63) == 0 || idle > spins) {
-        if (fabric_.board().any()) {
+        if (board_.any()) {
           fail_all();
           continue;
         }
@@ -345,13 +345,13 @@ class engine {
       if (!stuck) fabric_.open_operation().store(q->id(o->what.number), std::memory_order_relaxed);
       stuck = true;
       fabric_.examine(q->id(o->what.number), q->channels(), q->members());
-      if (fabric_.board().any()) return;
+      if (board_.any()) return;
       detail::look_for_missing(waits, deadline_);
     }
     for (operation_queue* q : queues_) {
       if (!q->messages->busy()) continue;
       fabric_.examine(q->messages->next_operation(), q->channels(), q->members());
-      if (fabric_.board().any()) return;
+      if (board_.any()) return;
       q->messages->examine(deadline_);
     }
   }
@@ -376,6 +376,7 @@ class engine {
   }
 
   fabric& fabric_;
+  const verdict_board& board_;
   std::unique_ptr<engine_transport> transport_;
   int world_rank_;
   waiting_policy waiting_;

@@ -125,8 +125,7 @@ struct operation {
   bool begin_body(link& peers) {
     waits_for_round = false;
     if (plan->shown) {
-      direct.open(round, peers.board()->rank(), data.output);
-      body.start(plan->body, data, mark);
+      direct.open(round, data.output);
       return agreed = true;
     }
     if (plan->shows_pairs() && exchange_in_round(peers)) {
@@ -149,7 +148,7 @@ struct operation {
 
   /// Of whatever it waits for at present.
   bool progress(link& peers) {
-    if (!waits_for_round) return waiting().progress(peers);
+    if (!waits_for_round) return !all_shown() && waiting().progress(peers);
     const bool moved = round.progress();
     if (moved && round.done()) {
       look_for_strays(peers);
@@ -157,14 +156,14 @@ struct operation {
     }
     return moved;
   }
-  bool done() const { return waits_for_round ? round.done() && !others_counts && !astray.met : waiting().done(); }
-  const execution::stranger& met() const { return !waits_for_round ? waiting().met() : astray.met ? astray : round.met(); }
+  bool done() const { return waits_for_round ? round.done() && !others_counts && !astray.met : all_shown() || waiting().done(); }
+  const execution::stranger& met() const { return !waits_for_round && !all_shown() ? waiting().met() : astray.met ? astray : round.met(); }
   /// The peer, or −1.
-  int waits_for() const { return waits_for_round ? round.waits_for() : waiting().waits_for(); }
+  int waits_for() const { return waits_for_round ? round.waits_for() : all_shown() ? -1 : waiting().waits_for(); }
 
   /// What its schedules have sent.
   traffic sent() const {
-    traffic all = body.sent();
+    traffic all = all_shown() ? traffic{} : body.sent();
     if (plan->agree_first && !plan->in_rounds) all += agreement.sent();
     if (lent || plan->shown) all += direct.sent();
     if (plan->shows_pairs()) all += exchanged;
@@ -208,6 +207,8 @@ struct operation {
     return true;
   }
 
+  // After the round there is nothing that it waits for.
+  bool all_shown() const { return agreed && plan->shown; }
   execution& waiting() { return agreed ? body : agreement; }
   const execution& waiting() const { return agreed ? body : agreement; }
 };

@@ -34,7 +34,7 @@ class operation_queue {
   std::size_t length() {
     lock();
     std::size_t n = 0;
-    for (const operation* o = first_; o; o = o->next) ++n;
+    for (const operation* o = front(); o; o = o->next) ++n;
     unlock();
     return n;
   }
@@ -66,32 +66,28 @@ class operation_queue {
   void push(operation& o) {
     o.next = nullptr;
     lock();
-    (last_ ? last_->next : first_) = &o;
+    if (last_) last_->next = &o;
+    else first_.store(&o, std::memory_order_release);
     last_ = &o;
-    waiting_.store(true, std::memory_order_release);
     unlock();
   }
-  bool empty() const { return !waiting_.load(std::memory_order_acquire); }
-  operation* front() {
-    if (empty()) return nullptr;
-    lock();
-    operation* o = first_;
-    unlock();
-    return o;
-  }
+  bool empty() const { return !front(); }
+  /// Only its engine takes it away.
+  operation* front() const { return first_.load(std::memory_order_acquire); }
   void pop() {
     lock();
-    first_ = first_->next;
-    if (!first_) {
-      last_ = nullptr;
-      waiting_.store(false, std::memory_order_release);
-    }
+    operation* const next = front()->next;
+    if (!next) last_ = nullptr;
+    first_.store(next, std::memory_order_release);
     unlock();
   }
 
+  /// Filled by the thread that its engine runs in, and by no other.
+  void keep_to_one_thread() { one_thread_ = true; }
+
  private:
   void lock() {
-    while (locked_.test_and_set(std::memory_order_acquire)) ::sched_yield();
+    while (!one_thread_ && locked_.test_and_set(std::memory_order_acquire)) ::sched_yield();
   }
   void unlock() { locked_.clear(std::memory_order_release); }
 
@@ -99,9 +95,9 @@ class operation_queue {
   std::vector<int> members_;
   communicator_key key_;
   flight_recorder recorder_;
-  operation* first_ = nullptr;
+  std::atomic<operation*> first_{nullptr};
   operation* last_ = nullptr;
-  std::atomic<bool> waiting_{false};
+  bool one_thread_ = false;
   std::atomic_flag locked_ = ATOMIC_FLAG_INIT;
 };
 

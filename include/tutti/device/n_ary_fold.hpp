@@ -83,9 +83,8 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
       for (std::size_t t = 0; t < o.target_count; ++t) static_cast<T*>(o.targets[t])[i] = sum;
     }
   };
-  if constexpr (line == 1) {
-    one_by_one(0, n);
-  } else {
+  if (line == 1 || n < line) return one_by_one(0, n);
+  if constexpr (line > 1) {
     auto beyond_line = [&](std::size_t t) { return reinterpret_cast<std::uintptr_t>(o.targets[t]) % detail::line_bytes; };
     for (std::size_t t = 0; t < o.target_count; ++t) o.streams &= beyond_line(t) == beyond_line(0) && beyond_line(t) % sizeof(T) == 0;
     std::size_t begin = o.streams ? (line - beyond_line(0) / sizeof(T)) % line : 0;

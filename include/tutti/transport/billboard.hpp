@@ -58,8 +58,13 @@ class billboard {
     const slot_memory& theirs = members_[static_cast<std::size_t>(member)];
     slot_head& head = theirs.head(round_ - 1);
     if (head.flag.load(std::memory_order_acquire) != round_) return std::nullopt;
-    return piece{.data = head.bytes <= slot_head::carried ? head.small : theirs.data(round_ - 1), .bytes = head.bytes,
-                 .from = {.fingerprint = head.fingerprint, .what = &head.what}};
+    return piece{.data = shown_by(member), .bytes = head.bytes, .from = {.fingerprint = head.fingerprint, .what = &head.what}};
+  }
+  /// Where that is, of a member that has been seen.
+  const std::byte* shown_by(int member) const {
+    const slot_memory& theirs = members_[static_cast<std::size_t>(member)];
+    const slot_head& head = theirs.head(round_ - 1);
+    return head.bytes <= slot_head::carried ? head.small : theirs.data(round_ - 1);
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/loan.hpp>
@@ -12,19 +13,23 @@
 namespace tutti {
 
 /// A channel from one rank to another through memory that both load and store:
-/// a ring of slots, each a flag and some bytes. The sender copies a piece into
-/// a slot and raises its flag, the receiver uses it from there; a slot that
+/// a ring of heads, each a flag, and a ring of slots. The sender copies a piece
+/// into a slot and raises a flag, the receiver uses it from there; a slot that
 /// stays in cache costs little more than no copy at all. A piece of at most 32
-/// bytes rides in the flag's own cache line, and one that the receiver can read
-/// where it lies is only named. Every line has one writer.
+/// bytes rides in the flag's own cache line, a short one behind its head, and one
+/// that the receiver can read where it lies is only named: these need no slot.
+/// Every line has one writer.
 ///
-/// In memory: the receiver's count of consumed slots, the slots' heads, their
-/// bytes.
+/// In memory: the receiver's count of consumed pieces, the heads, what is short,
+/// the slots.
 struct slot_shape {
   std::uint32_t slots = 4;      ///< a power of two
   std::uint32_t bytes = 32768;  ///< of one slot; a multiple of 64
+  std::uint32_t heads = slots;  ///< pieces under way at a time; a power of two, not below `slots`
 
   constexpr std::size_t footprint() const;
+  /// What is not longer goes without a slot, where there are more heads than slots.
+  constexpr std::size_t short_bytes() const { return heads > slots ? 512 : 0; }
 };
 
 struct alignas(64) slot_head {
@@ -33,7 +38,7 @@ struct alignas(64) slot_head {
   std::atomic<std::uint64_t> flag;  ///< number of the piece, from 1, once it may be read
   std::uint64_t fingerprint;
   std::uint64_t bytes;
-  loan lent;  ///< 0: the bytes are here or in the slot
+  loan lent;  ///< 0: the bytes are here, or lie where `small` says, counted from the channel's begin
   std::byte small[carried];
   call what;  ///< read only where the fingerprint is not the expected one
 };
@@ -47,7 +52,7 @@ struct alignas(64) slot_credit {
 };
 
 constexpr std::size_t slot_shape::footprint() const {
-  return sizeof(slot_credit) + slots * (sizeof(slot_head) + std::size_t{bytes});
+  return sizeof(slot_credit) + heads * (sizeof(slot_head) + short_bytes()) + slots * std::size_t{bytes};
 }
 
 /// The channels from `peers` ranks of one host: slots as long as fit, together
@@ -64,11 +69,15 @@ struct slot_memory {
 
   slot_credit& credit() const { return *reinterpret_cast<slot_credit*>(base); }
   slot_head& head(std::uint64_t number) const {
-    return reinterpret_cast<slot_head*>(base + sizeof(slot_credit))[number & (shape.slots - 1)];
+    return reinterpret_cast<slot_head*>(base + sizeof(slot_credit))[number & (shape.heads - 1)];
   }
-  std::byte* data(std::uint64_t number) const {
-    return base + sizeof(slot_credit) + shape.slots * sizeof(slot_head) +
-           (number & (shape.slots - 1)) * std::size_t{shape.bytes};
+  /// Where head `number` has its short piece.
+  std::byte* behind(std::uint64_t number) const {
+    return base + sizeof(slot_credit) + shape.heads * sizeof(slot_head) + (number & (shape.heads - 1)) * shape.short_bytes();
+  }
+  std::byte* data(std::uint64_t slot) const {
+    return base + sizeof(slot_credit) + shape.heads * (sizeof(slot_head) + shape.short_bytes()) +
+           (slot & (shape.slots - 1)) * std::size_t{shape.bytes};
   }
 
   /// By one of the two, before the other looks. `generation`: another than that
@@ -76,7 +85,7 @@ struct slot_memory {
   void initialise(std::uint64_t generation = 1) const {
     new (base) slot_credit{};
     credit().generation.store(generation, std::memory_order_release);
-    for (std::uint32_t i = 0; i < shape.slots; ++i) {
+    for (std::uint32_t i = 0; i < shape.heads; ++i) {
       slot_head& h = *new (base + sizeof(slot_credit) + i * sizeof(slot_head)) slot_head;
       h.flag.store(0, std::memory_order_relaxed);
     }
@@ -87,14 +96,11 @@ class slot_sender final : public send_port {
  public:
   /// `of`, where not null, knows what need not be copied.
   slot_sender(slot_memory memory, doorbell& receiver, const lender* of = nullptr)
-      : memory_(memory), receiver_(receiver), lender_(memory.shape.slots <= most_slots ? of : nullptr),
+      : memory_(memory), receiver_(receiver), lender_(of), kept_(memory.shape.heads), user_(memory.shape.slots),
         generation_(memory.credit().generation.load(std::memory_order_acquire)) {}
 
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
-    if (sent_ - consumed_ >= memory_.shape.slots) {
-      consumed_ = memory_.credit().consumed.load(std::memory_order_acquire);
-      if (sent_ - consumed_ >= memory_.shape.slots) return full;
-    }
+    if (sent_ - consumed_ >= memory_.shape.heads && !look_for_room()) return full;
     slot_head& head = memory_.head(sent_);
     std::size_t n = bytes;
     loan lent = 0;
@@ -109,18 +115,20 @@ class slot_sender final : public send_port {
       if (n > 0) std::memcpy(head.small, data, n);
     } else {
       if (n > memory_.shape.bytes) n = whole(memory_.shape.bytes, e);
-      std::memcpy(memory_.data(sent_), data, n);
+      std::byte* const to = n <= memory_.shape.short_bytes() ? memory_.behind(sent_) : free_slot();
+      if (!to) return full;
+      std::memcpy(to, data, n);
+      const std::uint64_t place = static_cast<std::uint64_t>(to - memory_.base);
+      std::memcpy(head.small, &place, sizeof place);
     }
-    if (lender_) {
-      kept_[sent_ % most_slots] = {.bytes = n, .lent = lent != 0};
-      if (lent || in_flight > 0) in_flight += n;
-    }
+    kept_[sent_ & (kept_.size() - 1)] = {.bytes = n, .lent = lent != 0};
+    if (lent || in_flight > 0) in_flight += n;
     head.bytes = n;
     head.lent = lent;
     head.fingerprint = e.fingerprint;
     if (described_ != e.fingerprint) {
       described_ = e.fingerprint;
-      describe_until_ = sent_ + memory_.shape.slots;
+      describe_until_ = sent_ + memory_.shape.heads;
     }
     if (sent_ < describe_until_) head.what = *e.what;
     head.flag.store(++sent_, std::memory_order_release);
@@ -138,17 +146,33 @@ class slot_sender final : public send_port {
     in_flight = 0;
     bool lent = false;
     for (std::uint64_t k = consumed; k != sent_; ++k) {
-      lent |= kept_[k % most_slots].lent;
-      if (lent) in_flight += kept_[k % most_slots].bytes;
+      const kept& piece = kept_[k & (kept_.size() - 1)];
+      lent |= piece.lent;
+      if (lent) in_flight += piece.bytes;
     }
   }
 
  private:
-  static constexpr std::size_t most_slots = 16;
+  // What was sent and may not have been consumed.
   struct kept {
     std::size_t bytes = 0;
     bool lent = false;
   };
+
+  // Whether pieces have been consumed since.
+  bool look_for_room() {
+    const std::uint64_t before = consumed_;
+    consumed_ = memory_.credit().consumed.load(std::memory_order_acquire);
+    return consumed_ != before;
+  }
+
+  // The next one, or null where it is still in use.
+  std::byte* free_slot() {
+    std::uint64_t& user = user_[slots_used_ & (memory_.shape.slots - 1)];
+    if (user > consumed_ && (!look_for_room() || user > consumed_)) return nullptr;
+    user = sent_ + 1;
+    return memory_.data(slots_used_++);
+  }
 
   // The longest run of whole elements, where one fits.
   static std::size_t whole(std::size_t most, const envelope& e) { return e.element < most ? most - most % e.element : most; }
@@ -156,10 +180,11 @@ class slot_sender final : public send_port {
   slot_memory memory_;
   doorbell& receiver_;
   const lender* lender_;
+  std::vector<kept> kept_;           // by head
+  std::vector<std::uint64_t> user_;  // by slot: the piece that lay there last, from 1
   std::uint64_t generation_;
-  kept kept_[most_slots];  // what was sent and may not have been consumed
-  std::uint64_t sent_ = 0, consumed_ = 0, settled_ = 0;
-  std::uint64_t described_ = 0, describe_until_ = 0;  // every slot gets the call once an operation
+  std::uint64_t sent_ = 0, consumed_ = 0, settled_ = 0, slots_used_ = 0;
+  std::uint64_t described_ = 0, describe_until_ = 0;  // every head gets the call once an operation
 };
 
 class slot_receiver final : public recv_port {
@@ -173,7 +198,7 @@ class slot_receiver final : public recv_port {
     slot_head& head = memory_.head(received_);
     if (head.flag.load(std::memory_order_acquire) != received_ + 1) return nullptr;
     piece_.data = head.lent ? borrower_->find(peer_, head.lent)
-                  : head.bytes <= slot_head::carried ? head.small : memory_.data(received_);
+                  : head.bytes <= slot_head::carried ? head.small : memory_.base + place_of(head);
     if (!piece_.data) return nullptr;
     piece_.bytes = head.bytes;
     piece_.lent = head.lent != 0;
@@ -201,6 +226,12 @@ class slot_receiver final : public recv_port {
   }
 
  private:
+  static std::uint64_t place_of(const slot_head& head) {
+    std::uint64_t at;
+    std::memcpy(&at, head.small, sizeof at);
+    return at;
+  }
+
   slot_memory memory_;
   doorbell& sender_;
   borrower* borrower_;

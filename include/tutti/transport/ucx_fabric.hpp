@@ -266,6 +266,8 @@ class ucx_fabric final : public fabric {
     const slot_shape longest{.slots = 4, .bytes = use == link_use::messages ? 16384u : 65536u};
     const std::size_t besides = channels_at + shown_bytes(use, most_bytes), room = most_bytes > besides ? most_bytes - besides : 0;
     slot_shape shape = shape_within(room, longest, 64, peers);
+    // What is short need not wait for a slot, where that leaves these as they are.
+    for (slot_shape more = shape; more.heads < 32 && (more.heads *= 2, more.footprint() * peers <= room);) shape = more;
     while (shape.slots > 1 && shape.footprint() * peers > room) shape.slots /= 2;
     if (shape.footprint() * peers > room)
       throw error(errc::invalid_argument, format("rank %d allows a communicator of %zu ranks %zu bytes for its channels; it needs %zu",
