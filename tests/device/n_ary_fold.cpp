@@ -54,7 +54,9 @@ void check(const Op& op) {
         for (std::size_t offset : {0u, 1u, 3u})
           for (std::size_t skew : {0u, 1u})
             for (bool streams : {false, true}) {
+              const std::size_t lefts = (sources * targets + n + offset) % sources;
               CAPTURE(sources);
+              CAPTURE(lefts);
               CAPTURE(targets);
               CAPTURE(n);
               CAPTURE(offset);
@@ -69,7 +71,9 @@ void check(const Op& op) {
                 from.push_back(in[k].data() + offset);
               }
               for (std::size_t t = 0; t < targets; ++t) to.push_back(out[t].data() + offset + (t == 1 ? skew : 0));
-              apply_fold_all<T, Op>({.sources = from.data(), .source_count = sources, .targets = to.data(), .target_count = targets, .streams = streams}, n, &op);
+              apply_fold_all<T, Op>({.sources = from.data(), .source_count = sources, .lefts = lefts, .targets = to.data(),
+                                     .target_count = targets, .streams = streams},
+                                    n, &op);
               end_streaming();
               std::size_t wrong = 0;
               for (std::size_t t = 0; t < targets; ++t)
@@ -79,7 +83,7 @@ void check(const Op& op) {
                   if (i >= begin && i < begin + n) {
                     const std::size_t at = i - begin + offset;
                     want = in[0][at];
-                    for (std::size_t k = 1; k < sources; ++k) want = static_cast<T>(op(want, in[k][at]));
+                    for (std::size_t k = 1; k < sources; ++k) want = static_cast<T>(k <= lefts ? op(in[k][at], want) : op(want, in[k][at]));
                   }
                   wrong += !(out[t][i] == want);
                 }
@@ -89,7 +93,7 @@ void check(const Op& op) {
 
 }  // namespace
 
-TEST_CASE("several sources are folded from left to right into all targets") {
+TEST_CASE("several sources are folded one after the other into all targets") {
   check<float>(weigh{});
   check<double>(plus{});
   check<std::int32_t>(weigh{});

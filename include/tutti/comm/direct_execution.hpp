@@ -115,10 +115,9 @@ class direct_execution {
   std::byte* target(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + p.sources + i]); }
 
   void reduce(const direct_pass& p, std::size_t end, std::size_t element, const fold_function& fold) {
-    // Those on the left of what there is, the last of them first.
-    for (std::uint32_t k = 0; k < p.sources; ++k) sources_[k <= p.lefts ? p.lefts - k : k] = source(p, k) + at_;
+    for (std::uint32_t k = 0; k < p.sources; ++k) sources_[k] = source(p, k) + at_;
     for (std::uint32_t t = 0; t < p.targets; ++t) targets_[t] = target(p, t) + at_;
-    fold.all({.sources = sources_.data(), .source_count = p.sources, .targets = targets_.data(), .target_count = p.targets,
+    fold.all({.sources = sources_.data(), .source_count = p.sources, .lefts = p.lefts, .targets = targets_.data(), .target_count = p.targets,
               .streams = program_->streams},
              (end - at_) / element, fold.op);
   }

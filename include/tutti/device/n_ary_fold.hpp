@@ -11,12 +11,12 @@
 
 namespace tutti {
 
-/// What an n-ary fold reads and writes: at least two sources, from left to right,
+/// What an n-ary fold reads and writes: at least two sources, one after the other,
 /// and the targets that all get the result. Any two overlap only where they are
 /// the same.
 struct fold_operands {
   const void* const* sources = nullptr;
-  std::size_t source_count = 0;
+  std::size_t source_count = 0, lefts = 0;  ///< of those after the first so many go on the left of what there is, the others on its right
   void* const* targets = nullptr;
   std::size_t target_count = 0;
   bool streams = false;  ///< results go past the caches; `end_streaming` has them seen
@@ -31,6 +31,12 @@ template <class T>
 inline constexpr std::size_t elements_a_line =
     line_bytes % sizeof(T) == 0 && std::is_default_constructible_v<T> ? line_bytes / sizeof(T) : 1;
 
+// What the first k sources make, and one more.
+template <class T, class Op>
+[[gnu::always_inline]] inline T fold_next(const T& so_far, const T& next, bool on_left, const Op& op) {
+  return static_cast<T>(!is_commutative<Op> && on_left ? op(next, so_far) : op(so_far, next));
+}
+
 // The sum of one line. Where the number of sources is a constant it stays in registers.
 template <class T, class Op, std::size_t... Later>
 [[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, std::index_sequence<Later...>) {
@@ -40,11 +46,14 @@ template <class T, class Op, std::size_t... Later>
     sum[j] = v;
   }
 }
+struct some_sources {
+  std::size_t count, lefts;
+};
 template <class T, class Op>
-[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, std::size_t sources) {
-  for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = static_cast<T>(op(from[0][at + j], from[1][at + j]));
-  for (std::size_t k = 2; k < sources; ++k)
-    for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = static_cast<T>(op(sum[j], from[k][at + j]));
+[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, some_sources all) {
+  for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = fold_next(from[0][at + j], from[1][at + j], all.lefts > 0, op);
+  for (std::size_t k = 2; k < all.count; ++k)
+    for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = fold_next(sum[j], from[k][at + j], k <= all.lefts, op);
 }
 
 template <bool Wide, class T, class Op, class Sources>
@@ -69,8 +78,8 @@ TUTTI_TARGET_AVX2 inline void fold_lines_wide(const fold_operands& o, std::size_
 
 }  // namespace detail
 
-/// Every target[i] = source[0][i] ∘ source[1][i] ∘ …, associated from the left, for
-/// n elements of host memory, each of which is read and written once.
+/// Every target[i] = source[0][i] ∘ source[1][i] ∘ …, one source after the other,
+/// for n elements of host memory, each of which is read and written once.
 template <class T, class Op>
   requires reduction<Op, T>
 void fold_all(fold_operands o, std::size_t n, const Op& op) {
@@ -78,8 +87,8 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
   const auto* from = reinterpret_cast<const T* const*>(o.sources);
   auto one_by_one = [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      T sum = static_cast<T>(op(from[0][i], from[1][i]));
-      for (std::size_t k = 2; k < o.source_count; ++k) sum = static_cast<T>(op(sum, from[k][i]));
+      T sum = detail::fold_next(from[0][i], from[1][i], o.lefts > 0, op);
+      for (std::size_t k = 2; k < o.source_count; ++k) sum = detail::fold_next(sum, from[k][i], k <= o.lefts, op);
       for (std::size_t t = 0; t < o.target_count; ++t) static_cast<T*>(o.targets[t])[i] = sum;
     }
   };
@@ -91,11 +100,13 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
     if (begin > n) begin = n;
     const std::size_t end = n - (n - begin) % line;
     one_by_one(0, begin);
-    if (!detail::has_wide_vectors()) detail::fold_lines<false, T>(o, begin, end, op, o.source_count);
+    const detail::some_sources all{o.source_count, o.lefts};
+    if (!detail::has_wide_vectors()) detail::fold_lines<false, T>(o, begin, end, op, all);
+    else if (!is_commutative<Op> && o.lefts > 0) detail::fold_lines_wide<T>(o, begin, end, op, all);
     else if (o.source_count == 2) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<1>());
     else if (o.source_count == 4) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<3>());
     else if (o.source_count == 8) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<7>());
-    else detail::fold_lines_wide<T>(o, begin, end, op, o.source_count);
+    else detail::fold_lines_wide<T>(o, begin, end, op, all);
     one_by_one(end, n);
   }
 }
