@@ -64,7 +64,7 @@ class convolution_part {
  public:
   convolution_part(context& c, const convolution& whole, const layer_request& r, const partial_convolution& p)
       : c_(&c), x_(box_of(r.x, p.reads)), y_(box_of(whole.y(), p.makes)),
-        part_(c, p.part, {.x = x_, .weights = whole.weights(), .y = y_, .bias = r.bias, .relu = r.relu, .train = false}) {}
+        part_(c, p.part, {.x = x_, .weights = whole.weights(), .y = y_, .bias = r.bias, .relu = r.relu, .train = r.train}) {}
 
   void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
     const auto within = [&](const tensor& t, const memory_format& box) { return tensor(*c_, box, static_cast<float*>(t.memory().get_data_handle())); };

@@ -11,7 +11,7 @@ namespace tutti::onednn {
 struct layer_request {
   memory_format x;                       ///< what the layer before gives
   std::optional<memory_format> weights;  ///< the parameter's format; chosen by the layer where it has none yet
-  std::optional<memory_format> y = {};   ///< and the result's, likewise
+  std::optional<memory_format> y = {};   ///< and the result's, likewise; where it is given there is no backward
   bool bias = true;                      ///< where there is none, none is read and none gets a gradient
   bool relu = false;                     ///< y = max(·, 0) in the same pass
   bool train = true;                     ///< backward will be called
@@ -85,7 +85,7 @@ class layer_with_weights {
     forward_x_ = adapter(*c_, r.x, forward.src_desc());
     forward_w_ = adapter(*c_, weights_, forward.weights_desc());
     forward_y_ = adapter(*c_, y_, forward.dst_desc());
-    if (!r.train) return;
+    if (!r.train || r.y) return;
 
     const auto &w = weights_.description(), &y = y_.description();
     if (relu_) mask_ = relu_mask(*c_, y_);
