@@ -31,7 +31,7 @@ struct settings {
 template <class Model, class Policy>
 void measure(tutti::communicator& world, const settings& chosen, Model& model, Policy& policy, const tutti::dataset& data) {
   tutti::sgd<float> sgd(model.parameters(), {.learning_rate = 0.01, .momentum = 0.9, .weight_decay = 1e-3});
-  tutti::trainer trainer(model, policy, sgd, data, {.batch = chosen.batch});
+  tutti::trainer trainer(model, policy, sgd, data, {.batch = chosen.batch, .replicas_may_differ = chosen.policy == "none"});
   trainer.train_epoch(0);  // makes what is made once
   std::string speeds;
   tutti::communication_time communication;

@@ -95,6 +95,16 @@ TEST_CASE("One rank is the same with and without a policy that communicates") {
   CHECK(train({}, "", {.batch = 10})[0].parameters == train<true>({}, "", {.batch = 10})[0].parameters);
 }
 
+TEST_CASE("A policy that adds nothing up is refused where gradients are sums over several ranks, unless replicas may differ") {
+  const char* sentence =
+      "the gradient of 'a.weights' is a sum over 'ranks', and the policy adds nothing up; take one that does, as bucketed_all_reduce, or set "
+      "replicas_may_differ";
+  CHECK_THROWS_WITH_AS(train<true>({{"ranks", 2}}, "batch:ranks", {.batch = 10}), doctest::Contains(sentence), error);
+  const auto apart = train<true>({{"ranks", 2}}, "batch:ranks", {.batch = 10, .replicas_may_differ = true}, 20, 1);
+  CHECK(apart[0].parameters != apart[1].parameters);
+  CHECK(train<true>({{"ranks", 1}}, "batch:ranks", {.batch = 10}, 20, 1)[0].epochs[0].samples == 20);
+}
+
 TEST_CASE("A last batch smaller than its axis, and no data at all, are only small") {
   for (const outcome& each : train(5, {.batch = 5}, 7)) CHECK(each.epochs[0].samples == 7);
   for (const outcome& each : train(2, {.batch = 2}, 0)) {

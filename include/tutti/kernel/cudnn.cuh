@@ -50,10 +50,13 @@ struct cudnn_backend {
       multiply(CUBLAS_OP_T, CUBLAS_OP_N, g_.units, g_.batch, g_.features(), w.stored().data(), g_.features(), x.stored().data(), g_.features(), y);
       channels_last::add_bias<T, cuda>(y.stored(), b.stored(), g_.units, relu_, c_->order());
     }
-    void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+    void backward_data(const tensor& w, const tensor& y, tensor& dy, tensor* dx) {
       const cudnn::detail::range shown("dense, backward");
       if (relu_) channels_last::relu_backward<T, cuda>(y.stored(), dy.stored(), c_->order());
       if (dx) multiply(CUBLAS_OP_N, CUBLAS_OP_N, g_.features(), g_.batch, g_.units, w.stored().data(), g_.features(), dy.stored().data(), g_.units, *dx);
+    }
+    void backward_weights(const tensor& x, const tensor& dy, tensor& dw, tensor& db) {
+      const cudnn::detail::range shown("dense, backward to weights");
       multiply(CUBLAS_OP_N, CUBLAS_OP_T, g_.features(), g_.units, g_.batch, x.stored().data(), g_.features(), dy.stored().data(), g_.units, dw);
       channels_last::column_sums<T, cuda>(dy.stored(), g_.units, parts_, db.stored(), c_->order());
     }

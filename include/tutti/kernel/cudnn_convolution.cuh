@@ -60,24 +60,31 @@ class convolution {
       channels_last::add_bias<T, cuda>(y.stored(), bias_ ? b.stored() : span<const T, cuda>(), g_.filters, relu_, c_->order());
   }
 
-  /// dw and db, and dx where the request wanted it. Overwrites dy where a relu was fused.
-  void backward(const tensor<T>& x, const tensor<T>& w, const tensor<T>& y, tensor<T>& dy, tensor<T>* dx, tensor<T>& dw, tensor<T>& db) {
+  /// dx where the request wanted it; overwrites dy where a relu was fused.
+  void backward_data(const tensor<T>& w, const tensor<T>& y, tensor<T>& dy, tensor<T>* dx) {
     if (g_.outputs() == 0) {
-      channels_last::fill<T, cuda>(dw.stored(), T{}, c_->order());
-      if (bias_) channels_last::fill<T, cuda>(db.stored(), T{}, c_->order());
       if (dx) channels_last::fill<T, cuda>(dx->stored(), T{}, c_->order());
       return;
     }
     const detail::range shown("convolution, backward");
     if (relu_) channels_last::relu_backward<T, cuda>(y.stored(), dy.stored(), c_->order());
-    detail::check(::cudnnConvolutionBackwardFilter(c_->dnn(), &one, x_of_, widened(x), y_of_, dy.stored().data(), how_, of_weights_, c_->workspace(),
-                                                   c_->workspace_bytes(), &none, w_of_, dw.stored().data()), "the gradient of a convolution's weights");
-    if (bias_) channels_last::column_sums<T, cuda>(dy.stored(), g_.filters, parts_, db.stored(), c_->order());
     if (!dx) return;
     T* const into = padded_.empty() ? dx->stored().data() : padded_.data();
     detail::check(::cudnnConvolutionBackwardData(c_->dnn(), &one, w_of_, w.stored().data(), y_of_, dy.stored().data(), how_, of_data_, c_->workspace(),
                                                  c_->workspace_bytes(), &none, x_of_, into), "the gradient of a convolution's pictures");
     if (!padded_.empty()) channels_last::copy_region<T, cuda>(inside(true), padded_, dx->stored(), c_->order());
+  }
+  /// dw and db, after that.
+  void backward_weights(const tensor<T>& x, const tensor<T>& dy, tensor<T>& dw, tensor<T>& db) {
+    if (g_.outputs() == 0) {
+      channels_last::fill<T, cuda>(dw.stored(), T{}, c_->order());
+      if (bias_) channels_last::fill<T, cuda>(db.stored(), T{}, c_->order());
+      return;
+    }
+    const detail::range shown("convolution, backward to weights");
+    detail::check(::cudnnConvolutionBackwardFilter(c_->dnn(), &one, x_of_, widened(x), y_of_, dy.stored().data(), how_, of_weights_, c_->workspace(),
+                                                   c_->workspace_bytes(), &none, w_of_, dw.stored().data()), "the gradient of a convolution's weights");
+    if (bias_) channels_last::column_sums<T, cuda>(dy.stored(), g_.filters, parts_, db.stored(), c_->order());
   }
 
  private:

@@ -15,6 +15,7 @@ struct onednn_backend {
   using tensor = onednn::tensor;
   using layer_request = onednn::layer_request;
   using convolution = onednn::convolution;
+  using convolution_part = onednn::convolution_part;
   using dense = onednn::dense;
   using max_pool = onednn::max_pool;
   using average_pool = onednn::average_pool;

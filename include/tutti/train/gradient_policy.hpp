@@ -37,10 +37,16 @@ struct communication_time {
   double total() const { return hidden + exposed; }
 };
 
+/// A policy that leaves the ranks' gradients as they are says so: `leaves_sums`.
+template <class P>
+concept leaves_sums = requires { requires P::leaves_sums; };
+
 /// One rank, which owes nobody anything.
 template <class T>
 class local_gradients {
  public:
+  static constexpr bool leaves_sums = true;
+
   explicit local_gradients(parameter_store<T>& parameters) : parameters_(&parameters) {}
 
   void fetch(const parameter&) {}

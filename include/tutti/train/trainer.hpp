@@ -66,6 +66,8 @@ class trainer {
     detail::need_rate<Optimiser>(options);
     if (options.evaluation_batch == 0) throw error(errc::invalid_argument, "an evaluation batch needs at least one sample");
     detail::need_batches(m.net(), m.plan_for(options.batch), on_->shape(), options.batch);
+    if constexpr (leaves_sums<Policy>)
+      if (!options.replicas_may_differ) need_no_sums();
     agreement all;
     detail::agree_on_training(all, data, options, o);
     all.check(on_->all());
@@ -129,6 +131,18 @@ class trainer {
     }
     double mean() const { return samples > 0 ? loss.sum / static_cast<double>(samples) : 0; }
   };
+
+  // A policy that adds nothing up is for gradients that are whole on every rank.
+  void need_no_sums() const {
+    const mesh& shape = on_->shape();
+    for (const parameter& p : model_->whole())
+      for (int axis = 0; axis < shape.axes(); ++axis)
+        if ((model_->sums()[p.index] >> axis & 1u) != 0 && shape[axis].size > 1)
+          throw error(errc::invalid_argument,
+                      format("the gradient of '%s' is a sum over '%s', and the policy adds nothing up; take one that does, as "
+                             "bucketed_all_reduce, or set replicas_may_differ",
+                             p.label.text().c_str(), shape[axis].what.text().c_str()));
+  }
 
   // Ranks that hold the same part of a parameter begin with the same values.
   void agree_on_parameters() {

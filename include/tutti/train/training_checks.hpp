@@ -27,6 +27,9 @@ struct trainer_options {
   augmentation vary = {};  ///< of training pictures, keyed by seed, epoch and sample
   /// Of each step, where there is one; the optimiser's own stays otherwise.
   std::optional<learning_rate> rate = {};
+  /// Replicas of a parameter may drift apart: a policy that adds nothing up is taken for
+  /// gradients that are sums over several ranks.
+  bool replicas_may_differ = false;
 };
 
 namespace detail {
