@@ -123,4 +123,5 @@ TEST_CASE("a verdict is all ranks', and the fabric says what it is") {
   two.leave();
   CHECK(two.board().read().rank == 1);
   CHECK(std::string(one.board().read().text) == "a full disk");
+  CHECK_THROWS_WITH_AS(one.gather_survivors(1), "ranks that are threads of one process cannot be shrunk", error);
 }
