@@ -3,6 +3,7 @@
 // in a barrier, and what two threads with a communicator each cost each other.
 // Usage: at_rest --ranks N; N = 64 and N = 8 are what the bars are about.
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +16,10 @@
 #include <unistd.h>
 
 #include <tutti/base/clock.hpp>
+#include <tutti/base/cores.hpp>
 #include <tutti/tutti.hpp>
+
+#include "samples.hpp"
 
 using namespace tutti;
 
@@ -60,15 +64,24 @@ double share_of_a_core(communicator& world) {
   return total(world, world.rank() == 0 ? 0 : processor_seconds() - before);
 }
 
-double calls_per_second(communicator& c, int calls) {
-  std::vector<float> x(2, 1);
-  for (int i = 0; i < calls / 10; ++i) all_reduce(c, x);
-  const double begun = now();
-  for (int i = 0; i < calls; ++i) {
-    x[0] = x[1] = 1;
+// Microseconds of an all-reduce of so many floats, the mean of many; afterwards the
+// rank goes on until all have seen their `others` at zero.
+double microseconds(communicator& c, std::size_t floats, std::atomic<int>* others = nullptr) {
+  const int calls = floats > 1000 ? 500 : 50000;
+  std::vector<float> x(floats);
+  auto call = [&](float said) {
+    x[0] = said;
     all_reduce(c, x);
+    return x[0];
+  };
+  for (int i = 0; i < calls / 10; ++i) call(0);
+  const double begun = now();
+  for (int i = 0; i < calls; ++i) call(0);
+  const double took = now() - begun;
+  if (others) --*others;
+  while (others && call(*others > 0 ? 1 : 0) > 0) {
   }
-  return calls / (now() - begun);
+  return 1e6 * took / calls;
 }
 
 }  // namespace
@@ -97,18 +110,26 @@ int main(int argc, char** argv) {
     // at once.
     session beside(ranks);
     communicator second(beside);
-    constexpr int calls = 20000;
-    const double alone = calls_per_second(world, calls), other_alone = calls_per_second(second, calls);
-    barrier(world);
-    double first_at_once = 0, second_at_once = 0;
-    std::thread thread([&] { second_at_once = calls_per_second(second, calls); });
-    first_at_once = calls_per_second(world, calls);
-    thread.join();
-    barrier(world);
-    if (world.rank() == 0)
-      std::printf("two threads of a rank with a communicator each, all-reduce of 8 bytes: alone %.2f and %.2f us, at once %.2f and "
-                  "%.2f us (%ld cores for %d threads)\n",
-                  1e6 / alone, 1e6 / other_alone, 1e6 / first_at_once, 1e6 / second_at_once, ::sysconf(_SC_NPROCESSORS_ONLN),
-                  2 * world.size());
+    for (std::size_t floats : {std::size_t{2}, std::size_t{65536}}) {
+      std::vector<double> alone[2], at_once[2];  // of both, in turns
+      for (int round = 0; round < 9; ++round) {
+        alone[0].push_back(microseconds(world, floats));
+        alone[1].push_back(microseconds(second, floats));
+        barrier(world);
+        std::atomic<int> busy{2};
+        double other = 0;
+        std::thread thread([&] { other = microseconds(second, floats, &busy); });
+        at_once[0].push_back(microseconds(world, floats, &busy));
+        thread.join();
+        at_once[1].push_back(other);
+        barrier(world);
+      }
+      const auto median = [](const std::vector<double>& seconds) { return benchmarks::summarise(seconds).median; };
+      if (world.rank() == 0)
+        std::printf("two threads of a rank with a communicator each, all-reduce of %zu bytes, medians: alone %.2f and %.2f us, at once "
+                    "%.2f and %.2f us, %.2f and %.2f times as long (%d threads on %d cores)\n",
+                    4 * floats, median(alone[0]), median(alone[1]), median(at_once[0]), median(at_once[1]), median(at_once[0]) / median(alone[0]),
+                    median(at_once[1]) / median(alone[1]), 2 * world.size(), usable_cores());
+    }
   });
 }

@@ -3,13 +3,14 @@
 // calls of 4 KiB; and what a message between the first two ranks takes.
 //
 //     calls --ranks 2 [ROUNDS]
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/tutti.hpp>
+
+#include "samples.hpp"
 
 namespace {
 
@@ -30,10 +31,7 @@ std::vector<double> medians(tutti::communicator& world, int rounds, Calls&... ca
     (time(calls), ...);
   }
   std::vector<double> middle;
-  for (auto& s : samples) {
-    std::nth_element(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(s.size() / 2), s.end());
-    middle.push_back(s[s.size() / 2]);
-  }
+  for (const auto& s : samples) middle.push_back(benchmarks::summarise(s).median);
   return middle;
 }
 

@@ -53,9 +53,8 @@ TEST_CASE("a socket closes what it owns, and only once") {
 TEST_CASE("a port can be listened at once, and what comes is read in parts") {
   detail::socket listener = detail::listen_at(ipv4("127.0.0.1"));
   REQUIRE(listener);
-  address at;
-  at.length = sizeof at.storage;
-  REQUIRE(::getsockname(listener.descriptor(), reinterpret_cast<sockaddr*>(&at.storage), &at.length) == 0);
+  const address at = detail::address_of(listener);
+  REQUIRE(at.length > 0);
   CHECK_FALSE(detail::listen_at(at));
   CHECK(errno == EADDRINUSE);
 
@@ -63,8 +62,11 @@ TEST_CASE("a port can be listened at once, and what comes is read in parts") {
   ::connect(caller.descriptor(), at.get(), at.length);
   pollfd polled{.fd = listener.descriptor(), .events = POLLIN, .revents = 0};
   REQUIRE(::poll(&polled, 1, 10000) == 1);
-  detail::socket called(::accept4(listener.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  detail::socket called = detail::accept_at(listener);
   REQUIRE(called);
+  CHECK(detail::why_unconnected(caller) == 0);
+  CHECK_FALSE(detail::accept_at(listener));
+  CHECK(errno == EAGAIN);
 
   char text[4] = {};
   std::size_t got = 0;
@@ -81,4 +83,39 @@ TEST_CASE("a port can be listened at once, and what comes is read in parts") {
   got = 0;
   CHECK(detail::receive_some(called, text, 4, got) == transfer::closed);
   CHECK(got == 0);
+}
+
+TEST_CASE("a frame is read whole, however it is cut, and what does not belong here, or is too long, ends it") {
+  struct head {
+    std::uint32_t magic, length;
+  };
+  struct couple {
+    int ends[2] = {-1, -1};
+    couple() { REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0); }
+  } pair;
+  const detail::socket from(pair.ends[0]), to(pair.ends[1]);
+  detail::frame_reader<head> reader;
+  auto read = [&] { return reader.read_frame(to, 3, [](const head& h) { return h.magic == 7; }); };
+  auto say = [&](const void* bytes, std::size_t n) { REQUIRE(::send(from.descriptor(), bytes, n, MSG_NOSIGNAL) == static_cast<ssize_t>(n)); };
+  CHECK(read() == transfer::later);
+  CHECK_FALSE(reader.begun());
+  const head three{7, 3}, none{7, 0};
+  say(&three, 5);
+  CHECK(read() == transfer::later);
+  CHECK(reader.begun());
+  say(reinterpret_cast<const char*>(&three) + 5, 3);
+  say("ab", 2);
+  CHECK(read() == transfer::later);
+  say("c", 1);
+  say(&none, sizeof none);
+  REQUIRE(read() == transfer::moved);
+  CHECK(reader.payload == std::vector<std::byte>{std::byte{'a'}, std::byte{'b'}, std::byte{'c'}});
+  REQUIRE(read() == transfer::moved);
+  CHECK(reader.payload.empty());
+  CHECK(read() == transfer::later);
+  for (const head& wrong : {head{7, 4}, head{6, 0}}) {
+    reader = {};
+    say(&wrong, sizeof wrong);
+    CHECK(read() == transfer::closed);
+  }
 }

@@ -15,15 +15,13 @@
 #include <tutti/comm/grouped.hpp>
 #include <tutti/comm/messages.hpp>
 
+#include "../need.hpp"
 #include "thread_ranks.hpp"
 
 using namespace tutti;
+using tests::need;
 
 namespace {
-
-void need(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
 
 // Ranks of one process, each with a communicator.
 template <class Body>

@@ -2,27 +2,22 @@
 
 #include <doctest/doctest.h>
 
-#include <tutti/launch/threads.hpp>
-#include <tutti/transport/loopback.hpp>
+#include "../need.hpp"
+#include "thread_ranks.hpp"
 
 using namespace tutti;
+using tests::need;
 
 // Results on every link and by every algorithm: cases.hpp.
 
 TEST_CASE("the plan of a gather or a scatter says what this rank sends, and what it needs") {
-  loopback_fabric::world shared;
-  run_threads(4, [&](auto& b) {
-    session s(b, shared);
-    communicator c(s);
+  thread_ranks::run(4, [&](communicator& c) {
     auto asked = [&](collective what, algorithm how) {
       return c.plan_for({.what = what, .count = 100000, .element = 4, .root = 1, .algorithm = how});
     };
     const std::size_t block = 400000;
     const int label = (c.rank() + 3) % 4;
     const std::size_t subtree[4] = {0, block, 2 * block, block};
-    auto need = [](bool right, const char* what) {
-      if (!right) throw error(errc::data, what);
-    };
     need(asked(collective::gather, algorithm::linear).bytes_sent == (c.rank() == 1 ? 0 : block), "linear gather");
     need(asked(collective::scatter, algorithm::linear).bytes_sent == (c.rank() == 1 ? 3 * block : 0), "linear scatter");
     need(asked(collective::gather, algorithm::tree).bytes_sent == subtree[label], "tree gather");

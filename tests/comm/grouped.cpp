@@ -8,15 +8,13 @@
 
 #include <tutti/comm/collectives.hpp>
 
+#include "../need.hpp"
 #include "thread_ranks.hpp"
 
 using namespace tutti;
+using tests::need;
 
 namespace {
-
-void need(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
 
 // Vector v of `rank`: small numbers, so that every sum is exact.
 std::vector<float> vector_of(int rank, std::size_t v, std::size_t n) {

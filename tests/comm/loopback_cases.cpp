@@ -2,9 +2,6 @@
 
 #include <atomic>
 
-#include <tutti/launch/threads.hpp>
-#include <tutti/transport/loopback.hpp>
-
 #include "bill.hpp"
 #include "thread_ranks.hpp"
 
@@ -30,10 +27,7 @@ TEST_CASE("every call between threads that read and write each other's buffers")
 TEST_CASE("communicators of parts of the ranks, between threads of one process") {
   for (int ranks : {1, 2, 3, 5, 8}) {
     CAPTURE(ranks);
-    loopback_fabric::world shared;
-    CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
-      session s(b, shared);
-      communicator world(s);
+    CHECK_NOTHROW(thread_ranks::run(ranks, [&](communicator& world) {
       groups::check_groups(world);
       groups::check_refusals(world);
     }));
@@ -43,23 +37,15 @@ TEST_CASE("communicators of parts of the ranks, between threads of one process")
 TEST_CASE("what a plan bills is what its links took, between threads of one process") {
   for (int ranks : {1, 2, 3, 5, 8}) {
     CAPTURE(ranks);
-    loopback_fabric::world shared;
-    CHECK_NOTHROW(run_threads(ranks, [&](auto& b) {
-      session s(b, shared);
-      communicator world(s);
-      bill::check_bill(world);
-    }));
+    CHECK_NOTHROW(thread_ranks::run(ranks, [&](communicator& world) { bill::check_bill(world); }));
   }
 }
 
 TEST_CASE("whoever waits for a late rank counts that it slept, and whoever has nothing to wait for does not") {
   for (progress how : {progress::caller, progress::thread}) {
-    loopback_fabric::world shared;
     std::atomic<std::uint64_t> slept{0}, earlier{0};
     std::atomic<communicator*> waiting{nullptr};
-    CHECK_NOTHROW(run_threads(2, [&](auto& b) {
-      session s(b, shared);
-      communicator world(s, {.progress = how});
+    CHECK_NOTHROW(thread_ranks::run(2, [&](communicator& world, session& s) {
       barrier(world);
       const statistics before = world.counters();
       const double since = now();
@@ -85,7 +71,7 @@ TEST_CASE("whoever waits for a late rank counts that it slept, and whoever has n
         barrier(world);
       }
       barrier(world);
-    }));
+    }, {.progress = how}));
     CHECK(slept > 0);
   }
 }

@@ -11,13 +11,12 @@
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/messages.hpp>
 
+#include "../need.hpp"
+
 namespace message_cases {
 
 using namespace tutti;
-
-inline void need(bool holds, const std::string& what) {
-  if (!holds) throw std::logic_error(what);
-}
+using tests::need;
 
 // Below and above what travels unasked, at its edge, longer than a loan, and nothing.
 constexpr std::size_t lengths[] = {0, 1, 7, 300, 2047, 2048, 5000, 40009};

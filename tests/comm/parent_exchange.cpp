@@ -10,7 +10,10 @@
 #include <tutti/launch/threads.hpp>
 #include <tutti/transport/loopback.hpp>
 
+#include "../need.hpp"
+
 using namespace tutti;
+using tests::need;
 using detail::making;
 
 namespace {
@@ -26,10 +29,6 @@ void on_ranks(int ranks, Body body) {
     detail::parent_exchange last(core, making::duplicate);
     last.finish();
   });
-}
-
-void need(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
 }
 
 std::vector<std::byte> letter(int rank, std::size_t length) {

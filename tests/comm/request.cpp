@@ -10,15 +10,13 @@
 
 #include <tutti/comm/collectives.hpp>
 
+#include "../need.hpp"
 #include "thread_ranks.hpp"
 
 using namespace tutti;
+using tests::need;
 
 namespace {
-
-void need(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
 
 struct watched {
   static constexpr bool commutative = true;

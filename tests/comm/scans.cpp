@@ -4,18 +4,14 @@
 
 #include <vector>
 
-#include <tutti/launch/threads.hpp>
-#include <tutti/transport/loopback.hpp>
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 
 // Results on every link and by every algorithm: cases.hpp.
 
 TEST_CASE("ranks number what they have with an exclusive scan, and a functor with a state is kept") {
-  loopback_fabric::world shared;
-  run_threads(3, [&](auto& b) {
-    session s(b, shared);
-    communicator c(s);
+  thread_ranks::run(3, [&](communicator& c) {
     const std::vector<long> mine{10L * (c.rank() + 1)};
     std::vector<long> first{0};
     exclusive_scan(c, mine, first);

@@ -27,8 +27,8 @@ TEST_CASE("a session knows who it is, and how many are near") {
 }
 
 TEST_CASE("alone, a session needs neither peers nor UCX") {
-  thread_board board(1);
-  thread_bootstrap alone(board, 0);
+  shared_board board(1);
+  shared_bootstrap alone(board, 0);
   session s(alone);
   CHECK(s.neighbours() == 1);
   CHECK(s.fabric().describe().find("loopback") == 0);
@@ -115,8 +115,8 @@ TEST_CASE("a rank of another version is noticed") {
 
 TEST_CASE("only the first that gives up is heard") {
   loopback_fabric::world shared;
-  thread_board board(1);
-  thread_bootstrap alone(board, 0);
+  shared_board board(1);
+  shared_bootstrap alone(board, 0);
   session s(alone, shared);
   s.abandon("first");
   s.abandon("second");

@@ -1,5 +1,6 @@
 #include <tutti/launch/tcp_bootstrap.hpp>
 
+#include <future>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@ using tests::has;
 using tests::job;
 using tests::nobody_left;
 using tests::process;
+namespace detail = tutti::detail;
 
 static_assert(tutti::bootstrap<tutti::tcp_bootstrap>);
 
@@ -70,4 +72,60 @@ TEST_CASE("tcp bootstrap: a contribution that is too long is refused, on every r
     CHECK(p.wait() == 1);
     CHECK(has(p.errors(), "rank 1 gave 67108865 bytes to an all-gather over tcp, which takes 67108864\n"));
   }
+}
+
+namespace {
+
+/// What a rank's all-gather throws, twice.
+std::string refusal_of(const tutti::tcp_options& options) {
+  tutti::tcp_bootstrap mine(options);
+  std::string texts[2];
+  for (std::string& text : texts) {
+    try {
+      mine.all_gather({});
+    } catch (const tutti::error& e) {
+      text = tutti::format("%s, rank %d: %s", tutti::name_of(e.code()), e.rank(), e.what());
+    }
+  }
+  return texts[0] == texts[1] ? texts[0] : "first " + texts[0] + ", then " + texts[1];
+}
+
+}  // namespace
+
+TEST_CASE("tcp bootstrap: a rank in another all-gather is an error, also of every later call") {
+  tutti::tcp_options options{.rank = 1, .size = 2, .port = std::stoi(tests::free_port()), .job = "two", .join_timeout = 30, .timeout = 30};
+  std::string why;
+  const double limit = tutti::now() + 30;
+  {
+    // We are rank 0.
+    const detail::socket listener = detail::listen_for(options.host, options.port, why);
+    REQUIRE(listener);
+    auto theirs = std::async(std::launch::async, refusal_of, options);
+    detail::tcp_peer peer;
+    REQUIRE(detail::wait_for(listener, POLLIN, limit));
+    peer.line = detail::accept_at(listener);
+    detail::tcp_hello hello;
+    for (std::size_t got = 0; got < sizeof hello;) {
+      REQUIRE(detail::wait_for(peer.line, POLLIN, limit));
+      REQUIRE(detail::receive_some(peer.line, &hello, sizeof hello, got) == detail::transfer::moved);
+    }
+    for (auto kind : {detail::tcp_kind::accepted, detail::tcp_kind::welcome}) peer.send({.kind = kind}, {}, limit);
+    REQUIRE(peer.read_until(limit, 100) == detail::transfer::moved);
+    CHECK(peer.frame.round == 1);
+    peer.send({.kind = detail::tcp_kind::result, .round = 1}, std::vector<std::byte>(15), limit);  // not of two ranks
+    CHECK(theirs.get() == "mismatch, rank 0: rank 0 is not in the same all-gather of the bootstrap");
+  }
+  // We are rank 1.
+  options.port = std::stoi(tests::free_port());
+  options.rank = 0;
+  auto theirs = std::async(std::launch::async, refusal_of, options);
+  options.rank = 1;
+  detail::tcp_peer root = detail::tcp_join(options);
+  root.send({.kind = detail::tcp_kind::data, .round = 2}, {}, limit);
+  REQUIRE(root.read_until(limit, detail::tcp_longest_text) == detail::transfer::moved);
+  REQUIRE(root.frame.kind == detail::tcp_kind::failure);
+  CHECK(root.failure().code() == tutti::errc::mismatch);
+  const std::string text = theirs.get();
+  CHECK(text == std::string("mismatch, rank 1: ") + root.failure().what());
+  CHECK(has(text, ") is not in the same all-gather of the bootstrap as rank 0"));
 }

@@ -31,6 +31,23 @@ TEST_CASE("threads: every rank runs once") {
   CHECK(seen == 63);
 }
 
+TEST_CASE("threads: contributions of any length, round after round") {
+  for (int ranks : {1, 2, 3, 5, 8}) {
+    CAPTURE(ranks);
+    tutti::run_threads(ranks, [&](thread_bootstrap& b) {
+      for (int round = 0; round < 100; ++round) {
+        auto give = [&](int r) {
+          return std::vector<std::byte>(static_cast<std::size_t>((r + round) % ranks), static_cast<std::byte>(round));
+        };
+        tutti::contributions all = b.all_gather(give(b.rank()));
+        if (static_cast<int>(all.size()) != ranks) throw std::runtime_error("wrong number of contributions");
+        for (int r = 0; r < ranks; ++r)
+          if (all[static_cast<std::size_t>(r)] != give(r)) throw std::runtime_error("wrong contribution");
+      }
+    });
+  }
+}
+
 TEST_CASE("threads: what a rank throws is thrown again, and nobody waits for that rank") {
   tutti::error e = failure_of(4, [](thread_bootstrap& b) {
     if (b.rank() == 2) throw std::runtime_error("out of luck");

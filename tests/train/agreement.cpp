@@ -4,8 +4,7 @@
 
 #include <functional>
 
-#include <tutti/launch/threads.hpp>
-#include <tutti/transport/loopback.hpp>
+#include "../comm/thread_ranks.hpp"
 
 using namespace tutti;
 
@@ -14,10 +13,7 @@ namespace {
 /// What each of three ranks is told.
 std::vector<std::string> told(const std::function<void(agreement&, int)>& terms) {
   std::vector<std::string> texts(3, "nothing");
-  loopback_fabric::world shared;
-  run_threads(3, [&](auto& b) {
-    session s(b, shared);
-    communicator world(s);
+  thread_ranks::run(3, [&](communicator& world) {
     agreement all;
     terms(all, world.rank());
     try {

@@ -4,11 +4,13 @@
 
 #include <vector>
 
-#include <tutti/launch/threads.hpp>
 #include <tutti/train/sgd.hpp>
-#include <tutti/transport/loopback.hpp>
+
+#include "../comm/thread_ranks.hpp"
+#include "../need.hpp"
 
 using namespace tutti;
+using tests::need;
 
 namespace {
 
@@ -18,33 +20,13 @@ std::vector<parameter> sizes(std::initializer_list<std::size_t> stored) {
   return all;
 }
 
-/// Runs `body(world)` on ranks that are threads. What a rank finds wrong it throws.
-template <class Body>
-void on_ranks(int ranks, Body body) {
-  loopback_fabric::world shared;
-  run_threads(ranks, [&](auto& b) {
-    session s(b, shared);
-    communicator world(s);
-    try {
-      body(world);
-    } catch (const std::exception& e) {
-      s.abandon(e.what());
-      throw;
-    }
-  });
-}
-
-void need(bool right, const char* what) {
-  if (!right) throw error(errc::invalid_argument, what);
-}
-
 }  // namespace
 
 TEST_CASE("Every rank gets the sum of all gradients, whatever the buckets, step after step") {
   for (int ranks : {1, 2, 3, 5})
     for (std::size_t bytes : {std::size_t{1}, std::size_t{5000}, std::size_t{1} << 30}) {
       INFO("ranks ", ranks, ", bucket bytes ", bytes);
-      CHECK_NOTHROW(on_ranks(ranks, [&](communicator& world) {
+      CHECK_NOTHROW(thread_ranks::run(ranks, [&](communicator& world) {
         parameter_store<float> store(sizes({3, 1000, 16, 5000, 1}));
         process_mesh on(world, {{"ranks", ranks}});
         bucketed_all_reduce<float> policy(on, store, std::vector<unsigned>(5, 1), {.bytes = bytes});
@@ -71,7 +53,7 @@ TEST_CASE("Every rank gets the sum of all gradients, whatever the buckets, step 
 }
 
 TEST_CASE("A gradient that lies elsewhere is taken along") {
-  CHECK_NOTHROW(on_ranks(2, [](communicator& world) {
+  CHECK_NOTHROW(thread_ranks::run(2, [](communicator& world) {
     parameter_store<float> store(sizes({4}));
     process_mesh on(world, {{"ranks", 2}});
     bucketed_all_reduce<float> policy(on, store, {1});
@@ -86,7 +68,7 @@ TEST_CASE("A gradient that lies elsewhere is taken along") {
 }
 
 TEST_CASE("Gradients out of turn, twice or not at all are refused") {
-  on_ranks(1, [](communicator& world) {
+  thread_ranks::run(1, [](communicator& world) {
     parameter_store<float> store(sizes({4, 4}));
     process_mesh on(world, {});
     bucketed_all_reduce<float> policy(on, store, {0, 0});
@@ -104,7 +86,7 @@ TEST_CASE("Gradients out of turn, twice or not at all are refused") {
 TEST_CASE("Each gradient is added up over its own axes, though pieces be uneven and some ranks have none") {
   const std::vector<unsigned> sums{1, 2, 0, 3, 1, 0, 2, 3, 1};
   for (std::size_t bytes : {std::size_t{1}, std::size_t{500}, std::size_t{1} << 30})
-    CHECK_NOTHROW(on_ranks(6, [&](communicator& world) {
+    CHECK_NOTHROW(thread_ranks::run(6, [&](communicator& world) {
       process_mesh on(world, {{"a", 2}, {"b", 3}});
       // What is a sum over one axis is cut along the other: here, by more the farther a rank stands along it.
       std::vector<parameter> all;

@@ -7,26 +7,14 @@
 
 #include <sched.h>
 
+#include <tutti/comm/group.hpp>
 #include <tutti/launch/threads.hpp>
 
+#include "../need.hpp"
+
 using namespace tutti;
-
-namespace {
-
-struct wrong : std::logic_error {
-  using std::logic_error::logic_error;
-};
-void need(bool holds, const char* what) {
-  if (!holds) throw wrong(what);
-}
-
-std::vector<int> everyone(int n) {
-  std::vector<int> all;
-  for (int r = 0; r < n; ++r) all.push_back(r);
-  return all;
-}
-
-}  // namespace
+using detail::everyone;
+using tests::need;
 
 TEST_CASE("every rank reaches every other, over as many links as one makes") {
   for (int n : {1, 2, 3, 5}) {
@@ -135,4 +123,5 @@ TEST_CASE("a verdict is all ranks', and the fabric says what it is") {
   two.leave();
   CHECK(two.board().read().rank == 1);
   CHECK(std::string(one.board().read().text) == "a full disk");
+  CHECK_THROWS_WITH_AS(one.gather_survivors(1), "ranks that are threads of one process cannot be shrunk", error);
 }

@@ -19,6 +19,7 @@
 
 #include <doctest/doctest.h>
 #include <tutti/launch/shared_bootstrap.hpp>
+#include <tutti/launch/threads.hpp>
 
 #include "../launch/process.hpp"
 #include "../shared_memory.hpp"
@@ -258,6 +259,31 @@ class two_hosts {
 };
 
 }  // namespace
+
+TEST_CASE("a rank that cannot reach the first one is named by all, and nothing of it stays") {
+  tutti::run_threads(2, [](tutti::thread_bootstrap& b) {
+    // Rank 1 hears of another port than rank 0's, where nobody listens.
+    struct misled final : tutti::exchange {
+      explicit misled(tutti::thread_bootstrap& to) : with(to) {}
+      tutti::contributions all_gather(tutti::bytes_view mine) override {
+        tutti::contributions all = with.all_gather(mine);
+        const auto nobodys = static_cast<std::uint16_t>(1);
+        if (with.rank() == 1 && all[0].size() == sizeof nobodys) std::memcpy(all[0].data(), &nobodys, sizeof nobodys);
+        return all;
+      }
+      tutti::thread_bootstrap& with;
+    } world(b);
+    tutti::verdict_board board;
+    try {
+      tutti::monitor watch(world, b.rank(), {0, 1}, board, 0.3);
+      throw std::logic_error("it joined");
+    } catch (const tutti::error& e) {
+      const std::string who = tutti::format("rank 1 (process %d on ", static_cast<int>(::getpid()));
+      if (e.code() != errc::link || e.rank() != 1 || !tests::has(e.what(), who) || !tests::has(e.what(), " could not connect to rank 0 on "))
+        throw std::logic_error(e.what());
+    }
+  });
+}
 
 TEST_CASE("a process that is killed is named by all others, whoever it is") {
   for (int victim = 0; victim < 4; ++victim) {

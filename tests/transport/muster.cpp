@@ -6,6 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <tutti/comm/group.hpp>
+
+#include "lines.hpp"
+
 using namespace tutti;
 using detail::muster;
 
@@ -28,22 +32,11 @@ struct session {
   double t = 1;
 
   explicit session(int ranks) : all(static_cast<std::size_t>(ranks)) {
-    const detail::reach at = detail::reach::mine();
-    const auto secret = detail::session_secret::fresh();
-    std::vector<std::uint16_t> ports;
-    std::vector<detail::socket> listeners;
-    std::vector<int> members;
-    for (int r = 0; r < ranks; ++r) {
-      listeners.push_back(detail::listen_for_peers(true));
-      ports.push_back(detail::port_of(listeners.back()));
-      members.push_back(r);
-    }
-    for (int r = 0; r < ranks; ++r) {
-      const auto i = static_cast<std::size_t>(r);
-      all[i].lines = std::make_unique<detail::peer_lines>(r, std::vector<detail::reach>(ports.size(), at), ports, secret,
-                                                          std::move(listeners[i]));
-      all[i].work = std::make_unique<muster>(r, members, ports.size());
-      all[i].here.assign(ports.size(), 1);
+    tests::lines joined(ranks);
+    for (std::size_t r = 0; r < all.size(); ++r) {
+      all[r].lines = std::make_unique<detail::peer_lines>(std::move(joined.of[r]));
+      all[r].work = std::make_unique<muster>(static_cast<int>(r), detail::everyone(ranks), all.size());
+      all[r].here.assign(all.size(), 1);
     }
   }
   member& at(int r) { return all[static_cast<std::size_t>(r)]; }
@@ -130,6 +123,30 @@ TEST_CASE("however many of the lowest live and do not come, the others have an a
   for (int r : {6, 7}) CHECK(s.text(r) == "6: 7: ");
   CHECK(s.t - begun > 0.5 + 2 * muster::grace);
   CHECK(s.t - begun < 0.5 + muster::longest - 5);  // all are passed over at once
+}
+
+TEST_CASE("however long each would wait for one that does not come, all have one answer, in time for who waits least") {
+  for (int lowest : {0, 1}) {  // whether the lowest comes
+    CAPTURE(lowest);
+    session s(4);
+    s.contribute(2, 0, "", 0.5);
+    CHECK(!s.answered({2}, 20));
+    s.contribute(lowest, 0, "", 1000);
+    s.contribute(3, 0, "", 100);
+    const double begun = s.t;
+    REQUIRE(s.answered({lowest, 2, 3}));
+    for (int r : {lowest, 2, 3}) CHECK(s.text(r) == format("%d: 2: 3: ", lowest));
+    CHECK(s.t - begun < 0.5 + muster::longest);
+  }
+}
+
+TEST_CASE("who leads once another is lost gives the others time to turn to it, though theirs is over") {
+  session s(3);
+  for (int r : {1, 2}) s.contribute(r, 0, "", 0.5);
+  CHECK(!s.answered({1, 2}, 100));  // rank 0 lives and has not come
+  s.gone(0);
+  REQUIRE(s.answered({1, 2}));
+  for (int r : {1, 2}) CHECK(s.text(r) == "1: 2: ");
 }
 
 TEST_CASE("one that is lost after they have agreed is everyone's error, and so is one that gives up") {

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include "lines.hpp"
+
 namespace {
 using tutti::detail::heartbeat_kind, tutti::detail::heartbeat_line, tutti::detail::peer_lines, tutti::detail::reach;
 namespace detail = tutti::detail;
@@ -28,16 +30,9 @@ struct three {
   double t = 100;
 
   explicit three(int other_secret = -1) {
-    const auto secret = detail::session_secret::fresh();
-    std::vector<detail::socket> listeners;
-    for (int r = 0; r < 3; ++r) {
-      listeners.push_back(detail::listen_for_peers(true));
-      ports.push_back(detail::port_of(listeners.back()));
-    }
-    for (int r = 0; r < 3; ++r)
-      all.push_back(std::make_unique<peer_lines>(r, std::vector<reach>(3, reach::mine()), ports,
-                                                 r == other_secret ? detail::session_secret::fresh() : secret,
-                                                 std::move(listeners[static_cast<std::size_t>(r)])));
+    tests::lines joined(3, other_secret);
+    ports = joined.ports;
+    for (peer_lines& lines : joined.of) all.push_back(std::make_unique<peer_lines>(std::move(lines)));
   }
   template <class Condition>
   bool until(Condition holds, double seconds) {

@@ -45,6 +45,21 @@ std::vector<process_watch::finding> findings(process_watch& w) {
   return all;
 }
 
+void check_that_its_end_is_found(process_watch& w, const child& c) {
+  ::kill(c.pid, SIGKILL);
+  // It has ended before anybody has waited for it.
+  siginfo_t nothing;
+  ::waitid(P_PID, static_cast<id_t>(c.pid), &nothing, WEXITED | WNOWAIT);
+  for (int again = 0; again < 2; ++again) {
+    const auto found = findings(w);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].rank == 7);
+    CHECK(found[0].pid == c.pid);
+    CHECK(found[0].is == condition::ended);
+    ::waitpid(c.pid, nullptr, 0);  // nor after that
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a process that runs is no finding, one that ended is found at once and stays found") {
@@ -53,18 +68,7 @@ TEST_CASE("a process that runs is no finding, one that ended is found at once an
   w.add(4, lives.pid);
   w.add(7, ends.pid);
   CHECK(findings(w).empty());
-  ::kill(ends.pid, SIGKILL);
-  // It has ended before anybody has waited for it.
-  siginfo_t nothing;
-  ::waitid(P_PID, static_cast<id_t>(ends.pid), &nothing, WEXITED | WNOWAIT);
-  for (int again = 0; again < 2; ++again) {
-    const auto found = findings(w);
-    REQUIRE(found.size() == 1);
-    CHECK(found[0].rank == 7);
-    CHECK(found[0].pid == ends.pid);
-    CHECK(found[0].is == condition::ended);
-    ::waitpid(ends.pid, nullptr, 0);  // nor after that
-  }
+  check_that_its_end_is_found(w, ends);
   process_watch moved = std::move(w);
   CHECK(findings(w).empty());  // NOLINT: moved from, and said to be empty
   CHECK(findings(moved).size() == 1);
@@ -84,16 +88,7 @@ TEST_CASE("without a descriptor, one that nobody has waited for has ended too") 
     ::setrlimit(RLIMIT_NOFILE, &before);
   }
   CHECK(findings(w).empty());
-  ::kill(ends.pid, SIGKILL);
-  siginfo_t nothing;
-  ::waitid(P_PID, static_cast<id_t>(ends.pid), &nothing, WEXITED | WNOWAIT);
-  for (int again = 0; again < 2; ++again) {
-    const auto found = findings(w);
-    REQUIRE(found.size() == 1);
-    CHECK(found[0].rank == 7);
-    CHECK(found[0].is == condition::ended);
-    ::waitpid(ends.pid, nullptr, 0);
-  }
+  check_that_its_end_is_found(w, ends);
 }
 
 TEST_CASE("a process that is stopped is found after some patience, and not once it goes on") {

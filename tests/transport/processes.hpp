@@ -2,21 +2,18 @@
 // Ranks that are processes forked by a test. UCX does not survive a fork: the
 // test program itself must not have used it.
 #include <cstdio>
-#include <stdexcept>
+#include <exception>
 #include <string>
-#include <vector>
 
+#include <tutti/comm/group.hpp>
 #include <tutti/launch/local_processes.hpp>
+
+#include "../need.hpp"
 
 namespace processes {
 
-struct wrong : std::logic_error {
-  using std::logic_error::logic_error;
-};
-
-inline void need(bool holds, const std::string& what) {
-  if (!holds) throw wrong(what);
-}
+using tests::need;
+using tutti::detail::everyone;
 
 /// Runs `body(shared_bootstrap&)` on `ranks` processes. 0 where none of them
 /// threw, otherwise the exit code of the first that failed.
@@ -32,12 +29,6 @@ int run(int ranks, Body body) {
       return 1;
     }
   });
-}
-
-inline std::vector<int> everyone(int ranks) {
-  std::vector<int> all;
-  for (int r = 0; r < ranks; ++r) all.push_back(r);
-  return all;
 }
 
 /// Until `holds()`, at most `seconds`.

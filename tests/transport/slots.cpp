@@ -17,16 +17,19 @@ using namespace tutti;
 namespace {
 
 struct channel {
-  explicit channel(slot_shape s)
-      : shape(s), bytes(s.footprint()), memory{bytes.data(), s} {
-    memory.initialise();
+  explicit channel(slot_shape s, const lender* lends = nullptr, borrower* borrows = nullptr)
+      : shape(s), bytes(s.footprint()), memory(unused(bytes.data(), s)), out(memory, at_receiver, lends), in(memory, at_sender, borrows) {}
+  static slot_memory unused(std::byte* base, slot_shape s) {
+    slot_memory made{base, s};
+    made.initialise();
+    return made;
   }
   slot_shape shape;
   buffer<std::byte> bytes;
   slot_memory memory;
   doorbell at_sender, at_receiver;
-  slot_sender out{memory, at_receiver};
-  slot_receiver in{memory, at_sender};
+  slot_sender out;
+  slot_receiver in;
 };
 
 call named(const char* kind, std::uint64_t number) {
@@ -191,14 +194,10 @@ TEST_CASE("a channel that is full stays so when its memory becomes another's") {
 }
 
 TEST_CASE("what the receiver can read where it lies is not copied, and counts as in flight until it is used") {
-  const slot_shape shape{.slots = 4, .bytes = 64};
-  buffer<std::byte> bytes(shape.footprint());
-  const slot_memory memory{bytes.data(), shape};
-  memory.initialise();
-  doorbell at_sender, at_receiver;
   open_memory everything;
-  slot_sender out(memory, at_receiver, &everything);
-  slot_receiver in(memory, at_sender, &everything);
+  channel c({.slots = 4, .bytes = 64}, &everything, &everything);
+  slot_sender& out = c.out;
+  slot_receiver& in = c.in;
   const call what = named("x", 1);
   const envelope e{.fingerprint = 1, .what = &what, .element = 12};
   std::vector<std::byte> large(longest_loan + 5000);
@@ -207,7 +206,7 @@ TEST_CASE("what the receiver can read where it lies is not copied, and counts as
   // Too short for a loan: copied, and free at once.
   CHECK(out.send(large.data(), 60, e) == 60);
   CHECK(out.in_flight == 0);
-  CHECK(in.receive(nullptr, 0)->data == memory.data(0));
+  CHECK(in.receive(nullptr, 0)->data == c.memory.data(0));
   in.consume(60);
 
   const auto whole = static_cast<std::ptrdiff_t>(longest_loan - longest_loan % 12);
@@ -243,14 +242,10 @@ TEST_CASE("a channel with loans is full when it is, and a loan that is refused i
     loan lend(const std::byte* data, std::size_t) const override { return data == refused ? 0 : reinterpret_cast<loan>(data); }
     const std::byte* refused = nullptr;
   } some;
-  const slot_shape shape{.slots = 2, .bytes = 128};
-  buffer<std::byte> bytes(shape.footprint());
-  const slot_memory memory{bytes.data(), shape};
-  memory.initialise();
-  doorbell at_sender, at_receiver;
   open_memory everything;
-  slot_sender out(memory, at_receiver, &some);
-  slot_receiver in(memory, at_sender, &everything);
+  channel c({.slots = 2, .bytes = 128}, &some, &everything);
+  slot_sender& out = c.out;
+  slot_receiver& in = c.in;
   const call what = named("x", 1);
   const envelope e{.fingerprint = 1, .what = &what};
   std::vector<std::byte> large(2 * least_loan);
@@ -452,14 +447,10 @@ TEST_CASE("a look at what comes next opens nothing, and what cannot be found any
     }
     int asked = 0;
   } owner;
-  const slot_shape shape{.slots = 4, .bytes = 64};
-  buffer<std::byte> bytes(shape.footprint());
-  const slot_memory memory{bytes.data(), shape};
-  memory.initialise();
-  doorbell at_sender, at_receiver;
   open_memory everything;
-  slot_sender out(memory, at_receiver, &everything);
-  slot_receiver in(memory, at_sender, &owner, 3);
+  channel c({.slots = 4, .bytes = 64}, &everything, &owner);
+  slot_sender& out = c.out;
+  slot_receiver& in = c.in;
   const call what = named("x", 1);
   std::vector<std::byte> large(least_loan);
   CHECK(in.peek() == nullptr);

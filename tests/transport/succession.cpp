@@ -9,6 +9,9 @@
 #include <doctest/doctest.h>
 
 #include <tutti/base/clock.hpp>
+#include <tutti/comm/group.hpp>
+
+#include "lines.hpp"
 
 namespace {
 
@@ -17,33 +20,16 @@ namespace detail = tutti::detail;
 
 /// The monitors of a session in one thread, over real sockets and in a time
 /// that the test moves on: everybody looks every 10 ms of it.
-std::vector<int> everyone(int ranks) {
-  std::vector<int> all;
-  for (int r = 0; r < ranks; ++r) all.push_back(r);
-  return all;
-}
-
 class session {
  public:
   static constexpr double tick = 0.01;
 
   explicit session(int ranks) {
-    const detail::reach here = detail::reach::mine();
-    const auto secret = detail::session_secret::fresh();
-    std::vector<std::uint16_t> ports;
-    std::vector<detail::socket> listeners;
+    tests::lines joined(ranks);
     for (int r = 0; r < ranks; ++r) {
-      listeners.push_back(detail::listen_for_peers(true));
-      REQUIRE(listeners.back());
-      ports.push_back(detail::port_of(listeners.back()));
-    }
-    for (auto& listener : listeners) {
       all_.push_back(std::make_unique<member>());
       member& m = *all_.back();
-      const int rank = static_cast<int>(all_.size()) - 1;
-      m.work = std::make_unique<detail::succession>(
-          rank, everyone(ranks), detail::peer_lines(rank, std::vector<detail::reach>(ports.size(), here), ports, secret, std::move(listener)),
-          m.board, t_);
+      m.work = std::make_unique<detail::succession>(r, detail::everyone(ranks), std::move(joined.of[static_cast<std::size_t>(r)]), m.board, t_);
     }
     for (int r = 0; r < ranks; ++r) REQUIRE(until([&] { return all_[static_cast<std::size_t>(r)]->work->joined(); }, 5));
   }

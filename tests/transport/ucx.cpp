@@ -2,6 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+
+#include <sched.h>
+
 #include <tutti/base/clock.hpp>
 
 using namespace tutti;
@@ -61,6 +66,50 @@ TEST_CASE("an endpoint may be moved and closed twice") {
   second.close(true);
   CHECK(second.get() == nullptr);
   second.close(false);
+}
+
+TEST_CASE("what was sent has arrived once an endpoint is closed, and one that nobody answers is closed all the same") {
+  ucx::context context;
+  ucx::worker here(context), there(context);
+  std::atomic<int> arrived{0};
+  ucp_am_handler_param_t handler{};
+  handler.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
+  handler.id = 1;
+  handler.arg = &arrived;
+  handler.cb = [](void* count, const void*, std::size_t, void*, std::size_t, const ucp_am_recv_param_t*) {
+    ++*static_cast<std::atomic<int>*>(count);
+    return UCS_OK;
+  };
+  ucx::check(ucp_worker_set_am_recv_handler(there.get(), &handler), "setting a handler");
+  const std::vector<std::byte> much(100000);
+  constexpr int messages = 20;
+  for (bool answered : {true, false}) {
+    CAPTURE(answered);
+    arrived = 0;
+    ucx::endpoint to(here, there.address(), [](void*, ucp_ep_h, ucs_status_t) {}, nullptr);
+    std::atomic<bool> over{false};
+    std::thread mover([&] {
+      while (answered && !over) ucp_worker_progress(there.get());
+    });
+    std::vector<ucs_status_ptr_t> sent;
+    ucp_request_param_t whole{};
+    whole.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+    whole.flags = UCP_AM_SEND_FLAG_EAGER;
+    for (int i = 0; i < messages; ++i) sent.push_back(ucp_am_send_nbx(to.get(), 1, nullptr, 0, much.data(), much.size(), &whole));
+    to.close(false);
+    CHECK(to.get() == nullptr);
+    for (ucs_status_ptr_t s : sent) {
+      REQUIRE_FALSE(UCS_PTR_IS_ERR(s));
+      if (!UCS_PTR_IS_PTR(s)) continue;
+      if (answered) CHECK(ucp_request_check_status(s) == UCS_OK);
+      ucp_request_free(s);
+    }
+    // What has gone out is with the other worker, which may have to look once more.
+    for (const double limit = now() + 20; answered && arrived < messages && now() < limit;) ::sched_yield();
+    CHECK(arrived == (answered ? messages : 0));
+    over = true;
+    mover.join();
+  }
 }
 
 TEST_CASE("of peers that do not answer, all are waited for at once") {

@@ -1,7 +1,6 @@
 #pragma once
 #include <cerrno>
 #include <cstdlib>
-#include <string>
 
 #include <tutti/base/error.hpp>
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -46,6 +47,42 @@ inline transfer receive_some(const socket& s, void* to, std::size_t count, std::
   return n < 0 && (errno == EAGAIN || errno == EINTR) ? transfer::later : transfer::closed;
 }
 
+/// Frames as they come: a head, whose `length` says how many bytes follow, and these.
+template <class Head>
+class frame_reader {
+ public:
+  Head frame{};
+  std::vector<std::byte> payload;
+
+  /// Reads up to one frame: `moved` where it is whole, in `frame` and `payload`
+  /// until the next call; `closed` also where what came does not belong here, or
+  /// has more than `most` bytes behind it.
+  template <class Belongs>
+  transfer read_frame(const socket& from, std::size_t most, Belongs belongs) {
+    if (std::exchange(whole_, false)) got_ = 0;
+    while (got_ < sizeof frame) {
+      if (const transfer t = receive_some(from, &frame, sizeof frame, got_); t != transfer::moved) return t;
+      if (got_ < sizeof frame) continue;
+      if (!belongs(frame) || frame.length > most) return transfer::closed;
+      payload.resize(static_cast<std::size_t>(frame.length));
+    }
+    while (got_ < sizeof frame + payload.size()) {
+      std::size_t got = got_ - sizeof frame;
+      if (const transfer t = receive_some(from, payload.data(), payload.size(), got); t != transfer::moved) return t;
+      got_ = got + sizeof frame;
+    }
+    whole_ = true;
+    return transfer::moved;
+  }
+
+  /// Whether any of a frame has come.
+  bool begun() const { return got_ > 0; }
+
+ private:
+  std::size_t got_ = 0;
+  bool whole_ = false;
+};
+
 /// A resolved address, and how people write it.
 struct address {
   sockaddr_storage storage{};
@@ -68,11 +105,33 @@ struct address {
   }
 };
 
-inline socket open_socket(const address& where) {
-  socket s(::socket(where.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  int on = 1;
+/// Where a socket is bound.
+inline address address_of(const socket& s) {
+  address a;
+  a.length = sizeof a.storage;
+  if (::getsockname(s.descriptor(), reinterpret_cast<sockaddr*>(&a.storage), &a.length) != 0) return {};
+  return a;
+}
+
+/// Of a connection that was under way: 0, or the error number of why it failed.
+inline int why_unconnected(const socket& s) {
+  int why = 0;
+  socklen_t length = sizeof why;
+  ::getsockopt(s.descriptor(), SOL_SOCKET, SO_ERROR, &why, &length);
+  return why;
+}
+
+inline socket without_delay(socket s) {
+  const int on = 1;
   if (s) ::setsockopt(s.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return s;
+}
+inline socket open_socket(const address& where) {
+  return without_delay(socket(::socket(where.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)));
+}
+/// A connection that waits at a socket that listens, or none and errno.
+inline socket accept_at(const socket& listener) {
+  return without_delay(socket(::accept4(listener.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)));
 }
 
 /// A socket that listens at `where`, or none and errno.

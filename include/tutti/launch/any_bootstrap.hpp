@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <utility>
 
 #include <tutti/base/bootstrap.hpp>
@@ -18,14 +19,7 @@ class any_bootstrap {
 
   template <class Bootstrap>
     requires(bootstrap<Bootstrap> && !std::is_same_v<Bootstrap, any_bootstrap>)
-  explicit any_bootstrap(Bootstrap held) : held_(new model<Bootstrap>(std::move(held))) {}
-
-  any_bootstrap(any_bootstrap&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-  any_bootstrap& operator=(any_bootstrap&& other) noexcept {
-    std::swap(held_, other.held_);
-    return *this;
-  }
-  ~any_bootstrap() { delete held_; }
+  explicit any_bootstrap(Bootstrap held) : held_(std::make_unique<model<Bootstrap>>(std::move(held))) {}
 
   int rank() const { return held_->rank(); }
   int size() const { return held_->size(); }
@@ -57,7 +51,7 @@ class any_bootstrap {
     }
   };
 
-  interface* held_;
+  std::unique_ptr<interface> held_;
 };
 
 }  // namespace tutti

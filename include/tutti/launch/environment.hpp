@@ -1,5 +1,4 @@
 #pragma once
-#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <string>
 #include <vector>
 
 #include <fcntl.h>
@@ -17,19 +16,12 @@
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/launch/options.hpp>
 #include <tutti/launch/rank_list.hpp>
 #include <tutti/launch/shared_bootstrap.hpp>
 #include <tutti/launch/tagged_output.hpp>
 
 namespace tutti {
-
-struct local_options {
-  int ranks = 1;
-  bool tag_output = false;  ///< put "[rank] " before every line of the ranks' output
-  bool survive = false;     ///< let the others go on after a failure, for as long as they need
-  double grace = 10;        ///< seconds that the others get to end by themselves after a first failure
-  double timeout = 300;     ///< of the bootstrap's all-gathers, in seconds
-};
 
 namespace detail {
 
@@ -40,7 +32,7 @@ inline constexpr int exit_code_of_expelled = 75;
 /// The parent's side: its children, their signals, their output, their end.
 class local_family {
  public:
-  explicit local_family(const local_options& options)
+  explicit local_family(const launch_options& options)
       : options_(options), board_(options.ranks), children_(static_cast<std::size_t>(options.ranks)) {
     ::sigemptyset(&handled_);
     for (int number : {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) ::sigaddset(&handled_, number);
@@ -256,7 +248,7 @@ class local_family {
     output_.say(format("rank %d (pid %d) %s", rank, static_cast<int>(c.pid), describe_end(c.status).c_str()));
   }
 
-  local_options options_;
+  launch_options options_;
   shared_board board_;
   std::vector<child> children_;
   tagged_output output_;
@@ -270,7 +262,7 @@ class local_family {
 
 }  // namespace detail
 
-/// Starts `ranks` processes by fork; each calls `child(shared_bootstrap)`, which
+/// Starts `options.ranks` processes by fork; each calls `child(shared_bootstrap)`, which
 /// gives its exit code, and ends there: only the parent returns, with the exit
 /// code of the rank that failed first (128 and the signal's number where a
 /// signal killed it), or 0.
@@ -286,7 +278,7 @@ class local_family {
 /// Call it before there are threads, and before UCX or CUDA are used: they do
 /// not survive a fork. Throws `launch` where a process cannot be started.
 template <class Child>
-int run_local_processes(const local_options& options, Child&& child) {
+int run_local_processes(const launch_options& options, Child&& child) {
   std::fflush(nullptr);  // or every child would print what stands in the buffers
   detail::local_family family(options);
   for (int rank = 0; rank < options.ranks; ++rank)

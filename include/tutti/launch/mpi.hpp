@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
-#include <string>
 #include <utility>
 #include <vector>
 

@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdlib>
 #include <cstring>
-#include <string>
 
 #include <tutti/base/environment.hpp>
 #include <tutti/base/error.hpp>

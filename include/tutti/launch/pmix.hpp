@@ -3,7 +3,6 @@
 // without MPI. Not part of <tutti/tutti.hpp>: include it, and link libpmix
 // (pkg-config pmix); `run` then knows of it.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>

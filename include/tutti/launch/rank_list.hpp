@@ -23,6 +23,14 @@ inline std::string rank_list(const std::vector<int>& ranks) {
   return text;
 }
 
+/// What those get who have come to an all-gather of a bootstrap of `size` ranks, where
+/// others are missing.
+inline error error_of_missing(const std::vector<int>& missing, int size, double timeout) {
+  return error(errc::deadline,
+               format("%s of %d did not come to an all-gather of the bootstrap within %g s", rank_list(missing).c_str(), size, timeout),
+               missing.empty() ? -1 : missing.front());
+}
+
 /// How a process ended, from what `waitpid` said: "was killed by signal 9
 /// (Killed)", or "ended with exit code 3".
 inline std::string describe_end(int status) {

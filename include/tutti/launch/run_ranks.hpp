@@ -96,12 +96,10 @@ TUTTI_BODY int run_ranks(int& argc, char** argv, rank_body<any_bootstrap> body) 
       throw error(errc::invalid_argument, format("--ranks %d, but %s started %d ranks: leave it out, or start one process",
                                                  options.ranks, name_of(around.by), around.size));
     if (around.by == launcher::none && options.ranks > 0)
-      return run_local_processes(
-          {.ranks = options.ranks, .tag_output = options.tag_output, .survive = options.survive, .grace = options.grace, .timeout = options.timeout},
-          [&](shared_bootstrap mine) {
-            any_bootstrap ranks(mine);
-            return run_rank(ranks, body);
-          });
+      return run_local_processes(options, [&](shared_bootstrap mine) {
+        any_bootstrap ranks(mine);
+        return run_rank(ranks, body);
+      });
     any_bootstrap ranks = join(around, options.timeout);
     return run_rank(ranks, body);
   } catch (const std::exception& e) {

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,14 +12,15 @@
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/base/packing.hpp>
 #include <tutti/launch/rank_list.hpp>
 #include <tutti/transport/doorbell.hpp>
 
 namespace tutti {
 
-/// The memory through which processes forked by one parent find each other.
-/// Made by the parent before it forks; anonymous, so nothing is left behind
-/// however they end. Move-only.
+/// The memory through which processes forked by one parent, or threads of one
+/// process, find each other. Made by the parent before it forks; anonymous, so
+/// nothing is left behind however they end. Move-only.
 class shared_board {
  public:
   /// Contributions pass in pieces of this many bytes.
@@ -49,8 +49,8 @@ class shared_board {
 
   int size() const { return size_; }
 
-  /// The parent's word on a child that it has waited for; wakes whoever waits
-  /// for it. `status` is what `waitpid` said.
+  /// The parent's word on a child that it has waited for, or that of a thread
+  /// (`pid` 0); wakes whoever waits for it. `status` is what `waitpid` said.
   void report_end(int rank, int pid, int status) noexcept {
     record& r = records_[rank];
     r.pid.store(pid, std::memory_order_relaxed);
@@ -146,18 +146,16 @@ class shared_board {
     for (int r = 0; r < size_; ++r)
       if (records_[r].round.load(std::memory_order_acquire) < round &&
           records_[r].ended.load(std::memory_order_acquire))
-        throw error(errc::rank_failed,
-                    format("rank %d (pid %d) left with exit code 0 while others waited for it", r,
-                           records_[r].pid.load()), r);
+        throw error(errc::rank_failed, format("rank %d%s left%s while others waited for it", r,
+                                              records_[r].pid == 0 ? "" : format(" (pid %d)", records_[r].pid.load()).c_str(),
+                                              records_[r].pid == 0 ? "" : " with exit code 0"), r);
   }
 
   [[noreturn]] void throw_late(std::uint64_t round, double timeout) const {
     std::vector<int> missing;
     for (int r = 0; r < size_; ++r)
       if (records_[r].round.load(std::memory_order_acquire) < round) missing.push_back(r);
-    throw error(errc::deadline,
-                format("%s of %d did not come to an all-gather of the bootstrap within %g s",
-                       rank_list(missing).c_str(), size_, timeout), missing.empty() ? -1 : missing.front());
+    throw error_of_missing(missing, size_, timeout);
   }
 
   int size_;
@@ -180,24 +178,10 @@ class shared_bootstrap {
   /// Throws `rank_died` or `rank_failed`, which name the rank at fault, or
   /// `deadline`, which names all that are missing.
   contributions all_gather(bytes_view mine) {
-    constexpr std::size_t piece = shared_board::slot_bytes;
-    contributions all(static_cast<std::size_t>(size()));
-    std::size_t longest = 1;  // even nothing takes one round
-    for (std::size_t done = 0; done < longest; done += piece) {
-      std::size_t from = done < mine.size() ? done : mine.size();
-      std::size_t count = mine.size() - from < piece ? mine.size() - from : piece;
-      board_->exchange(rank_, ++round_, mine.size(), mine.subspan(from, count), timeout_);
-      for (int r = 0; r < size(); ++r) {
-        auto& theirs = all[static_cast<std::size_t>(r)];
-        std::size_t length = board_->length_of(r, round_);
-        if (longest < length) longest = length;
-        if (done == 0) theirs.reserve(length);
-        std::size_t here = length > done ? (length - done < piece ? length - done : piece) : 0;
-        const std::byte* bytes = board_->piece_of(r, round_);
-        theirs.insert(theirs.end(), bytes, bytes + here);
-      }
-    }
-    return all;
+    return gather_in_pieces(static_cast<std::size_t>(size()), mine, shared_board::slot_bytes, [&](bytes_view piece, auto take) {
+      board_->exchange(rank_, ++round_, mine.size(), piece, timeout_);
+      for (int r = 0; r < size(); ++r) take(r, board_->length_of(r, round_), board_->piece_of(r, round_));
+    });
   }
 
   void fail(const char* why, int culprit = -1) noexcept { board_->report_failure(rank_, culprit, why); }

@@ -71,9 +71,9 @@ inline std::vector<address> resolve(const std::string& host, int port, std::stri
 /// Whether both ends of a connection are this socket, as can happen on a free
 /// port of the own host, where the client is given the very port that it calls.
 inline bool meets_itself(const socket& s) {
-  address mine, theirs;
-  mine.length = theirs.length = sizeof mine.storage;
-  ::getsockname(s.descriptor(), reinterpret_cast<sockaddr*>(&mine.storage), &mine.length);
+  const address mine = address_of(s);
+  address theirs;
+  theirs.length = sizeof theirs.storage;
   ::getpeername(s.descriptor(), reinterpret_cast<sockaddr*>(&theirs.storage), &theirs.length);
   return mine.length == theirs.length && std::memcmp(&mine.storage, &theirs.storage, mine.length) == 0;
 }
@@ -85,10 +85,7 @@ inline socket connect_to(const address& where, double deadline, std::string& why
   if (::connect(s.descriptor(), where.get(), where.length) != 0) {
     if (errno != EINPROGRESS) return why = std::strerror(errno), socket();
     if (!wait_for(s, POLLOUT, deadline)) return why = std::strerror(ETIMEDOUT), socket();
-    int failed = 0;
-    socklen_t length = sizeof failed;
-    ::getsockopt(s.descriptor(), SOL_SOCKET, SO_ERROR, &failed, &length);
-    if (failed != 0) return why = std::strerror(failed), socket();
+    if (const int failed = why_unconnected(s)) return why = std::strerror(failed), socket();
   }
   if (meets_itself(s)) return why = std::strerror(ECONNREFUSED), socket();
   return s;

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +11,7 @@
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/base/packing.hpp>
 #include <tutti/launch/rank_list.hpp>
 #include <tutti/launch/tcp_join.hpp>
 #include <tutti/launch/tcp_wire.hpp>
@@ -50,7 +51,7 @@ class tcp_bootstrap {
   /// Throws, on every rank, `rank_died` or `rank_failed` with the rank at
   /// fault, or `deadline` with all that are missing; then at every later call.
   contributions all_gather(bytes_view mine) {
-    if (failed_) throw error(failed_code_, failed_text_, failed_rank_);
+    if (failed_) throw *failed_;
     if (size() == 1) return {{mine.begin(), mine.end()}};
     if (mine.size() > detail::tcp_most_bytes)
       throw_to_all(error(errc::invalid_argument,
@@ -83,7 +84,6 @@ class tcp_bootstrap {
       for (std::size_t r = 1; r < count; ++r)
         if (take_from(r, here[r])) {
           all[r] = std::move(peers_[r].payload);
-          peers_[r].next();
           here[r] = true;
           ++come;
         }
@@ -110,13 +110,7 @@ class tcp_bootstrap {
   }
 
   void send_result(const contributions& all) {
-    std::vector<std::byte> bytes;
-    for (const auto& c : all) {
-      std::uint64_t length = c.size();
-      bytes_view view = bytes_of(length);
-      bytes.insert(bytes.end(), view.begin(), view.end());
-    }
-    for (const auto& c : all) bytes.insert(bytes.end(), c.begin(), c.end());
+    const std::vector<std::byte> bytes = pack(all);
     for (std::size_t r = 1; r < peers_.size(); ++r) {
       detail::transfer t = peers_[r].send({.kind = detail::tcp_kind::result, .round = round_}, bytes, now() + options_.timeout);
       int number = static_cast<int>(r);
@@ -142,19 +136,8 @@ class tcp_bootstrap {
                                               root.name.c_str(), options_.timeout), 0));
     if (root.frame.kind == detail::tcp_kind::failure) throw_here(root.failure());
     contributions all(count);
-    std::size_t at = 8 * count;
-    bool sound = root.frame.kind == detail::tcp_kind::result && root.frame.round == round_ && root.payload.size() >= at;
-    for (std::size_t r = 0; sound && r < count; ++r) {
-      std::uint64_t length;
-      std::memcpy(&length, root.payload.data() + 8 * r, 8);
-      sound = length <= root.payload.size() - at;
-      if (!sound) break;
-      auto from = root.payload.begin() + static_cast<std::ptrdiff_t>(at);
-      all[r].assign(from, from + static_cast<std::ptrdiff_t>(length));
-      at += static_cast<std::size_t>(length);
-    }
-    if (!sound) throw_here(error(errc::mismatch, "rank 0 is not in the same all-gather of the bootstrap", 0));
-    root.next();
+    if (root.frame.kind != detail::tcp_kind::result || root.frame.round != round_ || !unpack(root.payload, all))
+      throw_here(error(errc::mismatch, "rank 0 is not in the same all-gather of the bootstrap", 0));
     return all;
   }
 
@@ -162,15 +145,11 @@ class tcp_bootstrap {
     std::vector<int> missing;
     for (std::size_t r = 1; r < here.size(); ++r)
       if (!here[r]) missing.push_back(static_cast<int>(r));
-    throw_to_all(error(errc::deadline, format("%s of %d did not come to an all-gather of the bootstrap within %g s",
-                                              rank_list(missing).c_str(), size(), options_.timeout), missing.front()));
+    throw_to_all(error_of_missing(missing, size(), options_.timeout));
   }
 
   [[noreturn]] void throw_here(const error& e) {
-    failed_ = true;
-    failed_code_ = e.code();
-    failed_text_ = e.what();
-    failed_rank_ = e.rank();
+    failed_ = e;
     throw e;
   }
 
@@ -183,10 +162,7 @@ class tcp_bootstrap {
   tcp_options options_;
   std::vector<detail::tcp_peer> peers_;  // on rank 0 by rank, on the others rank 0 alone
   std::uint64_t round_ = 0;
-  bool failed_ = false;
-  errc failed_code_ = errc::launch;
-  std::string failed_text_;
-  int failed_rank_ = -1;
+  std::optional<error> failed_;
 };
 
 }  // namespace tutti

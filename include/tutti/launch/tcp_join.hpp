@@ -1,5 +1,4 @@
 #pragma once
-#include <cstdint>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -85,10 +84,8 @@ class tcp_lobby {
 
   void take_connections() {
     for (;;) {
-      socket line(::accept4(listener_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      socket line = accept_at(listener_);
       if (!line) return;
-      int on = 1;
-      ::setsockopt(line.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       if (guests_.size() >= peers_.size() + tcp_strangers) guests_.erase(guests_.begin());
       guests_.push_back({std::move(line), now() + tcp_hello_time, tcp_hello{}, 0});
     }
@@ -179,14 +176,13 @@ inline tcp_attempt tcp_knock(const tcp_options& options, const address& where, d
   tcp_hello hello(options);
   transfer t = send_all(attempt.root.line, &hello, sizeof hello, deadline);
   if (t == transfer::moved) t = attempt.root.read_until(deadline, tcp_longest_text);
-  if (t == transfer::closed && attempt.root.frame_got > 0)
+  if (t == transfer::closed && attempt.root.begun())
     throw error(errc::launch, format("what answers at %s is not rank 0 of a Tutti program", where.text().c_str()), 0);
   if (t == transfer::closed) attempt.why = "it closed the connection";
   if (t == transfer::later) attempt.why = "it took the connection and did not answer";
   if (t != transfer::moved) return attempt;
   if (attempt.root.frame.kind == tcp_kind::failure) throw attempt.root.failure();
   attempt.accepted = true;
-  attempt.root.next();
   return attempt;
 }
 
@@ -218,7 +214,6 @@ inline tcp_peer tcp_join(const tcp_options& options) {
   if (t == transfer::closed)
     throw error(errc::rank_died, format("rank 0 at %s ended before all ranks had joined", tcp_where(options).c_str()), 0);
   if (attempt.root.frame.kind == tcp_kind::failure) throw attempt.root.failure();
-  attempt.root.next();
   return std::move(attempt.root);
 }
 

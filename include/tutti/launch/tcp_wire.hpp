@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include <unistd.h>
 
@@ -74,37 +73,12 @@ struct tcp_frame {
 };
 
 /// One connection between rank 0 and another rank, and the frame that is being read from it.
-struct tcp_peer {
+struct tcp_peer : frame_reader<tcp_frame> {
   socket line;
-  std::string name;  ///< host/pid
-  tcp_frame frame;
-  std::vector<std::byte> payload;
-  std::size_t frame_got = 0, payload_got = 0;
-  bool complete = false;
+  std::string name{};  ///< host/pid
 
-  /// Reads what is there; `complete` says that a whole frame stands. `closed`
-  /// also where what came is no frame, or one longer than `most`.
   transfer read(std::size_t most) {
-    while (!complete) {
-      if (frame_got < sizeof frame) {
-        transfer t = receive_some(line, &frame, sizeof frame, frame_got);
-        if (t != transfer::moved) return t;
-        if (frame_got < sizeof frame) continue;
-        if (frame.magic != tcp_magic || frame.length > most) return transfer::closed;
-        payload.resize(static_cast<std::size_t>(frame.length));
-      }
-      if (payload_got < payload.size()) {
-        transfer t = receive_some(line, payload.data(), payload.size(), payload_got);
-        if (t != transfer::moved) return t;
-      }
-      complete = payload_got == payload.size();
-    }
-    return transfer::moved;
-  }
-
-  void next() {
-    frame_got = payload_got = 0;
-    complete = false;
+    return read_frame(line, most, [](const tcp_frame& f) { return f.magic == tcp_magic; });
   }
 
   /// A whole frame, `later` at the deadline.

@@ -1,15 +1,17 @@
 #pragma once
 #include <cstring>
 #include <exception>
-#include <string>
 #include <vector>
 
 #include <pthread.h>
 
 #include <tutti/base/error.hpp>
-#include <tutti/launch/thread_bootstrap.hpp>
+#include <tutti/launch/shared_bootstrap.hpp>
 
 namespace tutti {
+
+/// Threads of one process find each other as processes of one parent do.
+using thread_bootstrap = shared_bootstrap;
 
 namespace detail {
 
@@ -38,7 +40,7 @@ inline void rethrow_first(const std::vector<thread_outcome>& outcomes) {
 
 template <class Body>
 struct thread_rank {
-  thread_board& board;
+  shared_board& board;
   Body& body;
   int rank;
   double timeout;
@@ -54,7 +56,7 @@ struct thread_rank {
     thread_bootstrap mine(board, rank, timeout);
     try {
       body(mine);
-      board.report_end(rank);
+      board.report_end(rank, 0, 0);
     } catch (const error& e) {
       outcome = {std::current_exception(), e.rank() >= 0 && e.rank() != rank};
       mine.fail(e.what(), e.rank());
@@ -77,7 +79,7 @@ struct thread_rank {
 template <class Body>
 void run_threads(int ranks, Body body, double timeout = 300) {
   if (ranks < 1) throw error(errc::invalid_argument, format("run_threads takes at least 1 rank, not %d", ranks));
-  thread_board board(ranks);
+  shared_board board(ranks);
   std::vector<detail::thread_rank<Body>> started;
   started.reserve(static_cast<std::size_t>(ranks));
   int failure = 0;

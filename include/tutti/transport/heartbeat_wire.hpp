@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
 #include <vector>
 
 #include <sys/random.h>
@@ -63,7 +62,7 @@ struct heartbeat_frame {
 static_assert(sizeof(heartbeat_frame) == 48);
 
 /// One connection between two monitors. Nothing in it waits.
-class heartbeat_line {
+class heartbeat_line : public frame_reader<heartbeat_frame> {
  public:
   enum class stage : std::uint8_t {
     connecting,  ///< to `peer`
@@ -84,6 +83,7 @@ class heartbeat_line {
   bool knows_verdict = false, said_goodbye = false, released = false;  // the peer
 
   int descriptor() const { return socket_.descriptor(); }
+  int why_unconnected() const { return detail::why_unconnected(socket_); }
   bool open() const { return now_in == stage::open; }
   bool has_more_to_say() const { return said_ < out_.size(); }
 
@@ -108,31 +108,14 @@ class heartbeat_line {
     }
   }
 
-  /// Reads up to one frame: `moved` where it is whole, in `frame` and `payload`
-  /// until the next call; `closed` also where what came is no frame of this
-  /// session, or one with more than `most` bytes behind it.
+  /// Reads up to one frame of this session, with at most `most` bytes behind it.
   transfer read(std::size_t most, double t) {
-    if (whole_) got_ = 0, whole_ = false;
-    while (got_ < sizeof frame) {
-      const transfer moved = receive_some(socket_, &frame, sizeof frame, got_);
-      if (moved != transfer::moved) return moved;
-    }
-    if (frame.magic != heartbeat_frame::right_magic || !(frame.secret == secret_) || frame.length > most)
-      return transfer::closed;
-    payload.resize(static_cast<std::size_t>(frame.length));
-    while (got_ < sizeof frame + payload.size()) {
-      std::size_t got = got_ - sizeof frame;
-      const transfer moved = receive_some(socket_, payload.data(), payload.size(), got);
-      if (moved != transfer::moved) return moved;
-      got_ = got + sizeof frame;
-    }
-    whole_ = true;
-    heard = t;
-    return transfer::moved;
+    const transfer moved = read_frame(socket_, most, [&](const heartbeat_frame& f) {
+      return f.magic == heartbeat_frame::right_magic && f.secret == secret_;
+    });
+    if (moved == transfer::moved) heard = t;
+    return moved;
   }
-
-  heartbeat_frame frame{};
-  std::vector<std::byte> payload;
 
   /// Ends it; what was said before still arrives.
   void close() {
@@ -145,8 +128,7 @@ class heartbeat_line {
   socket socket_;
   session_secret secret_;
   std::vector<std::byte> out_;
-  std::size_t said_ = 0, got_ = 0;
-  bool whole_ = false;
+  std::size_t said_ = 0;
 };
 
 }  // namespace tutti::detail

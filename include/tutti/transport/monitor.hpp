@@ -148,7 +148,10 @@ class monitor {
       });
       ++round_;
       while (!by_.answered_.load(std::memory_order_acquire)) {
-        if (now() > until + detail::muster::longest) throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
+        if (now() > until + detail::muster::longest) {
+          by_.ask([](requests& r) { r.gives_up = true; });
+          throw error(errc::deadline, format("the survivors did not all join within %g s", patience_));
+        }
         futex_wait(by_.answered_, 0, 0.1);
       }
       if (by_.answer_.came.empty()) throw error(errc::rank_died, by_.answer_.why, by_.answer_.lost);

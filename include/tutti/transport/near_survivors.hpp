@@ -10,6 +10,7 @@
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/base/packing.hpp>
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/survivors.hpp>
 
@@ -96,27 +97,19 @@ class near_survivors final : public survivors {
 
   contributions all_gather(bytes_view mine) override {
     if (settled_) throw error(errc::not_supported, "ranks that have shrunk make new communicators from the one they have", me_);
-    constexpr std::size_t piece = survivor_desk::piece_bytes;
-    contributions all(desks_.size());
-    std::size_t longest = 1;  // even nothing takes one round
-    for (std::size_t done = 0; done < longest; done += piece) {
-      const std::size_t from = std::min(done, mine.size()), here = std::min(mine.size() - from, piece);
+    return gather_in_pieces(desks_.size(), mine, survivor_desk::piece_bytes, [&](bytes_view piece, auto take) {
       const std::uint64_t round = ++round_, side = round & 1;
       // Two sides: whoever writes round k + 2 knows from round k + 1 that all have read round k.
       own().length[side] = mine.size();
-      if (here > 0) std::memcpy(own().piece[side], mine.data() + from, here);
+      if (!piece.empty()) std::memcpy(own().piece[side], piece.data(), piece.size());
       own().round.store(std::uint64_t{agreed_.attempt} << 32 | round, std::memory_order_release);
       board_.announce();
       wait_for_all(round);
       for (int m : members_) {
         const survivor_desk& theirs = *desks_[static_cast<std::size_t>(m)];
-        auto& bytes = all[static_cast<std::size_t>(m)];
-        const auto length = static_cast<std::size_t>(theirs.length[side]);
-        longest = std::max(longest, length);
-        if (length > done) bytes.insert(bytes.end(), theirs.piece[side], theirs.piece[side] + std::min(length - done, piece));
+        take(m, theirs.length[side], theirs.piece[side]);
       }
-    }
-    return all;
+    });
   }
 
   bool lost_another() override {

@@ -130,7 +130,7 @@ class peer_lines {
     std::size_t unknown = 0;
     for (const auto& l : lines_) unknown += l->now_in == heartbeat_line::stage::unknown;
     for (;;) {
-      socket s(::accept4(listener_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      socket s = accept_at(listener_);
       if (!s) {
         // Out of descriptors, say: what waits is taken later.
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) accept_after_ = t + 0.1;
@@ -139,8 +139,6 @@ class peer_lines {
       }
       if (unknown >= 64 + 4 * size()) continue;  // strangers, for all one can tell
       ++unknown;
-      const int on = 1;
-      ::setsockopt(s.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       add(std::move(s), heartbeat_line::stage::unknown, -1, t);
     }
   }
@@ -174,9 +172,7 @@ class peer_lines {
   void finish_connecting(heartbeat_line& l) {
     pollfd fd{l.descriptor(), POLLOUT, 0};
     if (::poll(&fd, 1, 0) != 1) return;
-    int why = 0;
-    socklen_t length = sizeof why;
-    ::getsockopt(l.descriptor(), SOL_SOCKET, SO_ERROR, &why, &length);
+    const int why = l.why_unconnected();
     note_failure(l.peer, why);
     if (why != 0) return l.close();
     l.now_in = heartbeat_line::stage::greeting;

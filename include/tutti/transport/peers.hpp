@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <string>
 #include <vector>
 
 #include <poll.h>
@@ -28,7 +27,6 @@ struct rank_home {
   std::uint64_t ipc_space = 0;  ///< inode of its shared-memory namespace
   std::uint64_t net_space = 0;  ///< inode of its network namespace
   std::int32_t pid = 0;
-  std::uint32_t user = 0;
   char host[64] = {};
 
   static rank_home mine() {
@@ -42,7 +40,6 @@ struct rank_home {
     if (::stat("/proc/self/ns/ipc", &s) == 0) h.ipc_space = s.st_ino;
     if (::stat("/proc/self/ns/net", &s) == 0) h.net_space = s.st_ino;
     h.pid = ::getpid();
-    h.user = ::geteuid();
     ::gethostname(h.host, sizeof h.host - 1);
     return h;
   }
@@ -132,7 +129,7 @@ class process_watch {
     for (process& p : watched_) {
       if (ended(p)) {
         report(finding{p.rank, p.pid, condition::ended});
-      } else if (stopped(p.pid)) {
+      } else if (is_stopped(process_state(p.pid))) {
         // Time in which this process did not look either does not count: a job
         // that was stopped as a whole and goes on is no failure.
         if (p.stopped_since == 0 || t - p.looked > patience / 2) p.stopped_since = t;
@@ -152,17 +149,10 @@ class process_watch {
   };
 
   static bool ended(const process& p) {
-    if (p.descriptor < 0) {
-      // Without a descriptor, one that nobody has waited for still has a number.
-      const char is = process_state(p.pid);
-      return is == 'Z' || is == 'X';
-    }
+    // Without a descriptor, one that nobody has waited for still has a number.
+    if (p.descriptor < 0) return has_ended(process_state(p.pid));
     pollfd fd{.fd = p.descriptor, .events = POLLIN, .revents = 0};
     return ::poll(&fd, 1, 0) == 1;
-  }
-  static bool stopped(int pid) {
-    const char is = process_state(pid);
-    return is == 'T' || is == 't';
   }
 
   std::vector<process> watched_;

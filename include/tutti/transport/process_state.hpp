@@ -39,4 +39,7 @@ inline char process_state(int pid) {
   return name_end && name_end[1] == ' ' ? name_end[2] : '?';
 }
 
+constexpr bool has_ended(char state) { return state == 'Z' || state == 'X'; }
+constexpr bool is_stopped(char state) { return state == 'T' || state == 't'; }
+
 }  // namespace tutti

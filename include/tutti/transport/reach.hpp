@@ -112,9 +112,7 @@ inline socket listen_for_peers(bool loopback_only) {
 }
 
 inline std::uint16_t port_of(const socket& s) {
-  address a;
-  a.length = sizeof a.storage;
-  if (::getsockname(s.descriptor(), reinterpret_cast<sockaddr*>(&a.storage), &a.length) != 0) return 0;
+  const address a = address_of(s);
   return ntohs(a.storage.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&a.storage)->sin6_port
                                                : reinterpret_cast<const sockaddr_in*>(&a.storage)->sin_port);
 }

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -14,6 +13,7 @@
 #include <tutti/base/clock.hpp>
 #include <tutti/base/environment.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/base/span.hpp>
 
 // UCX's handles as objects that close themselves. Each must be destroyed before
 // what it was made from.
@@ -159,7 +159,7 @@ class opened_memory {
 /// A connection of a worker to another.
 class endpoint {
  public:
-  endpoint(const worker& from, const std::vector<std::byte>& to, ucp_err_handler_cb_t on_error, void* context)
+  endpoint(const worker& from, bytes_view to, ucp_err_handler_cb_t on_error, void* context)
       : worker_(from.get()), forced_(on_error != nullptr) {
     ucp_ep_params_t params{};
     params.field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE;

@@ -98,12 +98,8 @@ class ucx_fabric::engine final : public engine_transport {
     const std::size_t places_at = channels_at + n * shape.footprint();
     made->inbox_bytes_ = places_at + shown_bytes;
     made->place_ = fabric_.arena_.allocate(made->inbox_bytes_);
-    std::byte* inbox = fabric_.arena_.at(made->place_);
-    made->status_ = new (inbox) rank_status;
-    const std::uint64_t generation = fabric_.next_generation_++;
-    for (std::size_t p = 0; p < n; ++p)
-      slot_memory{inbox + channels_at + p * shape.footprint(), shape}.initialise(generation);
-    if (shown_bytes > 0) slot_memory{inbox + places_at, billboard::places}.initialise();
+    std::byte* inbox = make_inbox(made->place_, n, shape, shown_bytes > 0);
+    made->status_ = reinterpret_cast<rank_status*>(inbox);
 
     std::vector<std::byte> card;
     append(card, fabric_.next_communicator_.load());
@@ -112,7 +108,7 @@ class ucx_fabric::engine final : public engine_transport {
     fabric_.append_card(card, made->place_);
     fabric_.append_card(card, bell_place_);
     const contributions cards = with.all_gather(card);
-    std::vector<card_reader> readers;
+    std::vector<unpacking> readers;
     std::vector<slot_shape> shapes;  // of each rank's own inbox
     bool all_show = n > 1;
     for (const auto& bytes : cards) {
@@ -136,9 +132,8 @@ class ucx_fabric::engine final : public engine_transport {
       std::byte* theirs = fabric_.open_another(member, readers[p]);
       auto* bell = reinterpret_cast<doorbell*>(fabric_.open_another(member, readers[p]));
       if (!theirs || !bell) {  // it is ending; until somebody finds that, what stands for it never answers
-        theirs = fabric_.arena_.at(fabric_.arena_.allocate(channels_at + n * shapes[p].footprint() + billboard::places.footprint()));
-        auto* status = new (theirs) rank_status;
-        status->left = fabric_.controls_[member]->left.load(std::memory_order_acquire);
+        theirs = make_inbox(fabric_.arena_.allocate(channels_at + n * shapes[p].footprint() + billboard::places.footprint()), n, shapes[p], true);
+        reinterpret_cast<rank_status*>(theirs)->left = fabric_.controls_[member]->left.load(std::memory_order_acquire);
         bell = bell_;
       }
       made->kinds_[p] = link_kind::window;
@@ -229,6 +224,18 @@ class ucx_fabric::engine final : public engine_transport {
   }
 
  private:
+  // This rank's status, and channels from n ranks behind it that nobody has used;
+  // behind these places of a billboard, where it `shows`.
+  std::byte* make_inbox(arena_place place, std::size_t n, slot_shape shape, bool shows) {
+    std::byte* inbox = fabric_.arena_.at(place);
+    new (inbox) rank_status;
+    const std::uint64_t generation = fabric_.next_generation_++;
+    std::byte* next = inbox + channels_at;
+    for (std::size_t p = 0; p < n; ++p, next += shape.footprint()) slot_memory{next, shape}.initialise(generation);
+    if (shows) slot_memory{next, billboard::places}.initialise();
+    return inbox;
+  }
+
   void start_worker() {
     if (worker_) return;
     worker_ = std::make_unique<ucx::worker>(*fabric_.context_);

@@ -12,7 +12,7 @@
 
 #include <tutti/base/environment.hpp>
 #include <tutti/base/log.hpp>
-#include <tutti/transport/cards.hpp>
+#include <tutti/base/packing.hpp>
 #include <tutti/transport/lending.hpp>
 #include <tutti/transport/link.hpp>
 #include <tutti/transport/monitor.hpp>
@@ -166,15 +166,15 @@ class ucx_fabric final : public fabric {
     append(to, arena_card{place, reinterpret_cast<std::uint64_t>(segment.data()), static_cast<std::uint32_t>(key.size())});
     append(to, key);
   }
-  std::byte* open_card(const process_watch& watch, std::size_t peer, card_reader& from) {
+  std::byte* open_card(const process_watch& watch, std::size_t peer, unpacking& from) {
     const auto card = from.value<arena_card>();
-    const std::vector<std::byte> key = from.bytes(card.key_bytes);
+    const bytes_view key = from.bytes(card.key_bytes);
     const std::lock_guard held(opening_);
     return opened_.open(watch, peer, mapping_endpoints_[peer]->get(), card.place, card.address, key);
   }
   // Of a neighbour whose window is open; null where it is ending.
-  std::byte* open_another(std::size_t peer, card_reader& from) {
-    const auto address = card_reader(from).value<arena_card>().address;
+  std::byte* open_another(std::size_t peer, unpacking& from) {
+    const auto address = unpacking(from).value<arena_card>().address;
     std::byte* opened = open_card(watch_, peer, from);
     if (!opened && watch_.still_has(static_cast<int>(peer), address))
       throw error(errc::link, format("rank %zu opened a window at first and does not open another", peer), static_cast<int>(peer));
@@ -227,11 +227,9 @@ class ucx_fabric final : public fabric {
     opened[me] = std::byte{1};
     for (std::size_t r = 0; r < size_; ++r) {
       if (r == me || messages_only || !homes_[r].same_host(homes_[me])) continue;
-      const auto head = card_reader(cards[r]).value<arena_card>();
-      const std::size_t address_at = sizeof(arena_card) + head.key_bytes;
-      const std::vector<std::byte> peer_address(cards[r].begin() + static_cast<std::ptrdiff_t>(address_at), cards[r].end());
-      mapping_endpoints_[r] = std::make_unique<ucx::endpoint>(mapper_, peer_address, nullptr, nullptr);
-      card_reader from(cards[r]);
+      unpacking from(cards[r]), behind = from;  // the key is the worker's address
+      behind.bytes(behind.value<arena_card>().key_bytes);
+      mapping_endpoints_[r] = std::make_unique<ucx::endpoint>(mapper_, behind.rest(), nullptr, nullptr);
       all_here.add(static_cast<int>(r), homes_[r].pid);
       controls_[r] = reinterpret_cast<control*>(open_card(all_here, r, from));
       opened[r] = std::byte{controls_[r] != nullptr};

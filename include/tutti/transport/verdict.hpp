@@ -118,9 +118,9 @@ class alignas(64) verdict_board {
         continue;
       }
       const char is = process_state(writer_of(word));
-      if (is != 'T' && is != 't') stopped_since = 0;
+      if (!is_stopped(is)) stopped_since = 0;
       else if (stopped_since == 0) stopped_since = t;
-      const bool ended = is == 'Z' || is == 'X', late = t - begun > patience;
+      const bool ended = has_ended(is), late = t - begun > patience;
       if (ended || late || (stopped_since > 0 && t - stopped_since > stopped_patience)) {
         verdict v{.code = ended ? errc::rank_died : errc::rank_stopped, .rank = rank_of(word), .operation = open(rank_of(word))};
         v.say(format("%s (process %d) %s while it said why the session ended",

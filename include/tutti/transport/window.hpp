@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
-#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -20,6 +19,14 @@ struct arena_place {
   std::uint32_t segment = 0;
   std::uint32_t unused = 0;
   std::uint64_t offset = 0;
+};
+
+/// How peers of the host find a place in a rank's arena; the segment's key
+/// stands behind it.
+struct arena_card {
+  arena_place place{};
+  std::uint64_t address = 0;  ///< of the segment, at its owner
+  std::uint32_t key_bytes = 0;
 };
 
 /// A peer that writes to memory of this rank, or reads there how far this rank
@@ -42,8 +49,8 @@ class arena {
 
   explicit arena(const ucx::context& context) : context_(context) {}
 
-  /// `bytes` bytes of zeros at a multiple of 64. A new segment where the last
-  /// has too little left.
+  /// `bytes` bytes at a multiple of 64: zeros, or what was last written to memory
+  /// that was released. A new segment where the last has too little left.
   arena_place allocate(std::size_t bytes) {
     bytes = rounded(bytes);
     const std::lock_guard held(mutex_);
@@ -51,7 +58,6 @@ class arena {
       if (free_[f].bytes == bytes && free_[f].all_have_left()) {
         arena_place place = free_[f].place;
         free_.erase(free_.begin() + static_cast<std::ptrdiff_t>(f));
-        std::memset(segments_[place.segment].data() + place.offset, 0, bytes);
         return place;
       }
     if (segments_.empty() || used_ + bytes > segments_.back().size()) {
@@ -112,22 +118,17 @@ class opened_arenas {
   /// Where a peer's place lies in this process; null where it cannot be opened.
   /// `address` and `key` are of the segment.
   std::byte* open(const process_watch& watch, std::size_t peer, ucp_ep_h endpoint, arena_place place, std::uint64_t address,
-                  const std::vector<std::byte>& key) {
-    for (const segment& known : segments_)
-      if (known.peer == peer && known.number == place.segment) return known.memory.data() + place.offset;
-    ucx::opened_memory memory = open_of(watch, static_cast<int>(peer), endpoint, key.data(), address);
-    if (!memory.data()) return nullptr;
-    segments_.push_back({peer, place.segment, std::move(memory)});
-    return segments_.back().memory.data() + place.offset;
+                  bytes_view key) {
+    if (peer >= segments_.size()) segments_.resize(peer + 1);
+    std::vector<ucx::opened_memory>& theirs = segments_[peer];
+    if (place.segment >= theirs.size()) theirs.resize(place.segment + 1);
+    ucx::opened_memory& memory = theirs[place.segment];
+    if (!memory.data()) memory = open_of(watch, static_cast<int>(peer), endpoint, key.data(), address);
+    return memory.data() ? memory.data() + place.offset : nullptr;
   }
 
  private:
-  struct segment {
-    std::size_t peer;
-    std::uint32_t number;
-    ucx::opened_memory memory;
-  };
-  std::vector<segment> segments_;
+  std::vector<std::vector<ucx::opened_memory>> segments_;  // by peer and number
 };
 
 }  // namespace tutti
