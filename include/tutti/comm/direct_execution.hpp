@@ -119,16 +119,21 @@ class direct_execution {
     const bool streams = program_->streams && element <= streamed_block_bytes;
     // Two operands and one result are through with a block at once.
     const bool once = p.sources == 2 && p.targets == 1;
-    const std::size_t block = whole(streams ? streamed_block_bytes : once ? slice_bytes : block_bytes, element);
+    std::size_t block = whole(streams ? streamed_block_bytes : once ? slice_bytes : block_bytes, element);
+    // What is folded in another type stays in it until all are.
+    alignas(64) std::byte partial[block_bytes];
+    if (fold.wider && p.sources > 2) block = least(block, block_bytes / fold.wider->element * element);
     for (std::size_t i = at_; i < end; i += block) {
       const std::size_t n = least(block, end - i);
       std::byte* sum = streams ? passing_by : target(p, 0) + i;
       const std::byte* so_far = source(p, 0) + i;
       for (std::uint32_t k = 1; k < p.sources; ++k) {
         const std::byte* next = source(p, k) + i;
-        if (k <= p.lefts) fold(sum, next, so_far, n / element);
-        else fold(sum, so_far, next, n / element);
-        so_far = sum;
+        const bool more = fold.wider && k + 1 < p.sources, wide = fold.wider && k > 1;
+        std::byte* out = more ? partial : sum;
+        if (k <= p.lefts) fold(out, next, so_far, n / element, element, {more, false, wide});
+        else fold(out, so_far, next, n / element, element, {more, wide, false});
+        so_far = out;
       }
       for (std::uint32_t t = streams ? 0 : 1; t < p.targets; ++t) put(target(p, t) + i, sum, n);
     }
