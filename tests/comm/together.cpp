@@ -53,6 +53,49 @@ TEST_CASE("it can be given up, made again and again, and be of nothing or of mes
   }));
 }
 
+TEST_CASE("short neighbours that are alike travel as one, and no others") {
+  for (int ranks : {2, 3, 5})
+    CHECK_NOTHROW(thread_ranks::run(ranks, [](communicator& c) {
+      const int me = c.rank(), p = c.size(), sum = p * (p + 1) / 2;
+      std::vector<std::vector<int>> x, y, z, in;
+      for (std::size_t n : {5u, 0u, 1000u, 4096u, 4097u, 17u}) {
+        for (auto* v : {&x, &y, &in}) v->emplace_back(n, me + 1);
+        z.emplace_back(n, 99);
+      }
+      const int two = 2, three = 3;
+      std::vector<int> weighed(3, me + 1), otherwise(3, me + 1), largest(3, me);
+      const statistics before = c.counters();
+      together(c, [&] {
+        for (auto& v : x) broadcast(c, v, 1);
+        for (auto& v : y) all_reduce(c, v);
+        for (std::size_t i = 0; i < z.size(); ++i) reduce(c, in[i], z[i], plus{}, 0);
+        all_reduce(c, largest, maximum{});
+        // Of one type, and not the same.
+        auto weigh = [&](int weight) { return [weight](int a, int) { return a * 0 + weight; }; };
+        all_reduce(c, weighed, weigh(two));
+        all_reduce(c, otherwise, weigh(three));
+      });
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const std::size_t n = x[i].size();
+        need(x[i] == std::vector<int>(n, 2), "a broadcast", c);
+        need(y[i] == std::vector<int>(n, sum), "a sum", c);
+        need(in[i] == std::vector<int>(n, me + 1) && z[i] == std::vector<int>(n, me == 0 ? sum : 99), "a sum at the root", c);
+      }
+      need(largest == std::vector<int>(3, p - 1) && weighed == std::vector<int>(3, two) && otherwise == std::vector<int>(3, three), "others", c);
+      const statistics now = c.counters().since(before);
+      need(now.of(collective::broadcast).done == 6 && now.of(collective::all_reduce).done == 9 && now.of(collective::reduce).done == 6, "counted", c);
+      std::vector<std::vector<int>> few(8, std::vector<int>(3, me));
+      const statistics then = c.counters();
+      together(c, [&] { all_reduce(c, few[0], plus{}, {.algorithm = algorithm::doubling}); });
+      const traffic one = c.counters().since(then).of(collective::all_reduce).sent;
+      together(c, [&] {
+        for (auto& v : few) all_reduce(c, v, plus{}, {.algorithm = algorithm::doubling});
+      });
+      const traffic both = c.counters().since(then).of(collective::all_reduce).sent;
+      need(both.messages == 2 * one.messages && both.bytes == 9 * one.bytes, "as many messages as one", c);
+    }));
+}
+
 TEST_CASE("what throws in it leaves nothing behind") {
   CHECK_NOTHROW(thread_ranks::run(2, [](communicator& c) {
     std::vector<int> x(10, 1), y(9);
@@ -109,11 +152,11 @@ TEST_CASE("ranks that issue different calls as one are told so, and what each of
       if (c.rank() != 1) all_reduce(c, x), broadcast(c, y, 0);
       else broadcast(c, y, 0), all_reduce(c, x);
     });
-  }, "together of 11000 in 2 calls, broadcast all_reduce"));
+  }, "together of 11000 elements, broadcast all_reduce"));
   CHECK(refused_by_all([](communicator& c, auto& x, auto& y) {
     const span<int> some(y.data(), y.size() - (c.rank() == 2));
     together(c, [&] { all_reduce(c, x), all_reduce(c, some); });
-  }, "together of 10999 in 2 calls"));
+  }, "together of 10999 elements, all_reduce all_reduce"));
   CHECK(refused_by_all([](communicator& c, auto& x, auto& y) {
     if (c.rank() == 0) return all_reduce(c, x);
     together(c, [&] { all_reduce(c, x), all_reduce(c, y); });

@@ -69,12 +69,14 @@ struct call_memories {
   fold_function fold{};
   functor_keeper keep = nullptr;  ///< copies the fold's operation into the call's
   bool stays = false;             ///< until the call is done, so that it need not be
-  /// Both are called with the fold's operation. `before` makes what is reduced
+  bool stateless = false;         ///< one operation of that type is as good as another
+  const void* context = nullptr;  ///< of the two that follow; null for the fold's operation
+  /// `before` makes what is reduced
   /// instead of the input, in `staging` bytes of the operation's memory, of which
   /// those from `staged_output` on take the result; `after` is called with the
   /// result once all else is done.
-  void (*before)(void* staging, const void* op) = nullptr;
-  void (*after)(const void* result, const void* op) = nullptr;
+  void (*before)(void* staging, const void* context) = nullptr;
+  void (*after)(const void* result, const void* context) = nullptr;
   std::size_t staged_output = 0;  ///< bytes
 };
 

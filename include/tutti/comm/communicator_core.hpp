@@ -190,7 +190,7 @@ struct communicator_core {
                      .fold = m.fold, .pairs = p.pairs};
     if (!m.before) return d;
     std::byte* const staging = scratch + p.staging_begin();
-    m.before(staging, m.fold.op);
+    m.before(staging, m.context ? m.context : m.fold.op);
     d.input = staging;
     d.output = staging + m.staged_output;
     return d;

@@ -35,7 +35,6 @@ class engine {
   ~engine() { stop(); }
 
   engine_transport& transport() { return *transport_; }
-  fabric& joined() { return fabric_; }
   void add(operation_queue& q) {
     queues_.push_back(&q);
     if (exact_)
@@ -216,7 +215,7 @@ class engine {
     // verdict (`verdict_board::announce` has the fence).
     std::atomic_signal_fence(std::memory_order_seq_cst);
     if (cut_short(q, o)) return false;
-    if (q.counts) o.each_call([&](collective what, const traffic& sent) { q.counts->completed(what, sent); });
+    if (q.counts) o.each_call([&](collective what, std::size_t calls, const traffic& sent) { q.counts->completed(what, sent, calls); });
     record_end(q, o, operation_record::state::done);
     q.pop();
     detail::finish(o, operation::stage::done);

@@ -190,14 +190,14 @@ struct operation {
     return all;
   }
 
-  /// `count(kind, sent)` for each of its calls.
+  /// `count(kind, calls, sent)` for each of its calls, or of those that travel as one.
   template <class Count>
   void each_call(Count count) const {
-    if (parts.empty()) return count(plan->kind, sent());
+    if (parts.empty()) return count(plan->kind, 1, sent());
     for (std::size_t i = 0; i < parts.size(); ++i) {
       traffic all = body.sent(i);
       if (i == 0 && plan->agree_first && !plan->in_rounds) all += agreement.sent();
-      count(plan->parts[i]->kind, all);
+      count(plan->parts[i]->kind, calls[i]->pieces.size(), all);
     }
   }
   /// In which collective it waits.
@@ -207,7 +207,7 @@ struct operation {
   void finish_results() {
     if (after) after(data.output, data.fold.op);
     for (std::size_t i = 0; i < parts.size(); ++i)
-      if (calls[i]->memories.after) calls[i]->memories.after(parts[i].output, parts[i].fold.op);
+      if (const call_memories& m = calls[i]->memories; m.after) m.after(parts[i].output, m.context ? m.context : m.fold.op);
   }
   void forget_functors() {
     functor.clear();

@@ -294,7 +294,7 @@ inline std::unique_ptr<prepared_call> prepare_together(span<const call_shape> ca
   p->what.element = 1;
   detail::put_name(p->what.kind, "together");
   detail::put_name(p->what.algorithm, "as one");
-  detail::put_name(p->what.type, format("in %zu calls", calls.size()));
+  detail::put_name(p->what.type, "elements");
   detail::put_name(p->what.operation, names);
   p->shape = detail::mix(fingerprint(p->what), p->shape);
   p->in_rounds = in_rounds;

@@ -119,9 +119,9 @@ struct counter_block {
   wait_tally moving, calling;  ///< of the thread that moves operations, and of one that waits for that thread
 
   traffic_tally& over(link_kind kind) { return links[static_cast<std::size_t>(kind)]; }
-  void completed(collective what, const traffic& sent) {
+  void completed(collective what, const traffic& sent, std::size_t calls = 1) {
     call_tally& c = collectives[static_cast<std::size_t>(what)];
-    c.done.add(1);
+    c.done.add(calls);
     c.sent.add(sent);
   }
   statistics read() const {
