@@ -1,6 +1,6 @@
 // What ways of calling cost, as ratios in one run, the ways in turns: a
-// persistent call over a plain one of 8 bytes, and one grouped call over 32
-// calls of 4 KiB; and what a message between the first two ranks takes.
+// persistent call over a plain one of 8 bytes, one grouped call over 32 calls of
+// 4 KiB, and 32 of them, or broadcasts, issued as one over 32 that are not; and what a message between the first two ranks takes.
 //
 //     calls --ranks 2 [ROUNDS]
 #include <cstdio>
@@ -57,7 +57,14 @@ int main(int argc, char** argv) {
       for (auto& t : tensors) tutti::all_reduce(world, t, tutti::maximum{});
     };
     auto together = [&] { tutti::all_reduce(world, group, tutti::maximum{}); };
-    const auto many = medians(world, rounds, apart, together);
+    auto one_by_one = [&] { tutti::together(world, apart); };
+    const auto many = medians(world, rounds, apart, together, one_by_one);
+
+    auto broadcasts = [&] {
+      for (auto& t : tensors) tutti::broadcast(world, t, 0);
+    };
+    auto as_one = [&] { tutti::together(world, broadcasts); };
+    const auto several = medians(world, rounds, broadcasts, as_one);
 
     const int peer = 1 - world.rank();
     auto there_and_back = [&] {
@@ -69,7 +76,10 @@ int main(int argc, char** argv) {
     if (world.rank() == 0)
       std::printf("8 bytes:      plain %8.2f us, persistent %8.2f us, ratio %.2f\n"
                   "32 x 4 KiB:   apart %8.2f us, grouped    %8.2f us, ratio %.2f\n"
+                  "              together %5.2f us, ratio %.2f\n"
+                  "32 broadcasts: apart %7.2f us, together   %8.2f us, ratio %.2f\n"
                   "8 bytes:      message %6.2f us, half a round trip\n",
-                  one[0], one[1], one[1] / one[0], many[0], many[1], many[1] / many[0], half);
+                  one[0], one[1], one[1] / one[0], many[0], many[1], many[1] / many[0], many[2], many[2] / many[0], several[0],
+                  several[1], several[1] / several[0], half);
   });
 }

@@ -11,5 +11,6 @@
 #include <tutti/comm/messages.hpp>
 #include <tutti/comm/persistent.hpp>
 #include <tutti/comm/reproducible_sum.hpp>
+#include <tutti/comm/together.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/launch/run.hpp>

@@ -16,6 +16,7 @@ TEST_CASE("what converts keeps its operation, and whether that commutes") {
   static_assert(std::is_same_v<decltype(accumulate_in<float>(plus{}))::type, float>);
   static_assert(std::is_same_v<decltype(accumulate_in<float>()), accumulating<float, plus>>);
   static_assert(std::is_same_v<decltype(send_as<bfloat16>(maximum{})), sending<bfloat16, maximum>>);
+  static_assert(std::is_same_v<decltype(send_as<half>(accumulate_in<float>())), sending<half, accumulating<float, plus>>>);
   static_assert(is_commutative<accumulating<float, plus>> && is_commutative<sending<half, average>>);
   static_assert(!is_commutative<accumulating<long, keeps_order>>);
   // Nothing that could be mistaken for an operation on the elements.

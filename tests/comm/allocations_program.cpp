@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/together.hpp>
 #include <tutti/launch/run.hpp>
 #include <tutti/launch/threads.hpp>
 #include <tutti/schedule/repertoire.hpp>
@@ -96,8 +97,10 @@ int conversions(communicator& c, buffers& b) {
     all_reduce(c, in, out, accumulate_in<double>(average{}));
     all_reduce_async(c, in, out, send_as<bfloat16>()).wait();
     all_reduce_async(c, in, out, average{}).wait();
+    all_reduce(c, in, out, send_as<bfloat16>(accumulate_in<float>()));
+    together(c, [&] { all_reduce(c, in, out), broadcast(c, span<float>(b.wide.data(), n), 0), reduce(c, b.wider, send_as<half>(), 0); });
   }
-  return 3 * static_cast<int>(std::size(counts));
+  return 5 * static_cast<int>(std::size(counts));
 }
 
 // Several at once, as buckets of gradients are.

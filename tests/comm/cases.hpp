@@ -11,6 +11,7 @@
 #include <tutti/schedule/repertoire.hpp>
 
 #include "conversions.hpp"
+#include "together_cases.hpp"
 #include "uneven_cases.hpp"
 
 namespace cases {
@@ -355,6 +356,7 @@ inline void check_all(communicator& c, bool quick) {
   for (std::size_t n : {1u, 20000u}) check_async(c, n);
   for (std::size_t n : {3u, 5001u}) conversions::check_all(c, n);
   uneven_cases::check_all(c);
+  together_cases::check_all(c);
   communicator other = c.duplicate(), threaded = other.duplicate({.progress = progress::thread});
   check_count<int>(other, 50);
   check_count<int>(threaded, 3000);

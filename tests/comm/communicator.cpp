@@ -91,6 +91,21 @@ TEST_CASE("what operations keep between calls can be bounded, and is given back 
   }));
 }
 
+TEST_CASE("what nobody waits for gives back what it keeps with the next call") {
+  CHECK_NOTHROW(on_ranks(3, [](communicator& world) {
+    communicator c = world.duplicate({.kept_bytes = 1000});
+    const std::size_t channels = c.scratch_bytes();
+    std::vector<int> long_one(50000, 1);
+    grouped<int> group;
+    group.add(long_one);
+    { request given_up = all_reduce_async(c, group); }
+    need(c.scratch_bytes() - channels > 100000, "nothing was to be given back");
+    barrier(c);  // which it comes before
+    need(c.scratch_bytes() - channels <= 1000, "more is kept than may be");
+    need(long_one == std::vector<int>(50000, 3), "a wrong sum");
+  }));
+}
+
 TEST_CASE("duplicates of duplicates, each with an order of its own") {
   for (int ranks : {1, 2, 3, 5}) {
     CAPTURE(ranks);

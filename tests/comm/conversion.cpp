@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/persistent.hpp>
 
 #include "conversions.hpp"
 #include "thread_ranks.hpp"
@@ -27,6 +28,32 @@ TEST_CASE("averages, wider accumulators and narrower messages, in every form of 
       CAPTURE(n);
       on_ranks(ranks, progress::caller, [&](communicator& c) { conversions::check_all(c, n); });
     }
+}
+
+TEST_CASE("by a rank that folds what all have sent, sums are rounded once") {
+  for (int ranks : {2, 5, 9})
+    CHECK_NOTHROW(thread_ranks::run(ranks, [](communicator& c) {
+      // Beside 256, a bfloat16 forgets 1.
+      std::vector<float> x(12000, c.rank() == 0 ? 256.f : 1.f), y = x, z = x;
+      const float sum = static_cast<float>(255 + c.size()), forgotten = static_cast<float>(bfloat16(sum));
+      all_reduce(c, x, send_as<bfloat16>(accumulate_in<float>()), {.algorithm = algorithm::one_shot});
+      all_reduce(c, y, send_as<bfloat16>(accumulate_in<float>()), {.algorithm = algorithm::two_shot});
+      all_reduce(c, z, send_as<bfloat16>(), {.algorithm = algorithm::one_shot});
+      conversions::need(x == std::vector<float>(x.size(), forgotten) && y == x, "rounded more than once", x.size(), c);
+      conversions::need(z == std::vector<float>(x.size(), 256.f), "rounded less often than it says", x.size(), c);
+      conversions::check_sent_apart(c, 1024 * static_cast<std::size_t>(c.size()));
+      // A persistent call, and one with a count for each rank.
+      std::vector<float> ones(40, 1.5f), sums(40), wide(40 * static_cast<std::size_t>(c.size()), 1.5f);
+      persistent step([&] { return all_reduce_async(c, ones, sums, send_as<bfloat16>(accumulate_in<double>())); });
+      for (int i = 0; i < 3; ++i) {
+        step.start();
+        step.wait();
+        conversions::need(sums == std::vector<float>(40, 1.5f * static_cast<float>(c.size())), "persistent", 40, c);
+      }
+      const std::vector<std::size_t> counts(static_cast<std::size_t>(c.size()), 40);
+      reduce_scatter_v(c, wide, sums, counts, send_as<bfloat16>(accumulate_in<float>(maximum{})));
+      conversions::need(sums == ones, "counts", 40, c);
+    }, {}, {}, ranks == 5));
 }
 
 TEST_CASE("a progress thread converts and divides too, also where nobody waits") {

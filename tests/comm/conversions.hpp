@@ -10,6 +10,7 @@
 #include <tutti/base/accumulation.hpp>
 #include <tutti/base/binned.hpp>
 #include <tutti/comm/collectives.hpp>
+#include <tutti/comm/plan.hpp>
 #include <tutti/schedule/repertoire.hpp>
 
 namespace conversions {
@@ -67,6 +68,146 @@ void check(communicator& c, std::size_t n, const Op& op, const std::string& text
   }
 }
 
+/// What the schedules of all ranks, carried out here, leave with each, where what
+/// is sent or left is rounded to Narrow and all else kept as Wide: by rank, its
+/// output. `given(r)` is what rank r holds.
+template <class Narrow, class Wide, class Given>
+std::vector<std::vector<Wide>> carried_out(const call_shape& c, const team& all, Given given) {
+  const auto p = static_cast<std::size_t>(all.size);
+  using values = std::vector<Wide>;
+  struct one_rank {
+    schedule s;
+    std::vector<std::size_t> bounds;
+    std::vector<values> chunks;
+    std::vector<char> done;
+  };
+  auto rounded = [](values& v) -> values& {
+    for (Wide& x : v) x = static_cast<Wide>(Narrow(x));
+    return v;
+  };
+  auto at = [](int i) { return static_cast<std::size_t>(i); };
+  std::vector<one_rank> team(p);
+  std::vector<std::vector<values>> between(p * p);  // sent and not received
+  std::size_t left = 0;
+  for (std::size_t r = 0; r < p; ++r) {
+    one_rank& one = team[r];
+    const rank me{static_cast<int>(r)};
+    one.s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
+    one.bounds = detail::chunk_bounds(c, all, me, one.s.parts);
+    values mine = given(me.value);
+    rounded(mine);
+    for (std::size_t k = 0; k + 1 < one.bounds.size(); ++k)
+      one.chunks.emplace_back(mine.begin() + static_cast<std::ptrdiff_t>(one.bounds[k]), mine.begin() + static_cast<std::ptrdiff_t>(one.bounds[k + 1]));
+    one.chunks.resize(at(one.s.parts + one.s.scratch));
+    one.done.resize(one.s.steps.size());
+    left += one.done.size();
+  }
+  auto share = [](chunks a, chunks b) { return a.first.value < b.first.value + b.count && b.first.value < a.first.value + a.count; };
+  auto after = [&](const step& s, const step& earlier) {  // has to wait for it
+    if (!is_local(s.what) && !is_local(earlier.what) && s.peer == earlier.peer && (s.what == verb::send) == (earlier.what == verb::send)) return true;
+    const bool writes = s.what != verb::send, wrote = earlier.what != verb::send;
+    return ((writes || wrote) && share(s.where, earlier.where)) || (wrote && has_operand(s.what) && share(s.with, earlier.where)) ||
+           (writes && has_operand(earlier.what) && share(s.where, earlier.with));
+  };
+  while (left > 0) {
+    const std::size_t before = left;
+    for (std::size_t r = 0; r < p; ++r)
+      for (std::size_t i = 0; i < team[r].done.size(); ++i) {
+        one_rank& one = team[r];
+        const step& s = one.s.steps[i];
+        bool waits = one.done[i] != 0;
+        for (std::size_t e = 0; e < i; ++e) waits |= !one.done[e] && after(s, one.s.steps[e]);
+        if (waits) continue;
+        std::vector<values>* queue = is_local(s.what) ? nullptr : s.what == verb::send ? &between[r * p + at(s.peer.value)] : &between[at(s.peer.value) * p + r];
+        if (queue && s.what != verb::send && queue->size() < at(s.where.count)) continue;
+        for (int k = 0; k < s.where.count; ++k) {
+          values& where = one.chunks[at(s.where.first.value + k)];
+          if (s.what == verb::send) {
+            queue->push_back(rounded(where));
+            continue;
+          }
+          if (s.what == verb::copy) {
+            where = rounded(one.chunks[at(s.with.first.value + k)]);
+            continue;
+          }
+          values other = s.what == verb::fold ? one.chunks[at(s.with.first.value + k)] : queue->front();
+          if (queue) queue->erase(queue->begin());
+          if (s.what == verb::recv) {
+            where = other;
+            continue;
+          }
+          const values own = s.what == verb::fold ? where : one.chunks[at(s.with.first.value + k)];
+          where.resize(own.size());
+          for (std::size_t j = 0; j < own.size(); ++j) where[j] = s.incoming == side::left ? other[j] + own[j] : own[j] + other[j];
+        }
+        one.done[i] = 1;
+        --left;
+      }
+    if (left == before) throw std::logic_error("wrong: the schedules stand still");
+  }
+  std::vector<std::vector<Wide>> results(p);
+  for (std::size_t r = 0; r < p; ++r) {
+    const contract agreed{.what = c.what, .all = all, .root = {c.root < 0 ? 0 : c.root}, .parts = team[r].s.parts};
+    for (int k = 0; k < team[r].s.parts; ++k)
+      if (agreed.holds_after({static_cast<int>(r)}, {k}))
+        for (Wide x : rounded(team[r].chunks[at(k)])) results[r].push_back(x);
+  }
+  return results;
+}
+
+/// Floats that no bfloat16 holds, sent as such and added up in float, by every
+/// algorithm: the roundings that the schedule says and no others, within the bound
+/// that follows from them, for half of the bytes.
+inline void check_sent_apart(communicator& c, std::size_t n) {
+  const auto p = static_cast<std::size_t>(c.size()), me = static_cast<std::size_t>(c.rank());
+  const auto op = send_as<bfloat16>(accumulate_in<float>(plus{}));
+  auto drawn = [](int rank, std::size_t i) {
+    const std::uint64_t bits = detail::mix(static_cast<std::uint64_t>(rank) + 1, i) >> 40;
+    return static_cast<float>(static_cast<int>(bits % 20001) - 10000) / 37.f;
+  };
+  auto given = [&](std::size_t count) {
+    return [count, drawn](int rank) {
+      std::vector<float> v(count);
+      for (std::size_t i = 0; i < count; ++i) v[i] = drawn(rank, i);
+      return v;
+    };
+  };
+  for (const repertoire_entry& e : repertoire) {
+    if (e.what != collective::all_reduce && e.what != collective::reduce_scatter && e.what != collective::reduce) continue;
+    const bool cuts = e.what == collective::reduce_scatter;
+    const int root = e.what == collective::reduce ? c.size() - 1 : -1;
+    const call_options how{.algorithm = e.how};
+    const std::string name = std::string("floats sent as bfloat16 and added up in float: ") + name_of(e.what) + " by " + name_of(e.how);
+    std::vector<float> in = given(cuts ? n * p : n)(c.rank()), out(n);
+    auto call = [&](const auto& by) {
+      const statistics before = c.counters();
+      if (cuts) reduce_scatter(c, in, out, by, how);
+      else if (root >= 0) reduce(c, in, out, by, root, how);
+      else all_reduce(c, in, out, by, how);
+      return c.counters().since(before).sent().bytes;
+    };
+    const std::uint64_t whole = call(plus{}), sent = call(op);
+    if (n % (p * 64) == 0) need(2 * sent == whole, name + ", bytes", n, c);
+    const call_shape shape{.what = e.what, .count = n, .element = sizeof(bfloat16), .root = root, .algorithm = e.how};
+    need(sent == c.plan_for(shape).bytes_sent, name + ", bytes billed", n, c);
+    const auto all = carried_out<bfloat16, float>(shape, c.all(), given(in.size()));
+    if (root < 0 || c.rank() == root) need(out == all[me], name, n, c);
+    if (e.what == collective::all_reduce) need(all[0] == all[me], name + ", the same on all", n, c);
+    // Each element is rounded by 2^-8 of it at most, and every sum that holds it.
+    double factor = 1;
+    for (std::size_t r = 0; r < p; ++r) factor *= (1 + 0x1p-8) * (1 + 0x1p-23);
+    for (std::size_t i = 0; i < all[me].size(); ++i) {
+      double exact = 0, sizes = 0;
+      for (int r = 0; r < c.size(); ++r) {
+        const double x = drawn(r, (cuts ? me * n : 0) + i);
+        exact += x, sizes += x < 0 ? -x : x;
+      }
+      const double off = exact - static_cast<double>(out[i]);
+      need((off < 0 ? -off : off) <= (factor - 1) * sizes, name + ", the bound", n, c);
+    }
+  }
+}
+
 struct weighted_sum {
   static constexpr bool commutative = true;
   std::int64_t weight;
@@ -110,6 +251,12 @@ inline void check_all(communicator& c, std::size_t n) {
   check<float>(c, n, send_as<half>(maximum{}), "float as half", [](int rank, std::size_t i) { return static_cast<float>(rank + static_cast<int>(i % 7)) + 0x1p-20f; },
                [&](std::size_t i) { return static_cast<float>(p - 1 + static_cast<int>(i % 7)) + (p == 1 && i % 7 == 0 ? 0x1p-20f : 0.f); });
   check<float>(c, n, send_as<bfloat16>(average{}), "average of floats as bfloat16", between, [](std::size_t) { return 1.f; });
+
+  // What travels and what is accumulated chosen apart: numbers that each holds.
+  check<float>(c, n, send_as<bfloat16>(accumulate_in<float>()), "float as bfloat16 in float", small, total);
+  check<half>(c, n, send_as<half>(accumulate_in<float>(average{})), "average of half as half in float", [](int, std::size_t i) { return half(static_cast<float>(i % 200)); },
+              [](std::size_t i) { return half(static_cast<float>(i % 200)); });
+  check_sent_apart(c, n);
 }
 
 }  // namespace conversions

@@ -25,6 +25,7 @@
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/grouped.hpp>
 #include <tutti/comm/messages.hpp>
+#include <tutti/comm/together.hpp>
 #include <tutti/launch/shared_bootstrap.hpp>
 #include <tutti/schedule/repertoire.hpp>
 
@@ -36,7 +37,7 @@ namespace {
 
 constexpr int ranks = 4;
 enum class fault { killed, stopped, late, killed_twice };
-enum class form { plain, vector, asynchronous, grouped, messages };
+enum class form { plain, vector, asynchronous, grouped, together, messages };
 
 // What one job does, all of it decided by its seed.
 struct assignment {
@@ -150,6 +151,14 @@ void be_rank(shared_bootstrap b, const assignment& o, note& mine) {
           grouped<int> group;
           for (std::size_t v = 0; v < ranks; ++v) group.add(span<int>(out.data() + v * o.count, o.count));
           all_reduce(world, group);
+        } else if (o.in == form::together) {
+          const int me = world.rank(), all = world.size();
+          const span<int> sums(out.data(), o.count), theirs(out.data() + o.count, o.count);
+          together(world, [&] {
+            broadcast(world, gathered, o.root);
+            reduce(world, span<const int>(in.data(), o.count), sums, plus{}, o.root);
+            send_recv(world, span<const int>(in.data(), o.count), (me + 1) % all, theirs, (me + all - 1) % all);
+          });
         } else if (o.in == form::messages) {
           const int me = world.rank(), all = world.size();
           send_recv(world, span<const int>(in.data(), o.count), (me + 1) % all, span<int>(out.data(), o.count), (me + all - 1) % all);
@@ -322,11 +331,10 @@ void remove_memory(const std::string& name) {
 // `victims_leave`: of how many victims memory may stay. One that is killed in the
 // moment in which UCX makes a segment leaves it, which is rare but where they make
 // segments all the time.
-void carry_out(std::vector<assignment> orders, std::size_t victims_leave = 2) {
+void carry_out(std::vector<assignment> orders, std::size_t victims_leave = 2, std::size_t at_once = 6) {
   ::setenv("TUTTI_LOG", "off", 1);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::set<std::string> before = tests::abandoned_memory();
-  constexpr std::size_t at_once = 6;
   std::vector<std::unique_ptr<job>> running;
   std::size_t next = 0, left_by_victims = 0;
   std::set<std::string> victims;
@@ -390,7 +398,7 @@ TEST_CASE("so it is where blocks differ, in calls under way and grouped ones, an
   for (unsigned i = 0; i < 6; ++i) {
     for (collective what : {collective::reduce_scatter, collective::all_gather, collective::gather, collective::scatter, collective::all_to_all})
       add({.seed = seed + i, .what = what, .shrinks = i == 5, .in = form::vector}, i == 4);
-    for (form in : {form::asynchronous, form::grouped, form::messages})
+    for (form in : {form::asynchronous, form::grouped, form::together, form::messages})
       for (unsigned more : {0u, 100u}) add({.seed = seed + i + more, .what = collective::all_reduce, .shrinks = i == 5, .in = in}, i == 4);
   }
   carry_out(orders);
@@ -422,12 +430,18 @@ TEST_CASE("a rank that stops, or comes too late, is named by all others, who go 
       o.deadline = 0.5;
       orders.push_back(o);
     }
-  for (const char* link : {"window", "message"}) {
-    assignment o{.seed = seed, .what = collective::all_reduce, .how = fault::stopped, .in = form::messages};
-    for (int r = 0; r < ranks; ++r) o.links[r] = link;
-    orders.push_back(o);
-  }
-  carry_out(orders);
+  unsigned next = seed;
+  auto stopped = [&](collective what, form in) {
+    for (const char* link : {"window", "message"}) {
+      assignment o{.seed = next++, .what = what, .how = fault::stopped, .in = in};
+      for (int r = 0; r < ranks; ++r) o.links[r] = link;
+      orders.push_back(o);
+    }
+  };
+  for (form in : {form::asynchronous, form::grouped, form::together, form::messages}) stopped(collective::all_reduce, in);
+  for (collective what : {collective::reduce_scatter, collective::all_gather, collective::gather, collective::scatter, collective::all_to_all})
+    stopped(what, form::vector);
+  carry_out(orders, 2, 12);  // they do nothing but wait
 }
 
 TEST_CASE("a second rank that is killed while the others shrink is left out as well") {

@@ -2,6 +2,8 @@
 
 #include <atomic>
 
+#include <tutti/comm/messages.hpp>
+
 #include "bill.hpp"
 #include "thread_ranks.hpp"
 
@@ -41,39 +43,49 @@ TEST_CASE("what a plan bills is what its links took, between threads of one proc
   }
 }
 
-TEST_CASE("whoever waits for a late rank counts that it slept, and whoever has nothing to wait for does not") {
-  for (progress how : {progress::caller, progress::thread}) {
-    std::atomic<std::uint64_t> slept{0}, earlier{0};
-    std::atomic<communicator*> waiting{nullptr};
-    CHECK_NOTHROW(thread_ranks::run(2, [&](communicator& world, session& s) {
-      barrier(world);
-      const statistics before = world.counters();
-      const double since = now();
-      // Rank 1 comes once rank 0 has slept, which it sees in rank 0's counters.
-      if (world.rank() == 0) {
-        earlier = before.waits;
-        waiting.store(&world);
+TEST_CASE("whoever waits for a late rank counts that it slept and for what, and whoever has nothing to wait for does not") {
+  for (progress how : {progress::caller, progress::thread})
+    for (bool messages : {false, true}) {
+      CAPTURE(messages);
+      std::atomic<std::uint64_t> slept{0}, earlier{0};
+      std::atomic<communicator*> waiting{nullptr};
+      CHECK_NOTHROW(thread_ranks::run(2, [&](communicator& world, session& s) {
+        std::vector<int> x(1, 5);
+        auto meet = [&] {
+          if (!messages) barrier(world);
+          else if (world.rank() == 0) recv(world, x, 1);
+          else send(world, x, 0);
+        };
         barrier(world);
-        const statistics mine = world.counters().since(before);
-        slept = mine.waits;
-        if (mine.seconds_slept <= 0 || mine.seconds_slept > 2 * (now() - since)) throw std::logic_error("slept otherwise");
-        // Whoever leaves the work to a thread may be asleep before that is.
-        const statistics::sleep in_barrier = mine.slept_in(collective::barrier);
-        if (how == progress::caller && (in_barrier.times == 0 || in_barrier.times > mine.waits || in_barrier != mine.slept_for(link_kind::loopback)))
-          throw std::logic_error("slept for something else");
-        if (s.counters().waits < mine.waits) throw std::logic_error("the session slept less");
-      } else {
-        communicator* its;
-        while (!(its = waiting.load())) ::sched_yield();
-        while (its->counters().waits == earlier) ::sched_yield();
-        const std::uint64_t mine = world.counters().since(before).waits;
-        if (how == progress::caller && mine != 0) throw std::logic_error("slept with nothing to wait for");
+        const statistics before = world.counters();
+        const double since = now();
+        // Rank 1 comes once rank 0 has slept, which it sees in rank 0's counters.
+        if (world.rank() == 0) {
+          earlier = before.waits;
+          waiting.store(&world);
+          meet();
+          const statistics mine = world.counters().since(before);
+          slept = mine.waits;
+          if (mine.seconds_slept <= 0 || mine.seconds_slept > 2 * (now() - since)) throw std::logic_error("slept otherwise");
+          // Whoever leaves the work to a thread may be asleep before that is.
+          const statistics::sleep in_call = messages ? mine.message_sleeps : mine.slept_in(collective::barrier);
+          const statistics::sleep in_others = messages ? mine.slept_in(collective::barrier) : mine.message_sleeps;
+          if (how == progress::caller && (in_call.times == 0 || in_call.times > mine.waits || in_call != mine.slept_for(link_kind::loopback)))
+            throw std::logic_error("slept for something else");
+          if (in_others != statistics::sleep{}) throw std::logic_error("slept in another call");
+          if (s.counters().waits < mine.waits) throw std::logic_error("the session slept less");
+        } else {
+          communicator* its;
+          while (!(its = waiting.load())) ::sched_yield();
+          while (its->counters().waits == earlier) ::sched_yield();
+          const std::uint64_t mine = world.counters().since(before).waits;
+          if (how == progress::caller && mine != 0) throw std::logic_error("slept with nothing to wait for");
+          meet();
+        }
         barrier(world);
-      }
-      barrier(world);
-    }, {.progress = how}));
-    CHECK(slept > 0);
-  }
+      }, {.progress = how}));
+      CHECK(slept > 0);
+    }
 }
 
 namespace {

@@ -23,13 +23,14 @@ TEST_CASE("what is counted is read by link, by collective and as a whole") {
   block.moving.add(0.25);
   block.calling.add(0.5);
   block.calling.add(-1);  // a clock that was read too early
-  const link_kind window = link_kind::window;
-  block.slept(collective::all_reduce, &window, 0.5);
-  block.slept(collective::all_reduce, nullptr, 0.25);
+  block.collectives[static_cast<std::size_t>(collective::all_reduce)].slept.add(0.5);
+  block.sleeps[static_cast<std::size_t>(link_kind::window)].add(0.5);
+  block.messages_slept.add(0.25);
   const statistics after = block.read().since(before);
   CHECK(after.sent() == traffic{1, 1});
   CHECK(after.of(collective::all_reduce) == statistics::calls{1, {3, 107}});
-  CHECK(after.slept_in(collective::all_reduce) == statistics::sleep{2, 0.75});
+  CHECK(after.slept_in(collective::all_reduce) == statistics::sleep{1, 0.5});
+  CHECK(after.message_sleeps == statistics::sleep{1, 0.25});
   CHECK(after.slept_for(link_kind::window) == statistics::sleep{1, 0.5});
   CHECK(after.slept_for(link_kind::message) == statistics::sleep{});
   CHECK(after.messages_sent == traffic{1, 40});
@@ -41,7 +42,8 @@ TEST_CASE("what is counted is read by link, by collective and as a whole") {
   both += after;
   CHECK(both.links == block.read().links);
   CHECK(both.collectives == block.read().collectives);
-  CHECK((both.sleeps == block.read().sleeps && both.collective_sleeps == block.read().collective_sleeps));
+  CHECK((both.sleeps == block.read().sleeps && both.collective_sleeps == block.read().collective_sleeps &&
+         both.message_sleeps == block.read().message_sleeps));
   CHECK(both.messages_sent == traffic{1, 40});
   CHECK(both.messages_received == traffic{1, 8});
   CHECK(both.waits == 3);

@@ -93,3 +93,25 @@ TEST_CASE("the first verdict is everybody's") {
     }) == 0);
   }
 }
+
+TEST_CASE("whoever takes over a verdict names the lowest operation of those that survive") {
+  CHECK(processes::run(4, [](auto& b) {
+    ::setenv("TUTTI_LINK", "window", 1);
+    bootstrap_exchange with(b);
+    ucx_fabric fabric(with, b.rank(), b.size(), processes::everyone(b.size()));
+    constexpr std::uint64_t waits_in[] = {9, 8, 3, 2};
+    fabric.open_operation() = waits_in[b.rank()];
+    if (b.rank() == 3) fabric.leave();
+    b.all_gather({});
+    if (b.rank() == 2) {
+      static_cast<void>(fabric.board().announce(2));
+      b.all_gather({});
+      ::_exit(0);  // and never writes it
+    }
+    b.all_gather({});
+    if (b.rank() == 3) return;
+    const verdict v = fabric.given();
+    need(v.code == errc::rank_died && v.rank == 2, v.text);
+    need(v.operation == 8, format("operation %llu", static_cast<unsigned long long>(v.operation)));
+  }) == 0);
+}

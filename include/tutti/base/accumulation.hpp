@@ -30,6 +30,14 @@ template <class Other, class Op>
 inline constexpr bool is_converting<accumulating<Other, Op>> = true;
 template <class Other, class Op>
 inline constexpr bool is_converting<sending<Other, Op>> = true;
+template <class Op>
+inline constexpr bool is_sending = false;
+template <class Other, class Op>
+inline constexpr bool is_sending<sending<Other, Op>> = true;
+template <class Op>
+inline constexpr bool is_accumulating = false;
+template <class Other, class Op>
+inline constexpr bool is_accumulating<accumulating<Other, Op>> = true;
 
 // A 16-bit number is made of a float; what is wider is rounded to that first.
 template <class To, class From>
@@ -44,12 +52,12 @@ constexpr To converted(const From& x) {
 /// each rank's elements, `half` for example, to float, reduces those, and rounds
 /// the result once. `Wide`: any trivially copyable type with a `static_cast`
 /// from and to the element. Cost: as much as the call on `Wide`, whose bytes
-/// travel, and scratch memory for them.
+/// travel, unless `send_as` names another type for that, and scratch memory for them.
 template <class Wide, class Op = plus>
 constexpr accumulating<Wide, Op> accumulate_in(Op op = {}) {
   static_assert(!detail::is_converting<Op>,
-                "tutti: the type that is accumulated in is the type that travels, so accumulate_in and send_as cannot be "
-                "combined; name the one type");
+                "tutti: one type travels and one is accumulated in; name each once, as in "
+                "send_as<bfloat16>(accumulate_in<float>(plus{}))");
   return {op};
 }
 
@@ -59,11 +67,19 @@ constexpr accumulating<Wide, Op> accumulate_in(Op op = {}) {
 /// bits on all ranks, is converted back. So a sum over p ranks holds at most
 /// 2p − 1 roundings. Cost: as much as the call on `Narrow`, and scratch memory
 /// for it.
+///
+/// `send_as<bfloat16>(accumulate_in<float>(plus{}))` folds in float: rounded to
+/// bfloat16 are each rank's elements, whatever sum a rank sends on, and the
+/// result, but none that it folds with more before. An average is divided as it
+/// is accumulated. Of a sum over p ranks these are p roundings of elements and at
+/// most p − 1 of sums, or 1 where a rank folds what all sent (`one_shot`,
+/// `two_shot`, `pairwise`). Both types are numbers, the accumulator as exact as
+/// what travels or more.
 template <class Narrow, class Op = plus>
 constexpr sending<Narrow, Op> send_as(Op op = {}) {
-  static_assert(!detail::is_converting<Op>,
-                "tutti: the type that is accumulated in is the type that travels, so accumulate_in and send_as cannot be "
-                "combined; name the one type");
+  static_assert(!detail::is_sending<Op>,
+                "tutti: one type travels and one is accumulated in; name each once, as in "
+                "send_as<bfloat16>(accumulate_in<float>(plus{}))");
   return {op};
 }
 

@@ -33,9 +33,10 @@ template <class T, class Op>
 constexpr void check_operation() {
   check_element<T>();
   check_travel<T, Op>();
-  using other = typename travel<T, Op>::type;
-  check_element<other>();
-  static_assert(reduction<typename travel<T, Op>::fold, other>,
+  using sum = typename travel<T, Op>::sum;
+  check_element<typename travel<T, Op>::type>();
+  check_element<sum>();
+  static_assert(reduction<typename travel<T, Op>::fold, sum>,
                 "tutti: the operation must take two elements and return one, as in op(a, b) -> T, and be callable "
                 "when const");
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <tutti/base/span.hpp>
+#include <tutti/comm/kept_functor.hpp>
 #include <tutti/device/fold.hpp>
 #include <tutti/schedule/algorithm.hpp>
 #include <tutti/schedule/contract.hpp>
@@ -19,6 +20,7 @@ struct call_shape {
   std::size_t count = 0;
   std::size_t element = 1;  ///< bytes, as it travels
   std::size_t staging = 0;  ///< bytes of the input as it travels, where that is not as it is given
+  std::size_t folded = 0;   ///< bytes of an element as it is folded, where that is not as it travels
   int root = -1;
   bool commutative = true;
   bool in_place = false;  ///< of all_to_all, on this rank: the output is the input
@@ -33,6 +35,9 @@ struct call_shape {
   span<const std::size_t> counts = {};
   span<const std::size_t> received = {};
 
+  /// Several calls issued as one, by their shapes, and then nothing else counts.
+  span<const call_shape> calls = {};
+
   /// Whether nobody knows all counts, so that any two ranks must agree on theirs.
   bool by_pair() const { return uneven && what != collective::all_gather && what != collective::reduce_scatter; }
   /// For `plan_for`: every rank's buffers are the library's, so that neighbours
@@ -45,7 +50,9 @@ struct call_shape {
     return what == other.what && count == other.count && element == other.element && staging == other.staging && root == other.root &&
            algorithm == other.algorithm && operation.data() == other.operation.data() &&
            type.data() == other.type.data() && commutative == other.commutative && in_place == other.in_place &&
-           uneven == other.uneven && alike(counts, other.counts) && alike(received, other.received);
+           uneven == other.uneven && alike(counts, other.counts) && alike(received, other.received) &&
+           calls.size() == other.calls.size() &&
+           std::equal(calls.begin(), calls.end(), other.calls.begin(), [](const call_shape& a, const call_shape& b) { return a.is(b); });
   }
 
  private:
@@ -60,12 +67,16 @@ struct call_memories {
   void* output = nullptr;
   std::size_t alignment = 1;
   fold_function fold{};
-  /// Both are called with the fold's operation. `before` makes what is reduced
+  functor_keeper keep = nullptr;  ///< copies the fold's operation into the call's
+  bool stays = false;             ///< until the call is done, so that it need not be
+  bool stateless = false;         ///< one operation of that type is as good as another
+  const void* context = nullptr;  ///< of the two that follow; null for the fold's operation
+  /// `before` makes what is reduced
   /// instead of the input, in `staging` bytes of the operation's memory, of which
   /// those from `staged_output` on take the result; `after` is called with the
   /// result once all else is done.
-  void (*before)(void* staging, const void* op) = nullptr;
-  void (*after)(const void* result, const void* op) = nullptr;
+  void (*before)(void* staging, const void* context) = nullptr;
+  void (*after)(const void* result, const void* context) = nullptr;
   std::size_t staged_output = 0;  ///< bytes
 };
 

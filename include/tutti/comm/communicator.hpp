@@ -8,7 +8,6 @@
 #include <tutti/base/span.hpp>
 #include <tutti/comm/call_shape.hpp>
 #include <tutti/comm/flight_recorder.hpp>
-#include <tutti/comm/kept_functor.hpp>
 #include <tutti/comm/message_call.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/comm/session.hpp>
@@ -116,9 +115,8 @@ class communicator {
   link_kind link_to(int peer) const;
 
   /// Issues an operation: what all collectives do. The functor behind the fold
-  /// must live until the operation is done; `keep`, where not null, puts a copy
-  /// of it into the operation first.
-  operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr);
+  /// is copied into it, unless it stays until the operation is done.
+  operation& issue(const call_shape& c, const call_memories& m);
 
   /// Issues messages that are waited for together: what `send`, `recv` and the
   /// others do.
@@ -126,6 +124,12 @@ class communicator {
 
   /// Empty, for the calls of one `post`: what it has grown to is kept.
   std::vector<message_call>& message_calls();
+
+  /// From here on what is issued is collected, until it is issued as one or dropped:
+  /// what `together` does.
+  void collect();
+  operation& issue_collected();
+  void drop_collected();
 
   /// Waits for an operation and gives it back.
   void wait(operation& o);
@@ -226,15 +230,36 @@ TUTTI_BODY std::vector<operation_record> communicator::recent() const {
 }
 TUTTI_BODY session& communicator::home() const { return core_->home; }
 TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
-TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m, functor_keeper keep) {
-  return core_->issue(c, m, keep);
+TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m) {
+  if (!core_->collected.open()) return core_->issue(c, m);
+  if (c.by_pair())
+    throw error(errc::invalid_argument, format("rank %d: together: %s_v has counts that ranks agree on two by two, call it alone", world_rank_, name_of(c.what)),
+                world_rank_);
+  core_->collected.add(c, m);
+  return core_->collecting;
 }
-TUTTI_BODY operation& communicator::post(span<const message_call> calls) { return core_->post(calls.data(), calls.size()); }
+TUTTI_BODY operation& communicator::post(span<const message_call> calls) {
+  if (!core_->collected.open()) return core_->post(calls.data(), calls.size());
+  core_->collected.add(calls);
+  return core_->collecting;
+}
+TUTTI_BODY void communicator::collect() {
+  if (core_->collected.open())
+    throw error(errc::invalid_argument, format("rank %d: together: within another one of the same communicator", world_rank_), world_rank_);
+  core_->collected.begin();
+}
+TUTTI_BODY operation& communicator::issue_collected() { return core_->issue_collected(); }
+TUTTI_BODY void communicator::drop_collected() {
+  core_->collected.end();
+  core_->collected.clear();
+}
 TUTTI_BODY std::vector<message_call>& communicator::message_calls() {
   core_->message_calls.clear();
   return core_->message_calls;
 }
-TUTTI_BODY void communicator::wait(operation& o) { core_->wait(o); }
+TUTTI_BODY void communicator::wait(operation& o) {
+  if (&o != &core_->collecting) core_->wait(o);
+}
 TUTTI_BODY engine& communicator::runner() { return *core_->runner; }
 
 }  // namespace tutti

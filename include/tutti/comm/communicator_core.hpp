@@ -9,6 +9,7 @@
 
 #include <tutti/comm/engine.hpp>
 #include <tutti/comm/group.hpp>
+#include <tutti/comm/known_calls.hpp>
 #include <tutti/comm/message_pool.hpp>
 #include <tutti/comm/plan.hpp>
 #include <tutti/comm/session.hpp>
@@ -93,17 +94,17 @@ struct communicator_core {
     home.fabric().given().raise();
   }
 
-  /// Issues messages that are waited for together.
-  operation& post(const message_call* calls, std::size_t n) {
+  /// Issues messages that are waited for together, and with them what is `ready`.
+  operation& post(const message_call* calls, std::size_t n, operation* ready = nullptr) {
     raise_verdict();
     pool->check(calls, n);
-    if (n == 1) {
+    if (n == 1 && !ready) {
       posted_message& m = pool->prepare(*calls, nullptr);
       queue->messages->submit(m);
       runner->notice();
       return m;
     }
-    joint_operation& all = pool->join(n);
+    joint_operation& all = pool->join(n + (ready != nullptr));
     prepared_messages.clear();
     try {
       prepared_messages.reserve(n);
@@ -113,46 +114,96 @@ struct communicator_core {
       give_back(all);
       throw;
     }
-    if (n == 0) finish(all, operation::stage::done);
+    if (all.open == 0) finish(all, operation::stage::done);
+    if (ready) {
+      ready->part_of = &all;
+      ready->detached = true;
+      push(*ready);
+    }
     for (posted_message* m : prepared_messages) queue->messages->submit(*m);
     runner->notice();
     return all;
   }
 
-  operation& issue(const call_shape& c, const call_memories& m, functor_keeper keep = nullptr) {
+  operation& issue(const call_shape& c, const call_memories& m) {
     raise_verdict();
-    if (keeps_too_much) make_room(0);
     const prepared_call& p = prepared(c);
-    operation& o = free_operation(p);
+    operation& o = with_scratch(p);
     // What may throw comes first: nothing has been issued then.
     try {
-      if (o.scratch.size() < p.scratch_bytes()) {
-        o.scratch = {};
-        make_room(p.scratch_bytes());
-        o.scratch = scratch(p.scratch_bytes());
-      }
-      if (keep) keep(o.functor, m.fold.op);
-      if (m.before) m.before(o.scratch.data() + p.staging_begin(), m.fold.op);
+      const bool keeps = m.keep && !m.stays;
+      if (keeps) m.keep(o.functor, m.fold.op);
+      o.data = placed(p, c.element, m, o.scratch.data());
+      if (keeps) o.data.fold.op = o.functor.kept();
     } catch (...) {
       give_back(o);
       throw;
     }
-    o.what = p.what;
-    o.what.number = ++issued;
-    o.mark = {.fingerprint = mix(p.shape, queue->id(o.what.number)) | 1, .what = &o.what,
-              .element = static_cast<std::uint32_t>(c.element)};
-    o.data = {.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output),
-              .scratch = o.scratch.data(), .element = c.element, .alignment = m.alignment, .fold = m.fold, .pairs = p.pairs};
-    if (keep) o.data.fold.op = o.functor.kept();
     o.after = m.after;
-    if (m.before) {
-      o.data.output = o.scratch.data() + p.staging_begin();
-      o.data.input = o.data.output;
-      o.data.output += m.staged_output;
-    }
-    queue->push(o);
+    push(o);
     runner->notice();
     return o;
+  }
+
+  /// Issues what has been collected as one.
+  operation& issue_collected() {
+    collected.end();
+    const std::vector<message_call>& messages = collected.messages();
+    if (collected.shapes().empty()) return post(messages.data(), messages.size());
+    raise_verdict();
+    operation& o = with_scratch(prepared({.calls = collected.shapes()}));
+    try {
+      o.parts.clear();
+      const std::vector<std::unique_ptr<prepared_call>>& parts = o.plan->parts;
+      o.parts.reserve(parts.size());
+      for (std::size_t i = 0; i < parts.size(); ++i)
+        o.parts.push_back(placed(*parts[i], parts[i]->what.element, collected.memories(i), o.scratch.data() + parts[i]->begin));
+      if (!messages.empty()) return post(messages.data(), messages.size(), &o);
+    } catch (...) {
+      give_back(o);
+      throw;
+    }
+    push(o);
+    runner->notice();
+    return o;
+  }
+
+  // An operation for such a call, with the memory that it needs.
+  operation& with_scratch(const prepared_call& p) {
+    if (keeps_too_much) make_room(0);
+    operation& o = free_operation(p);
+    if (o.scratch.size() < p.scratch_bytes()) try {
+        o.scratch = {};
+        make_room(p.scratch_bytes());
+        o.scratch = scratch(p.scratch_bytes());
+      } catch (...) {
+        give_back(o);
+        throw;
+      }
+    return o;
+  }
+
+  // Where a call's memories are, once what is reduced in place of the input is made.
+  static execution_data placed(const prepared_call& p, std::size_t element, const call_memories& m, std::byte* scratch) {
+    execution_data d{.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output), .scratch = scratch,
+                     .sums = p.body.sums_bytes > 0 ? scratch + p.sums_begin() : nullptr, .element = element, .alignment = m.alignment,
+                     .fold = m.fold, .pairs = p.pairs};
+    if (!m.before) return d;
+    std::byte* const staging = scratch + p.staging_begin();
+    m.before(staging, m.context ? m.context : m.fold.op);
+    d.input = staging;
+    d.output = staging + m.staged_output;
+    return d;
+  }
+
+  void push(operation& o) {
+    if (!o.plan->parts.empty()) collected.give(o.calls), o.data = {}, o.after = nullptr;
+    else o.parts.clear();
+    o.what = o.plan->what;
+    o.what.number = ++issued;
+    o.mark = {.fingerprint = mix(o.plan->shape, queue->id(o.what.number)) | 1, .what = &o.what,
+              .element = static_cast<std::uint32_t>(o.what.element)};
+    queue->push(o);
   }
 
   // What is long enough to be lent lies where it can be, if there is room.
@@ -184,7 +235,7 @@ struct communicator_core {
       operation* oldest = nullptr;
       for (const auto& o : operations) {
         held += o->scratch.size();
-        if (!o->in_use && o->scratch.size() > 0 && (!oldest || o->what.number < oldest->what.number)) oldest = o.get();
+        if (is_free(*o) && o->scratch.size() > 0 && (!oldest || o->what.number < oldest->what.number)) oldest = o.get();
       }
       keeps_too_much = held > kept_bytes || bytes > kept_bytes - held;
       if (!keeps_too_much || !oldest) return;
@@ -229,59 +280,30 @@ struct communicator_core {
   }
 
   const prepared_call& prepared(const call_shape& c) {
-    if (c.uneven) return prepared_uneven(c);
-    // Most calls are as one before: where that one was found last is looked at first.
-    std::uint32_t& last = hints[(c.count * 31 + static_cast<std::size_t>(c.what) * 7 + static_cast<std::size_t>(c.root)) % hint_count];
-    if (last < known.size() && known[last].asked.is(c)) return *known[last].how;
-    for (std::size_t i = 0; i < known.size(); ++i)
-      if (known[i].asked.is(c)) {
-        last = static_cast<std::uint32_t>(i);
-        return *known[i].how;
-      }
-    if (known.size() >= most_shapes) forget_shapes();
-    call_shape chosen = c;
-    chosen.algorithm = choose(c);
-    known.push_back({c, prepare(chosen, everyone, {me}, direct(c), shows())});
-    last = static_cast<std::uint32_t>(known.size() - 1);
-    return *known.back().how;
+    // Counts, and what is issued together, may differ from call to call.
+    known_calls& kind = c.uneven || !c.calls.empty() ? known_lists : known;
+    return kind.find(c, [&] { return prepare_chosen(c); }, [this](const prepared_call& p) { return in_use(p); },
+                     [this](const prepared_call& p) {
+                       for (const auto& o : operations)
+                         if (o->plan == &p) o->plan = nullptr;
+                     });
   }
 
-  // Counts may differ from call to call: only the shapes used last are kept.
-  const prepared_call& prepared_uneven(const call_shape& c) {
-    for (known_shape& k : known_uneven)
-      if (k.asked.is(c)) {
-        k.last_used = ++uneven_calls;
-        return *k.how;
-      }
-    known_shape* oldest = nullptr;
-    for (known_shape& k : known_uneven)
-      if ((!oldest || k.last_used < oldest->last_used) && !in_use(*k.how)) oldest = &k;
-    call_shape chosen = c;
-    chosen.algorithm = choose(c);
-    known_shape found{c, prepare(chosen, everyone, {me}, algorithm::automatic, shows()), ++uneven_calls};
-    if (!c.counts.empty()) found.asked.counts = found.how->counts;
-    found.asked.received = found.how->received;
-    if (known_uneven.size() < most_uneven || !oldest) {
-      known_uneven.push_back(std::move(found));
-      return *known_uneven.back().how;
+  std::unique_ptr<prepared_call> prepare_chosen(call_shape c) const {
+    if (!c.calls.empty()) {
+      std::vector<call_shape> calls(c.calls.begin(), c.calls.end());
+      for (call_shape& one : calls) one.algorithm = choose_algorithm(one, everyone, settings);
+      return prepare_together(calls, c.calls, everyone, {me}, shows());
     }
-    for (const auto& o : operations)
-      if (o->plan == oldest->how.get()) o->plan = nullptr;
-    *oldest = std::move(found);
-    return *oldest->how;
+    const algorithm directly = direct(c);
+    c.algorithm = choose(c);
+    return prepare(c, everyone, {me}, directly, shows());
   }
 
   bool in_use(const prepared_call& p) const {
     for (const auto& o : operations)
       if (o->in_use && o->plan == &p) return true;
     return false;
-  }
-
-  // All that no operation uses, since memory for shapes is bounded.
-  void forget_shapes() {
-    std::erase_if(known, [&](const known_shape& k) { return !in_use(*k.how); });
-    for (const auto& o : operations)
-      if (!o->in_use) o->plan = nullptr;
   }
 
   // One that last did the same has all the memory that it needs. Otherwise the
@@ -292,8 +314,7 @@ struct communicator_core {
     // Most calls are as the one before, which has ended.
     if (last_used && !last_used->in_use && last_used->plan == &p) return used(*last_used, p);
     for (const auto& o : operations) {
-      if (o->in_use && o->detached && o->current() != operation::stage::running) give_back(*o);
-      if (o->in_use) continue;
+      if (!is_free(*o)) continue;
       const bool here = o->has_room_for(p);
       if (!found || here > enough || (here == enough && o->scratch.size() < found->scratch.size())) found = o.get();
       enough |= here;
@@ -313,16 +334,11 @@ struct communicator_core {
     o.detached.store(false, std::memory_order_relaxed);
     o.begun = o.broken = o.told = false;
     o.plan = &p;
+    o.part_of = nullptr;
     o.sleepers.store(0, std::memory_order_relaxed);
     o.state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
     return o;
   }
-
-  struct known_shape {
-    call_shape asked;
-    std::unique_ptr<prepared_call> how;
-    std::uint64_t last_used = 0;  // of uneven ones
-  };
 
   // Counters of the session's, for as long as this communicator lives.
   struct borrowed_counters {
@@ -367,10 +383,10 @@ struct communicator_core {
   detail::counter_block& counts = borrowed.block;
   plan_settings settings;
   team everyone;  ///< its ranks, and which of them windows join
-  static constexpr std::size_t most_shapes = 1024, most_uneven = 64, hint_count = 64;
-  std::vector<known_shape> known, known_uneven;
-  std::uint64_t uneven_calls = 0;
-  std::uint32_t hints[hint_count] = {};
+  static constexpr std::size_t most_shapes = 1024, most_lists = 64;
+  known_calls known{most_shapes}, known_lists{most_lists};  ///< the latter with counts, or of several calls
+  collected_calls collected;
+  operation collecting;  ///< stands for each of these
   std::vector<std::unique_ptr<operation>> operations;
   operation* last_used = nullptr;  ///< of these
   std::uint64_t issued = 0;

@@ -105,6 +105,9 @@ class direct_execution {
   }
 
  private:
+  // Of an accumulator, which stays in the first cache.
+  static constexpr std::size_t block_bytes = 4096;
+
   static std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
   static std::size_t whole(std::size_t bytes, std::size_t element) { return element < bytes ? bytes - bytes % element : element; }
 
@@ -115,11 +118,29 @@ class direct_execution {
   std::byte* target(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + p.sources + i]); }
 
   void reduce(const direct_pass& p, std::size_t end, std::size_t element, const fold_function& fold) {
-    for (std::uint32_t k = 0; k < p.sources; ++k) sources_[k] = source(p, k) + at_;
-    for (std::uint32_t t = 0; t < p.targets; ++t) targets_[t] = target(p, t) + at_;
-    fold.all({.sources = sources_.data(), .source_count = p.sources, .lefts = p.lefts, .targets = targets_.data(), .target_count = p.targets,
-              .streams = program_->streams},
-             (end - at_) / element, fold.op);
+    if (!fold.wider) {
+      for (std::uint32_t k = 0; k < p.sources; ++k) sources_[k] = source(p, k) + at_;
+      for (std::uint32_t t = 0; t < p.targets; ++t) targets_[t] = target(p, t) + at_;
+      return fold.all({.sources = sources_.data(), .source_count = p.sources, .lefts = p.lefts, .targets = targets_.data(),
+                       .target_count = p.targets, .streams = program_->streams},
+                      (end - at_) / element, fold.op);
+    }
+    // What is folded in another type stays in it until all are.
+    alignas(64) std::byte partial[block_bytes];
+    const std::size_t block = block_bytes / fold.wider->element * element;
+    for (std::size_t i = at_; i < end; i += block) {
+      const std::size_t n = least(block, end - i);
+      const std::byte* so_far = source(p, 0) + i;
+      for (std::uint32_t k = 1; k < p.sources; ++k) {
+        const std::byte* next = source(p, k) + i;
+        const bool more = k + 1 < p.sources, wide = k > 1;
+        std::byte* out = more ? partial : target(p, 0) + i;
+        if (k <= p.lefts) fold(out, next, so_far, n / element, element, {more, false, wide});
+        else fold(out, so_far, next, n / element, element, {more, wide, false});
+        so_far = out;
+      }
+      for (std::uint32_t t = 1; t < p.targets; ++t) put(target(p, t) + i, so_far, n);
+    }
   }
 
   void put(std::byte* to, const std::byte* from, std::size_t bytes) const {

@@ -35,7 +35,6 @@ class engine {
   ~engine() { stop(); }
 
   engine_transport& transport() { return *transport_; }
-  fabric& joined() { return fabric_; }
   void add(operation_queue& q) {
     queues_.push_back(&q);
     if (exact_)
@@ -195,7 +194,7 @@ class engine {
         if (board_.any()) return false;
       }
       if (cut_short(q, o)) return false;
-      if (o.after) o.after(o.data.output, o.data.fold.op);
+      o.finish_results();
     } catch (const error& e) {
       o.broken = true;
       if (e.code() == errc::link) detail::declare_link({fabric_, q, o, world_rank_}, e);
@@ -216,7 +215,7 @@ class engine {
     // verdict (`verdict_board::announce` has the fence).
     std::atomic_signal_fence(std::memory_order_seq_cst);
     if (cut_short(q, o)) return false;
-    if (q.counts) q.counts->completed(o.plan->kind, o.sent());
+    if (q.counts) o.each_call([&](collective what, std::size_t calls, const traffic& sent) { q.counts->completed(what, sent, calls); });
     record_end(q, o, operation_record::state::done);
     q.pop();
     detail::finish(o, operation::stage::done);
@@ -314,7 +313,7 @@ class engine {
     const bool waits = busy();
     operation_queue::awaited call;
     for (operation_queue* q : queues_)
-      if (!call.counts) call = q->awaits();
+      if (!call.by_call) call = q->awaits();
     transport_->sleep(waiting_.stretch,
                       [](void* c) {
                         auto& look = *static_cast<look_context*>(c);

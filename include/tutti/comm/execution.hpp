@@ -35,6 +35,7 @@ struct execution_data {
   const std::byte* input = nullptr;
   std::byte* output = nullptr;
   std::byte* scratch = nullptr;
+  std::byte* sums = nullptr;
   std::size_t element = 1;    ///< bytes
   std::size_t alignment = 1;  ///< that the fold needs
   fold_function fold{};
@@ -48,6 +49,11 @@ class execution {
   /// `p` must outlive it. Allocates only where no earlier program was as
   /// long.
   void start(const program& p, const execution_data& data, const envelope& e) {
+    alone_ = data;
+    start(p, &alone_, 1, e);
+  }
+  /// The same of several calls issued as one: `data` of each, which must outlive it.
+  void start(const program& p, const execution_data* data, std::size_t calls, const envelope& e) {
     program_ = &p;
     data_ = data;
     envelope_ = e;
@@ -60,20 +66,25 @@ class execution {
     stranger_ = {};
     lost_from_ = -1;
     borrowed_ = false;
-    sent_ = {};
+    sent_.assign(calls, {});
     if (open_queues_ == 0) finish();
   }
 
   /// Whether `start` would not allocate.
   bool has_room_for(const program& p) const {
     return states_.capacity() >= p.segments.size() && heads_.capacity() >= p.queues.size() &&
-           assemblies_.size() >= p.queues.size();
+           assemblies_.size() >= p.queues.size() && sent_.capacity() > 0;
   }
 
   bool done() const { return open_queues_ == 0; }
 
-  /// What links have taken of it so far.
-  const traffic& sent() const { return sent_; }
+  /// What links have taken of it so far, and of one of several calls.
+  traffic sent() const {
+    traffic all;
+    for (const traffic& one : sent_) all += one;
+    return all;
+  }
+  const traffic& sent(std::size_t call) const { return sent_[call]; }
 
   /// True where anything moved. Does nothing once a stranger was met.
   template <port_source Link>
@@ -108,14 +119,13 @@ class execution {
 
   /// The first peer that an unfinished segment waits for, or −1.
   int waits_for() const {
-    for (std::size_t q = 0; q < heads_.size(); ++q)
-      if (heads_[q] != program_->queues[q].end) {
-        const segment& r = program_->segments[program_->order[heads_[q]]];
-        if (r.what == verb::recv || r.what == verb::recv_reduce) return r.peer;
-      }
-    for (std::size_t q = 0; q < heads_.size(); ++q)
-      if (heads_[q] != program_->queues[q].end) return program_->segments[program_->order[heads_[q]]].peer;
-    return -1;
+    const segment* s = waiting();
+    return s ? s->peer : -1;
+  }
+  /// In which of several calls.
+  std::size_t waits_in() const {
+    const segment* s = waiting();
+    return s ? s->part : 0;
   }
 
  private:
@@ -130,11 +140,25 @@ class execution {
     std::size_t filled = 0;
   };
 
-  const std::byte* readable(location l) const {
-    return l.role == memory_role::input ? data_.input + l.offset : writable(l);
+  // Whoever is to send comes before whoever cannot.
+  const segment* waiting() const {
+    const segment* found = nullptr;
+    for (std::size_t q = 0; q < heads_.size(); ++q) {
+      if (heads_[q] == program_->queues[q].end) continue;
+      const segment& s = program_->segments[program_->order[heads_[q]]];
+      if (s.what == verb::recv || s.what == verb::recv_reduce) return &s;
+      if (!found) found = &s;
+    }
+    return found;
   }
-  std::byte* writable(location l) const {
-    return (l.role == memory_role::scratch ? data_.scratch : data_.output) + l.offset;
+
+  const execution_data& data(const segment& r) const { return data_[r.part]; }
+
+  static const std::byte* readable(const execution_data& d, location l) {
+    return l.role == memory_role::input ? d.input + l.offset : writable(d, l);
+  }
+  static std::byte* writable(const execution_data& d, location l) {
+    return (l.role == memory_role::scratch ? d.scratch : d.output) + l.offset;
   }
 
   // How far the segment may go, or nothing where not even an empty piece may pass.
@@ -163,14 +187,14 @@ class execution {
       case verb::recv_reduce: return receive(r, s, until, link.from(r.peer), part);
       case verb::copy:
         if (until == s.done) return false;
-        move(writable(r.target) + s.done, readable(r.operand) + s.done, until - s.done);
+        move(writable(data(r), r.target) + s.done, readable(data(r), r.operand) + s.done, until - s.done);
         s.done = until;
         s.complete = s.done == r.bytes;
         return true;
       case verb::fold: {
-        const std::size_t bytes = (until - s.done) / data_.element * data_.element;
+        const std::size_t element = data(r).element, bytes = (until - s.done) / element * element;
         if (bytes == 0) return false;
-        fold_into(writable(r.target) + s.done, readable(r.own) + s.done, readable(r.operand) + s.done, r.incoming, bytes);
+        fold_into(r, s.done, r.own, operand_at(data(r), r.operand, s.done), r.operand.role == memory_role::sums, bytes);
         s.done += bytes;
         s.complete = s.done == r.bytes;
         return true;
@@ -182,15 +206,14 @@ class execution {
   bool send(const segment& r, state& s, std::size_t until, send_port& port) {
     bool moved = false;
     if (s.offered < until || r.token) {
-      const std::byte* from = r.token ? nullptr : readable(r.target) + s.offered;
-      const std::ptrdiff_t taken = data_.pairs.to ? send_marked(r.peer, from, until - s.offered, port)
-                                                  : port.send(from, until - s.offered, envelope_);
+      const std::byte* from = r.token ? nullptr : readable(data(r), r.target) + s.offered;
+      const std::ptrdiff_t taken = send(r, from, until - s.offered, port);
       if (taken == send_port::full && r.token) return false;
       moved = taken != send_port::full;
       if (moved) {
         s.offered += static_cast<std::size_t>(taken);
         const std::size_t payload = program_->billed ? static_cast<std::size_t>(taken) : 0;
-        sent_.add(payload);
+        sent_[r.part].add(payload);
         port.count(payload);
       }
     }
@@ -201,18 +224,23 @@ class execution {
     return moved || s.done != before;
   }
 
-  std::ptrdiff_t send_marked(int peer, const std::byte* from, std::size_t bytes, send_port& port) {
-    const std::size_t count = data_.pairs.to[peer];
-    call what = *envelope_.what;
-    what.count = count;
-    return port.send(from, bytes, {.fingerprint = pair_mark(envelope_.fingerprint, count), .what = &what, .element = envelope_.element});
+  std::ptrdiff_t send(const segment& r, const std::byte* from, std::size_t bytes, send_port& port) const {
+    const execution_data& d = data(r);
+    envelope e = envelope_;
+    e.element = static_cast<std::uint32_t>(d.element);
+    if (!d.pairs.to) return port.send(from, bytes, e);
+    call what = *e.what;
+    what.count = d.pairs.to[r.peer];
+    e.fingerprint = pair_mark(e.fingerprint, what.count);
+    e.what = &what;
+    return port.send(from, bytes, e);
   }
 
   bool receive(const segment& r, state& s, std::size_t until, recv_port& port, assembly& part) {
-    const std::uint64_t expected = data_.pairs.mark_from(r.peer, envelope_.fingerprint);
+    const std::uint64_t expected = data(r).pairs.mark_from(r.peer, envelope_.fingerprint);
     const bool folds = r.what == verb::recv_reduce && !r.token;
     const std::size_t room = until - s.done - part.filled;
-    std::byte* target = folds || r.token ? nullptr : writable(r.target) + s.done;
+    std::byte* target = folds || r.token ? nullptr : writable(data(r), r.target) + s.done;
     port.expected = expected;
     const piece* next = port.receive(target, room);
     if (!next) {
@@ -240,34 +268,48 @@ class execution {
   // Folds whole elements; a part of one waits for the rest. Returns how far the
   // result has come.
   std::size_t fold(const segment& r, std::size_t position, const std::byte* incoming, std::size_t n, assembly& part) {
-    const bool aligned = reinterpret_cast<std::uintptr_t>(incoming) % data_.alignment == 0;
+    const std::size_t element = data(r).element;
+    const bool aligned = reinterpret_cast<std::uintptr_t>(incoming) % data(r).alignment == 0;
     std::size_t used = 0, folded = 0;
     if (part.filled == 0 && aligned) {
-      folded = used = n - n % data_.element;
+      folded = used = n - n % element;
       apply(r, position, incoming, folded);
     }
-    if (used < n && part.bytes.size() < data_.element) part.bytes = buffer<std::byte>(data_.element);
+    if (used < n && part.bytes.size() < element) part.bytes = buffer<std::byte>(element);
     while (used < n) {
-      const std::size_t missing = data_.element - part.filled;
+      const std::size_t missing = element - part.filled;
       const std::size_t next = missing < n - used ? missing : n - used;
       std::memcpy(part.bytes.data() + part.filled, incoming + used, next);
       part.filled += next;
       used += next;
-      if (part.filled < data_.element) break;
-      apply(r, position + folded, part.bytes.data(), data_.element);
-      folded += data_.element;
+      if (part.filled < element) break;
+      apply(r, position + folded, part.bytes.data(), element);
+      folded += element;
       part.filled = 0;
     }
     return folded;
   }
 
   void apply(const segment& r, std::size_t position, const std::byte* incoming, std::size_t bytes) const {
-    fold_into(writable(r.target) + position, readable(r.operand) + position, incoming, r.incoming, bytes);
+    fold_into(r, position, r.operand, incoming, false, bytes);
   }
 
-  void fold_into(std::byte* out, const std::byte* mine, const std::byte* other, side others, std::size_t bytes) const {
-    if (others == side::left) data_.fold(out, other, mine, bytes / data_.element);
-    else data_.fold(out, mine, other, bytes / data_.element);
+  static const std::byte* operand_at(const execution_data& d, location l, std::size_t position) {
+    return l.role == memory_role::sums ? sum_at(d, l, position) : readable(d, l) + position;
+  }
+  static std::byte* sum_at(const execution_data& d, location l, std::size_t position) {
+    return d.sums + (l.offset + position) / d.element * d.fold.wider->element;
+  }
+
+  // `wide`: whether `other` is a sum.
+  void fold_into(const segment& r, std::size_t position, location own, const std::byte* other, bool wide, std::size_t bytes) const {
+    const execution_data& d = data(r);
+    const bool to_sum = r.target.role == memory_role::sums, of_sum = own.role == memory_role::sums;
+    std::byte* out = to_sum ? sum_at(d, r.target, position) : writable(d, r.target) + position;
+    const std::byte* mine = operand_at(d, own, position);
+    const std::size_t n = bytes / d.element;
+    if (r.incoming == side::left) d.fold(out, other, mine, n, d.element, {to_sum, wide, of_sum});
+    else d.fold(out, mine, other, n, d.element, {to_sum, of_sum, wide});
   }
 
   static void move(std::byte* to, const std::byte* from, std::size_t bytes) {
@@ -275,11 +317,13 @@ class execution {
   }
 
   void finish() {
-    for (const segment& copy : program_->last_copies) move(writable(copy.target), readable(copy.operand), copy.bytes);
+    for (const segment& copy : program_->last_copies)
+      move(writable(data(copy), copy.target), readable(data(copy), copy.operand), copy.bytes);
   }
 
   const program* program_ = nullptr;
-  execution_data data_{};
+  execution_data alone_{};
+  const execution_data* data_ = nullptr;  // of each call
   envelope envelope_{};
   std::vector<state> states_;
   std::vector<std::uint32_t> heads_;
@@ -287,7 +331,7 @@ class execution {
   stranger stranger_{};
   int lost_from_ = -1;
   bool borrowed_ = false;
-  traffic sent_{};
+  std::vector<traffic> sent_;  // by call
   std::vector<assembly> assemblies_;
 };
 

@@ -71,13 +71,13 @@ operation& start_grouped(communicator& c, const grouped<T>& group, const Op& op,
   call_shape shape = shape_of<T, Op>(collective::all_reduce, group.size(), -1, options);
   using fold = grouped_fold<T, Op>;
   const fold all{op, &group};
-  call_memories m{.alignment = alignof(T), .fold = fold_function_of<T>(all)};
+  call_memories m{.alignment = alignof(T), .fold = fold_function_of<T>(all), .keep = keep_functor<fold>};
   if (group.size() > 0) {
     shape.staging = group.size() * sizeof(T);
     m.before = fold::before;
     m.after = fold::after;
   }
-  return c.issue(shape, m, &keep_functor<fold>);
+  return c.issue(shape, m);
 }
 
 }  // namespace detail

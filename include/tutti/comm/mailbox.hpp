@@ -63,6 +63,9 @@ class mailbox {
   /// that moves them.
   bool busy() const { return open_ > 0 || submitted_.load(std::memory_order_relaxed); }
 
+  /// The peer of all messages under way, or −1.
+  int waits_for() const { return active_.size() == 1 && own_.idle() ? active_[0] : -1; }
+
   /// True where anything moved. What cannot go on ends the session.
   bool progress() {
     return guarded([this] { return progress_active(); });
@@ -265,9 +268,7 @@ class mailbox {
     const double ended = listener_.tell ? now() : coarse_now();
     recorder_.end(m.issued, is, ended);
     if (listener_.tell) listener_.tell(listener_.context, *listener_.of, {.number = m.issued, .what = m.what, .is = is, .begun = m.begun_at, .ended = ended});
-    joint_operation* whole = m.part_of;
     detail::finish(m, how);  // from here on it may be another
-    if (whole && whole->open.fetch_sub(1, std::memory_order_acq_rel) == 1) detail::finish(*whole, how);
   }
 
   void tell(const call& what, std::uint64_t shape) {

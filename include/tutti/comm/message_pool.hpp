@@ -107,9 +107,7 @@ class message_pool {
   template <class Operation>
   static Operation& unused(std::vector<std::unique_ptr<Operation>>& all, std::size_t& hint) {
     for (std::size_t looks = 0; looks < all.size(); ++looks, hint = (hint + 1) % all.size()) {
-      operation& o = *all[hint];
-      if (o.in_use && o.detached && o.current() != operation::stage::running) detail::give_back(o);
-      if (!o.in_use) return take(*all[hint]);
+      if (detail::is_free(*all[hint])) return take(*all[hint]);
     }
     all.push_back(std::make_unique<Operation>());
     hint = all.size() - 1;

@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include <tutti/comm/collected_calls.hpp>
 #include <tutti/comm/direct_execution.hpp>
 #include <tutti/comm/execution.hpp>
 #include <tutti/comm/kept_functor.hpp>
@@ -25,6 +27,7 @@ struct prepared_call {
   std::uint64_t shape = 0;  ///< fingerprint of `what`, and of the names in full
   bool in_place = false;    ///< the output is the input, and others' blocks of it too
   std::size_t staging = 0;  ///< bytes of memory besides the body's scratch
+  std::size_t folded = 0;   ///< bytes of an element in a third part of it, for sums
   bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
   std::vector<std::size_t> counts, received;  ///< as the shape's, of uneven blocks
   pair_counts pairs{};      ///< of those, what ranks agree on two by two
@@ -39,13 +42,26 @@ struct prepared_call {
   /// In place of all else, where it is little: everyone shows its input in one
   /// round, and folds and copies out of what the others show.
   std::optional<direct_program> shown;
+  /// Of several calls issued as one each, whose bodies together are this one's;
+  /// and where in the memory of all its own begins.
+  std::vector<std::unique_ptr<prepared_call>> parts;
+  std::vector<call_shape> shapes;
+  std::size_t begin = 0;
 
   const std::optional<direct_program>& direct() const { return shown ? shown : lent; }
   /// The agreement is a `shown_exchange`, which may be all.
   bool shows_pairs() const { return in_rounds && pairs.to; }
-  std::size_t staging_begin() const { return (body.scratch_bytes + 63) / 64 * 64; }
-  std::size_t scratch_bytes() const { return staging > 0 ? staging_begin() + staging : body.scratch_bytes; }
+  std::size_t staging_begin() const { return lines(body.scratch_bytes); }
+  std::size_t sums_begin() const { return staging_begin() + lines(staging); }
+  std::size_t scratch_bytes() const {
+    if (!parts.empty()) return parts.back()->begin + parts.back()->scratch_bytes();
+    if (body.sums_bytes > 0) return sums_begin() + body.sums_bytes / what.element * folded;
+    return staging > 0 ? staging_begin() + staging : body.scratch_bytes;
+  }
+  static std::size_t lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 };
+
+struct joint_operation;
 
 /// One collective under way, or what else a request may wait for. Kept and used
 /// again by its communicator.
@@ -76,6 +92,9 @@ struct operation {
   direct_execution direct;
   buffer<std::byte> scratch;
   kept_functor functor;
+  std::vector<execution_data> parts;  ///< of several calls issued as one
+  collected_calls::list calls;        ///< these, and maybe some more
+  joint_operation* part_of = nullptr; ///< waited for in place of this one
   double waits_since = 0;  ///< when it was first seen to wait; 0 where it was not
   double lost_since = 0;  ///< since when a peer, or part of what it sent, is known to be gone
   double begun_at = 0;
@@ -84,7 +103,7 @@ struct operation {
 
   /// Whether a call of this shape can begin without allocating.
   bool has_room_for(const prepared_call& p) const {
-    return scratch.size() >= p.scratch_bytes() && body.has_room_for(p.body) &&
+    return scratch.size() >= p.scratch_bytes() && parts.capacity() >= p.parts.size() && body.has_room_for(p.body) &&
            (!p.agree_first || agreement.has_room_for(p.agreement)) &&
            (!p.direct() || (direct.has_room_for(*p.direct()) && body.has_room_for(p.closing)));
   }
@@ -97,7 +116,7 @@ struct operation {
     lent = others_counts = astray.met = false;
     exchanged = {};
     waits_for_round = plan->in_rounds && !agreed;
-    if (agreed) return body.start(plan->body, data, mark);
+    if (agreed) return start_body(plan->body);
     if (plan->shown) {
       direct.prepare(*plan->shown);
       return round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark);
@@ -129,14 +148,14 @@ struct operation {
       return agreed = true;
     }
     if (plan->shows_pairs() && exchange_in_round(peers)) {
-      body.start(plan->closing, data, mark);
+      start_body(plan->closing);
       return agreed = true;
     }
     for (int r = 0; plan->in_rounds && plan->lent && r < peers.board()->size(); ++r)
       std::memcpy(&direct.offers()[r], round.shown_by(r), sizeof(loan_offer));
     lent = plan->lent && direct.all_lent();
     if (lent && !direct.open(peers, data.input, data.output)) return false;
-    body.start(lent ? plan->closing : plan->body, data, mark);
+    start_body(lent ? plan->closing : plan->body);
     return agreed = true;
   }
 
@@ -168,6 +187,30 @@ struct operation {
     if (lent || plan->shown) all += direct.sent();
     if (plan->shows_pairs()) all += exchanged;
     return all;
+  }
+
+  /// `count(kind, calls, sent)` for each of its calls, or of those that travel as one.
+  template <class Count>
+  void each_call(Count count) const {
+    if (parts.empty()) return count(plan->kind, 1, sent());
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      traffic all = body.sent(i);
+      if (i == 0 && plan->agree_first && !plan->in_rounds) all += agreement.sent();
+      count(plan->parts[i]->kind, calls[i]->pieces.size(), all);
+    }
+  }
+  /// In which collective it waits.
+  collective waits_in() const { return parts.empty() || !agreed ? plan->kind : plan->parts[body.waits_in()]->kind; }
+
+  /// Does what is left to do with the results.
+  void finish_results() {
+    if (after) after(data.output, data.fold.op);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      if (const call_memories& m = calls[i]->memories; m.after) m.after(parts[i].output, m.context ? m.context : m.fold.op);
+  }
+  void forget_functors() {
+    functor.clear();
+    for (const auto& c : calls) c->functor.clear();
   }
 
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
@@ -209,29 +252,48 @@ struct operation {
 
   // After the round there is nothing that it waits for.
   bool all_shown() const { return agreed && plan->shown; }
+  void start_body(const program& p) {
+    if (parts.empty()) body.start(p, data, mark);
+    else body.start(p, parts.data(), parts.size(), mark);
+  }
+
   execution& waiting() { return agreed ? body : agreement; }
   const execution& waiting() const { return agreed ? body : agreement; }
+};
+
+/// Several that are waited for as one.
+struct joint_operation : operation {
+  std::atomic<std::size_t> open{0};  ///< that have not ended
 };
 
 namespace detail {
 
 /// An operation that nobody waits for any more can be used again.
 inline void give_back(operation& o) {
-  o.functor.clear();
+  o.forget_functors();
   o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_relaxed);
   o.in_use = false;
 }
 
+/// Whether it can be used now: one that has ended and that nobody waits for is
+/// given back.
+inline bool is_free(operation& o) {
+  if (o.in_use && o.detached && o.current() != operation::stage::running) give_back(o);
+  return !o.in_use;
+}
+
 /// Of an operation that has ended, in the thread that moved it: whoever waits
-/// for it wakes, and from here on it may be another.
+/// for it, or for all that it is part of, wakes, and from here on it may be another.
 inline void finish(operation& o, operation::stage how) {
+  joint_operation* const whole = o.part_of;
   if (o.detached.load()) {
-    o.functor.clear();
+    o.forget_functors();
     o.state.store(static_cast<std::uint32_t>(operation::stage::idle), std::memory_order_release);
-    return;
+  } else {
+    o.state.store(static_cast<std::uint32_t>(how), std::memory_order_seq_cst);
+    if (o.sleepers.load(std::memory_order_seq_cst)) futex_wake(o.state);
   }
-  o.state.store(static_cast<std::uint32_t>(how), std::memory_order_seq_cst);
-  if (o.sleepers.load(std::memory_order_seq_cst)) futex_wake(o.state);
+  if (whole && whole->open.fetch_sub(1, std::memory_order_acq_rel) == 1) finish(*whole, how);
 }
 
 }  // namespace detail

@@ -44,22 +44,23 @@ class operation_queue {
 
   /// Where the engine counts; null for nowhere.
   detail::counter_block* counts = nullptr;
-  /// What its engine is about to sleep for.
+  /// Where it is counted that its engine sleeps: null for nowhere.
   struct awaited {
-    detail::counter_block* counts = nullptr;  ///< null where no operation is under way
-    collective what{};
-    link_kind link{};
-    bool of_one = false;  ///< whether a single rank is waited for, by that link
+    detail::counter_block::wait_tally* by_call = nullptr;
+    detail::counter_block::wait_tally* by_link = nullptr;  ///< to the one rank that is waited for
 
     void slept(double seconds) const {
-      if (counts) counts->slept(what, of_one ? &link : nullptr, seconds);
+      if (by_call) by_call->add(seconds);
+      if (by_link) by_link->add(seconds);
     }
   };
   awaited awaits() {
     const operation* o = front();
-    if (!counts || !o || !o->begun || o->broken) return {};
-    const int peer = o->waits_for();
-    return {counts, o->plan->kind, peer < 0 ? link_kind::self : link_->kind(peer), peer >= 0};
+    const bool collective = o && o->begun && !o->broken;
+    if (!counts || !(collective || messages->busy())) return {};
+    const int peer = collective ? o->waits_for() : messages->waits_for();
+    return {collective ? &counts->collectives[static_cast<std::size_t>(o->waits_in())].slept : &counts->messages_slept,
+            peer < 0 ? nullptr : &counts->sleeps[static_cast<std::size_t>(link_->kind(peer))]};
   }
   std::uint64_t id(std::uint64_t number) const { return operation_id(key_, number); }
 

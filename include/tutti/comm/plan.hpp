@@ -53,6 +53,7 @@ inline chunk_map map_chunks(const call_shape& c, const team& all, rank me, int p
   const contract agreed{.what = c.what, .all = all, .root = {c.root < 0 ? 0 : c.root}, .parts = parts};
   chunk_map map;
   map.staged = staged;
+  map.sums = c.folded > 0;
   map.bounds = chunk_bounds(c, all, me, parts);
   for (std::size_t& bound : map.bounds) bound *= c.element;
   auto range = [&](auto holds, int& begin, int& end) {
@@ -204,6 +205,14 @@ inline program tell_all(const team& all, rank me, std::size_t bytes) {
   return p;
 }
 
+/// All hear that all have come to the same call.
+inline program all_agree(const team& all, rank me) {
+  const call_shape nothing{.what = collective::barrier, .algorithm = all.hosts() > 1 ? algorithm::leaders : algorithm::dissemination};
+  if (needs_proof(nothing.algorithm, all)) prove(nothing, all);
+  const schedule barrier = make_schedule(nothing.what, nothing.algorithm, all, me);
+  return lower(barrier, map_chunks(nothing, all, me, barrier.parts, false));
+}
+
 }  // namespace detail
 
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
@@ -217,6 +226,7 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
   p->what.element = static_cast<std::uint32_t>(c.element);
   p->what.root = c.root;
   p->staging = c.staging;
+  p->folded = c.folded;
   p->in_place = c.in_place;
   detail::put_name(p->what.kind, name_of(c));
   detail::put_name(p->what.algorithm, name_of(c.algorithm));
@@ -255,12 +265,40 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
       p->closing = detail::tell_all(all, me, 0);
     }
   } else if (p->agree_first && !p->in_rounds) {
-    const call_shape nothing{.what = collective::barrier,
-                             .algorithm = all.hosts() > 1 ? algorithm::leaders : algorithm::dissemination};
-    if (detail::needs_proof(nothing.algorithm, all)) detail::prove(nothing, all);
-    const schedule barrier = make_schedule(nothing.what, nothing.algorithm, all, me);
-    p->agreement = lower(barrier, detail::map_chunks(nothing, all, me, barrier.parts, false));
+    p->agreement = detail::all_agree(all, me);
   }
+  return p;
+}
+
+/// The same of several calls issued as one; `asked` as their callers wrote them.
+inline std::unique_ptr<prepared_call> prepare_together(span<const call_shape> calls, span<const call_shape> asked, const team& all, rank me,
+                                                       bool in_rounds) {
+  auto p = std::make_unique<prepared_call>();
+  std::vector<const program*> bodies;
+  std::string names;
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const prepared_call& part = *p->parts.emplace_back(prepare(calls[i], all, me));
+    p->parts.back()->begin = end;
+    end += prepared_call::lines(part.scratch_bytes());
+    p->agree_first |= part.agree_first;
+    p->shape = detail::mix(p->shape, part.shape);
+    p->what.count += calls[i].count;
+    names += (i > 0 ? " " : "") + name_of(calls[i]);
+    bodies.push_back(&part.body);
+    p->shapes.push_back(asked[i]);
+    if (!asked[i].counts.empty()) p->shapes.back().counts = part.counts;
+  }
+  p->body = joined(bodies);
+  p->kind = calls[0].what;
+  p->what.element = 1;
+  detail::put_name(p->what.kind, "together");
+  detail::put_name(p->what.algorithm, "as one");
+  detail::put_name(p->what.type, "elements");
+  detail::put_name(p->what.operation, names);
+  p->shape = detail::mix(fingerprint(p->what), p->shape);
+  p->in_rounds = in_rounds;
+  if (p->agree_first && !in_rounds) p->agreement = detail::all_agree(all, me);
   return p;
 }
 

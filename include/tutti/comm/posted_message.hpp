@@ -8,11 +8,6 @@
 
 namespace tutti {
 
-/// Several messages that are waited for as one.
-struct joint_operation : operation {
-  std::atomic<std::size_t> open{0};  ///< messages that have not ended
-};
-
 /// A send or a receive under way. `what` says which, for people: `root` is its
 /// tag. Kept and used again by its communicator.
 struct posted_message : operation {
@@ -27,7 +22,6 @@ struct posted_message : operation {
   std::uint64_t until = 0;  ///< of the bytes that the channel took, the end of its own
   bool lent = false;        ///< some of it was read in its sender's memory
   bool published = false;   ///< its peers know that it waits
-  joint_operation* part_of = nullptr;
   posted_message* behind = nullptr;  ///< in whatever line it stands
 };
 

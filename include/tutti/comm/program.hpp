@@ -8,11 +8,14 @@
 namespace tutti {
 
 /// Which of a call's three memories a segment stands in.
-enum class memory_role : std::uint8_t { input, output, scratch };
+enum class memory_role : std::uint8_t {
+  input, output, scratch,
+  sums,  ///< scratch too, for elements as they are folded, where that is not as they travel
+};
 
 struct location {
   memory_role role = memory_role::input;
-  std::size_t offset = 0;  ///< bytes
+  std::size_t offset = 0;  ///< bytes, of elements as they travel
 };
 
 /// Part of a step whose bytes stand in one piece of memory.
@@ -21,6 +24,7 @@ struct segment {
   side incoming = side::left;
   bool token = false;  ///< no bytes, but a piece travels all the same
   int peer = 0;
+  std::uint32_t part = 0;  ///< of several calls issued as one, which
   std::size_t bytes = 0;
   location target{};   ///< what is sent, or written
   location operand{};  ///< of recv_reduce, copy and fold
@@ -49,6 +53,7 @@ struct program {
   std::vector<segment_queue> queues;
   std::vector<segment> last_copies;  ///< into the output, once all else is done
   std::size_t scratch_bytes = 0;
+  std::size_t sums_bytes = 0;    ///< as `location::offset` counts them
   std::size_t sent_bytes = 0;    ///< payload, all peers together: the bill
   bool billed = true;            ///< false: what travels is the library's own
 };
@@ -59,6 +64,7 @@ struct chunk_map {
   int held_begin = 0, held_end = 0;          ///< chunks that the input holds
   int required_begin = 0, required_end = 0;  ///< chunks that the output must hold
   bool staged = false;  ///< keep the output untouched until all else is done
+  bool sums = false;    ///< keep what is only folded with more as it is folded
 
   /// Bytes of the input, and of the output.
   std::size_t held() const { return bytes(held_begin, held_end); }
@@ -69,14 +75,40 @@ struct chunk_map {
 
 namespace detail {
 
+// What is local waits for nobody's turn: each is a queue of its own.
+inline void sort_into_queues(program& p) {
+  struct key {
+    int peer;
+    bool sends;
+  };
+  std::vector<key> keys;
+  std::vector<std::vector<std::uint32_t>> members;
+  for (std::uint32_t r = 0; r < p.segments.size(); ++r) {
+    const segment& next = p.segments[r];
+    const key mine{is_local(next.what) ? -1 : next.peer, next.what == verb::send};
+    std::size_t k = is_local(next.what) ? keys.size() : 0;
+    while (k < keys.size() && (keys[k].peer != mine.peer || keys[k].sends != mine.sends)) ++k;
+    if (k == keys.size()) {
+      keys.push_back(mine);
+      members.emplace_back();
+    }
+    members[k].push_back(r);
+  }
+  for (const auto& queue : members) {
+    const auto begin = static_cast<std::uint32_t>(p.order.size());
+    p.order.insert(p.order.end(), queue.begin(), queue.end());
+    p.queues.push_back({begin, static_cast<std::uint32_t>(p.order.size())});
+  }
+}
+
 class lowering {
  public:
   lowering(const schedule& s, const chunk_map& map)
       : schedule_(s), map_(map), chunks_(static_cast<std::size_t>(s.parts + s.scratch)) {
     place_chunks();
-    for (const step& next : s.steps) lower(next);
+    for (std::size_t i = 0; i < s.steps.size(); ++i) lower(i);
     finish_output();
-    sort_into_queues();
+    sort_into_queues(program_);
   }
 
   program result() && { return static_cast<program&&>(program_); }
@@ -88,7 +120,9 @@ class lowering {
     chunks over{};
   };
   struct chunk_state {
-    location home{};            // where it is written
+    location home{};            // where it is written, but for sums
+    location sum{};             // of these, of role `sums` once there was one
+    location next{}, now{};     // where the step writes it, and has written it
     bool written = false;       // until then it is read from the input
     user writer{};              // the last; none where begin = end
     std::vector<user> readers;  // since then
@@ -102,7 +136,9 @@ class lowering {
   location in(memory_role role, int c, int first) const {
     return {role, map_.bounds[static_cast<std::size_t>(c)] - map_.bounds[static_cast<std::size_t>(first)]};
   }
-  location readable(int c) { return at(c).written ? at(c).home : in(memory_role::input, c, map_.held_begin); }
+  location readable(int c) { return at(c).written ? at(c).now : in(memory_role::input, c, map_.held_begin); }
+  static bool covers(chunks range, int c) { return c >= range.first.value && c < range.first.value + range.count; }
+  bool required(int c) const { return c >= map_.required_begin && c < map_.required_end; }
   static bool follows(location a, std::size_t bytes, location b) {
     return a.role == b.role && a.offset + bytes == b.offset;
   }
@@ -115,8 +151,7 @@ class lowering {
       for (int i = 0; s.what != verb::send && i < s.where.count; ++i)
         written[static_cast<std::size_t>(s.where.first.value + i)] = true;
     for (int c = 0; c < static_cast<int>(chunks_.size()); ++c) {
-      const bool required = c >= map_.required_begin && c < map_.required_end;
-      if (required && !map_.staged) {
+      if (required(c) && !map_.staged) {
         at(c).home = in(memory_role::output, c, map_.required_begin);
       } else if (written[static_cast<std::size_t>(c)]) {
         at(c).home = {memory_role::scratch, program_.scratch_bytes};
@@ -125,7 +160,32 @@ class lowering {
     }
   }
 
-  void lower(const step& s) {
+  // Whether what step i leaves in a chunk is folded with more, and not used else.
+  bool only_folded(std::size_t i, int c) const {
+    bool folded = false;
+    while (++i < schedule_.steps.size()) {
+      const step& s = schedule_.steps[i];
+      const bool here = covers(s.where, c), read = has_operand(s.what) && covers(s.with, c);
+      if ((s.what == verb::send && here) || (s.what == verb::copy && read)) return false;
+      folded |= read || (s.what == verb::fold && here);
+      if (here) return folded;
+    }
+    return folded && !required(c);
+  }
+
+  location written_by(std::size_t i, int c) {
+    chunk_state& state = at(c);
+    const verb what = schedule_.steps[i].what;
+    if (!map_.sums || (what != verb::recv_reduce && what != verb::fold) || !only_folded(i, c)) return state.home;
+    if (state.sum.role != memory_role::sums) {
+      state.sum = {memory_role::sums, program_.sums_bytes};
+      program_.sums_bytes += length(c);
+    }
+    return state.sum;
+  }
+
+  void lower(std::size_t index) {
+    const step& s = schedule_.steps[index];
     segment base{.what = s.what, .incoming = s.incoming, .peer = s.peer.value};
     base.waits_begin = static_cast<std::uint32_t>(program_.waits.size());
     collect_waits(s);
@@ -136,7 +196,7 @@ class lowering {
       const int target = s.where.first.value + i, operand = s.with.first.value + i;
       base.bytes = length(target);
       if (base.bytes == 0) continue;
-      base.target = s.what == verb::send ? readable(target) : at(target).home;
+      base.target = s.what == verb::send ? readable(target) : (at(target).next = written_by(index, target));
       if (has_operand(s.what)) base.operand = readable(operand);
       if (s.what == verb::fold) base.own = readable(target);
       if (program_.segments.size() > mine.begin) {
@@ -195,6 +255,7 @@ class lowering {
       } else {
         c.readers.clear();
         c.writer = mine;
+        c.now = c.next;
         c.written = true;
       }
     }
@@ -214,32 +275,6 @@ class lowering {
     }
   }
 
-  // What is local waits for nobody's turn: each is a queue of its own.
-  void sort_into_queues() {
-    struct key {
-      int peer;
-      bool sends;
-    };
-    std::vector<key> keys;
-    std::vector<std::vector<std::uint32_t>> members;
-    for (std::uint32_t r = 0; r < program_.segments.size(); ++r) {
-      const segment& next = program_.segments[r];
-      const key mine{is_local(next.what) ? -1 : next.peer, next.what == verb::send};
-      std::size_t k = is_local(next.what) ? keys.size() : 0;
-      while (k < keys.size() && (keys[k].peer != mine.peer || keys[k].sends != mine.sends)) ++k;
-      if (k == keys.size()) {
-        keys.push_back(mine);
-        members.emplace_back();
-      }
-      members[k].push_back(r);
-    }
-    for (const auto& queue : members) {
-      const auto begin = static_cast<std::uint32_t>(program_.order.size());
-      program_.order.insert(program_.order.end(), queue.begin(), queue.end());
-      program_.queues.push_back({begin, static_cast<std::uint32_t>(program_.order.size())});
-    }
-  }
-
   const schedule& schedule_;
   const chunk_map& map_;
   std::vector<chunk_state> chunks_;
@@ -251,5 +286,29 @@ class lowering {
 /// Gives a schedule its addresses. Cost: time and memory in proportion to the
 /// steps, times the chunks that each covers.
 inline program lower(const schedule& s, const chunk_map& map) { return detail::lowering(s, map).result(); }
+
+/// Several programs as one, none of which waits for another but that what passes
+/// between two ranks passes in their order. As each waits for what is before it
+/// only, they end where each would alone.
+inline program joined(const std::vector<const program*>& parts) {
+  program all;
+  for (std::uint32_t i = 0; i < parts.size(); ++i) {
+    const auto segments = static_cast<std::uint32_t>(all.segments.size()), waits = static_cast<std::uint32_t>(all.waits.size());
+    for (segment s : parts[i]->segments) {
+      s.part = i;
+      s.waits_begin += waits;
+      s.waits_end += waits;
+      all.segments.push_back(s);
+    }
+    for (wait_for w : parts[i]->waits) all.waits.push_back({w.earlier + segments, w.streams});
+    for (segment s : parts[i]->last_copies) {
+      s.part = i;
+      all.last_copies.push_back(s);
+    }
+    all.sent_bytes += parts[i]->sent_bytes;
+  }
+  detail::sort_into_queues(all);
+  return all;
+}
 
 }  // namespace tutti

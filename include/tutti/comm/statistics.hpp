@@ -41,7 +41,8 @@ struct statistics {
   std::array<traffic, std::size(every_link_kind)> links{};
   std::array<calls, std::size(every_collective)> collectives{};
   std::array<sleep, std::size(every_collective)> collective_sleeps{};
-  std::array<sleep, std::size(every_link_kind)> sleeps{};  ///< of these, by the link to the rank that was waited for
+  sleep message_sleeps{};  ///< for messages between two ranks
+  std::array<sleep, std::size(every_link_kind)> sleeps{};  ///< of all these, by the link to the rank that was waited for
   /// Between two ranks; of the receiver's bytes no link counts any, and none those
   /// of a rank to itself.
   traffic messages_sent{}, messages_received{};
@@ -66,6 +67,7 @@ struct statistics {
       collective_sleeps[i] += other.collective_sleeps[i];
     }
     for (std::size_t i = 0; i < sleeps.size(); ++i) sleeps[i] += other.sleeps[i];
+    message_sleeps += other.message_sleeps;
     messages_sent += other.messages_sent;
     messages_received += other.messages_received;
     waits += other.waits;
@@ -82,6 +84,7 @@ struct statistics {
       s.collective_sleeps[i] -= earlier.collective_sleeps[i];
     }
     for (std::size_t i = 0; i < sleeps.size(); ++i) s.sleeps[i] -= earlier.sleeps[i];
+    s.message_sleeps -= earlier.message_sleeps;
     s.messages_sent -= earlier.messages_sent;
     s.messages_received -= earlier.messages_received;
     s.waits -= earlier.waits;
@@ -111,28 +114,23 @@ struct counter_block {
 
   traffic_tally links[std::size(every_link_kind)];
   call_tally collectives[std::size(every_collective)];
-  wait_tally sleeps[std::size(every_link_kind)];
+  wait_tally messages_slept, sleeps[std::size(every_link_kind)];
   traffic_tally messages_sent, messages_received;
   wait_tally moving, calling;  ///< of the thread that moves operations, and of one that waits for that thread
 
   traffic_tally& over(link_kind kind) { return links[static_cast<std::size_t>(kind)]; }
-  void completed(collective what, const traffic& sent) {
+  void completed(collective what, const traffic& sent, std::size_t calls = 1) {
     call_tally& c = collectives[static_cast<std::size_t>(what)];
-    c.done.add(1);
+    c.done.add(calls);
     c.sent.add(sent);
   }
-  /// `link`: null where no one rank is waited for.
-  void slept(collective what, const link_kind* link, double seconds) {
-    collectives[static_cast<std::size_t>(what)].slept.add(seconds);
-    if (link) sleeps[static_cast<std::size_t>(*link)].add(seconds);
-  }
-
   statistics read() const {
     statistics s;
     for (std::size_t i = 0; i < s.links.size(); ++i) s.links[i] = links[i].read();
     for (std::size_t i = 0; i < s.collectives.size(); ++i)
       s.collectives[i] = {collectives[i].done.read(), collectives[i].sent.read()}, s.collective_sleeps[i] = collectives[i].slept.read();
     for (std::size_t i = 0; i < s.sleeps.size(); ++i) s.sleeps[i] = sleeps[i].read();
+    s.message_sleeps = messages_slept.read();
     s.messages_sent = messages_sent.read();
     s.messages_received = messages_received.read();
     s.waits = moving.times.read() + calling.times.read();

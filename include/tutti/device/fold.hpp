@@ -51,15 +51,50 @@ void fold(T* out, const T* left, const T* right, std::size_t n, const Op& op) {
 
 struct fold_operands;
 
-/// A fold whose types are forgotten, as an executor carries it: of two operands,
-/// and of several (`fold_all`); the operation is a pointer that the call keeps alive.
+/// How elements that are folded in another type than they travel in are converted.
+struct widening {
+  std::size_t element = 0;  ///< bytes, as it is folded
+  void (*widen)(void* wide, const void* narrow, std::size_t elements) = nullptr;
+  void (*narrow)(void* narrow, const void* wide, std::size_t elements) = nullptr;
+};
+
+/// Which memories of a fold hold elements as they are folded, where that is not
+/// as they travel.
+struct wide_memories {
+  bool out = false, left = false, right = false;
+};
+
+/// A fold whose types are forgotten, as an executor carries it: of two operands, and
+/// of several (`fold_all`); the operation as a pointer that the call keeps alive,
+/// `wider` null where elements are folded as they travel.
 struct fold_function {
   void (*apply)(void* out, const void* left, const void* right, std::size_t elements, const void* op) = nullptr;
   const void* op = nullptr;
   void (*all)(const fold_operands&, std::size_t elements, const void* op) = nullptr;
+  const widening* wider = nullptr;
 
   void operator()(void* out, const void* left, const void* right, std::size_t elements) const {
     apply(out, left, right, elements, op);
+  }
+
+  /// `narrow`: bytes of an element as it travels.
+  void operator()(std::byte* out, const std::byte* left, const std::byte* right, std::size_t elements, std::size_t narrow,
+                  wide_memories wide) const {
+    if (!wider) return apply(out, left, right, elements, op);
+    constexpr std::size_t block_bytes = 2048;
+    alignas(64) std::byte of_left[block_bytes], of_right[block_bytes], of_out[block_bytes];
+    const std::size_t block = block_bytes / wider->element;
+    auto widened = [&](std::byte* into, const std::byte* from, bool is_wide, std::size_t first, std::size_t n) -> const std::byte* {
+      if (is_wide) return from + first * wider->element;
+      wider->widen(into, from + first * narrow, n);
+      return into;
+    };
+    for (std::size_t first = 0; first < elements; first += block) {
+      const std::size_t n = elements - first < block ? elements - first : block;
+      std::byte* const to = wide.out ? out + first * wider->element : of_out;
+      apply(to, widened(of_left, left, wide.left, first, n), widened(of_right, right, wide.right, first, n), n, op);
+      if (!wide.out) wider->narrow(out + first * narrow, to, n);
+    }
   }
 };
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -101,6 +102,11 @@ class process_watch {
     watched_.push_back({.rank = rank, .pid = pid, .descriptor = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), .left = left});
   }
 
+  /// Whether a process that is watched has ended, or its rank has left. Any thread may ask.
+  bool has_gone(int rank) const {
+    return std::any_of(watched_.begin(), watched_.end(), [&](const process& p) { return p.rank == rank && gone(p); });
+  }
+
   /// Whether a process that is watched has not given up its memory at `address`,
   /// as one that is killed does before it has ended. Any thread may ask. Where
   /// others' memory may not be looked at, whoever lives and has not left has it.
@@ -108,7 +114,7 @@ class process_watch {
   bool still_has(int rank, std::uint64_t address) const {
     for (const process& p : watched_) {
       if (p.rank != rank) continue;
-      if ((p.left && p.left->load(std::memory_order_acquire) != 0) || ended(p)) return false;
+      if (gone(p)) return false;
       std::byte found;
       const iovec here{&found, 1}, there{reinterpret_cast<void*>(address), 1};
       return ::process_vm_readv(p.pid, &here, 1, &there, 1, 0) == 1 || (errno != ESRCH && errno != EFAULT);
@@ -148,6 +154,7 @@ class process_watch {
     double stopped_since = 0, looked = 0;
   };
 
+  static bool gone(const process& p) { return (p.left && p.left->load(std::memory_order_acquire) != 0) || ended(p); }
   static bool ended(const process& p) {
     // Without a descriptor, one that nobody has waited for still has a number.
     if (p.descriptor < 0) return has_ended(process_state(p.pid));

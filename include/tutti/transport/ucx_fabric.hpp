@@ -69,13 +69,14 @@ class ucx_fabric final : public fabric {
   inline std::unique_ptr<engine_transport> make_engine() override;
   verdict_board& board() override { return *board_; }
 
-  // Who takes over from a writer that was lost says what that one would have said.
+  // Who takes over from a writer that was lost says what that one would have said:
+  // of those that survive.
   verdict given() override {
     return board_->read([this](int lost) {
       const std::uint64_t mine = open_operation().load(std::memory_order_relaxed);
       lowest_operations open;
       for (int r : members_)
-        if (one_host_ && r != lost) open.note(controls_[static_cast<std::size_t>(r)]->open_operation.load(std::memory_order_relaxed));
+        if (one_host_ && r != lost && !watch_.has_gone(r)) open.note(controls_[static_cast<std::size_t>(r)]->open_operation.load(std::memory_order_relaxed));
       return open.lowest(mine);
     });
   }
