@@ -65,7 +65,7 @@ class edge {
     if (halo_ || back_) {
       written_rows_ = memory.row_major(written);
       if (halo_ && back_) given_back_ = memory.add(own_);
-      landed_ = memory.add(memory.format_of(into.value).row_major());
+      landed_ = memory.add(memory.sent(memory.format_of(into.value)));
       taken = false;
     }
     first_ = into.gradient == nowhere;
@@ -83,13 +83,14 @@ class edge {
   void bring(workspace<Backend>& memory) {
     if (!brings()) return;
     memory.copy(from_, from_rows_);
-    span<const element> x = memory.elements(from_rows_);
+    span<const element> x = memory.seen(from_rows_);
     if (there_) {
-      const span<element> at = memory.elements(halo_ ? arrived_ : value_);
+      const span<element> at = memory.awaited(halo_ ? arrived_ : value_);
       (*there_)(x, at);
       x = at;
     }
-    if (halo_) (*halo_)(x, memory.elements(value_));
+    if (halo_) (*halo_)(x, memory.awaited(value_));
+    memory.arrived(value_);
   }
 
   /// Collective: backward, after the operation.
@@ -97,13 +98,14 @@ class edge {
     if (written_ == nowhere) return;
     if (halo_ || back_) {
       memory.copy(written_, written_rows_);
-      span<const element> dx = memory.elements(written_rows_);
+      span<const element> dx = memory.seen(written_rows_);
       if (halo_) {
-        const span<element> own = memory.elements(back_ ? given_back_ : landed_);
+        const span<element> own = memory.awaited(back_ ? given_back_ : landed_);
         halo_->give_back(dx, own);
         dx = own;
       }
-      if (back_) (*back_)(dx, memory.elements(landed_));
+      if (back_) (*back_)(dx, memory.awaited(landed_));
+      memory.arrived(landed_);
     }
     if (first_) memory.copy(landed_, into_);
     else memory.add(landed_, into_);

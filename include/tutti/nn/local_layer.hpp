@@ -2,10 +2,12 @@
 #include <cstddef>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <tutti/kernel/geometry.hpp>
 #include <tutti/mesh/halo.hpp>
 #include <tutti/nn/local_operation.hpp>
+#include <tutti/nn/rows.hpp>
 
 namespace tutti {
 
@@ -18,11 +20,12 @@ namespace tutti {
 template <class Backend, class Kernel>
 class local_layer : public local_operation<Backend> {
   using base = local_operation<Backend>;
-  using typename base::element, typename base::format, typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::element, typename base::format, typename base::tensor, typename base::parameter, typename base::parameters, typename base::operands;
+  using number = typename Backend::number;
 
  public:
   template <class Geometry>
-  local_layer(const local_request<Backend>& r, const Geometry& g) : base(r), bias_(r.what.has_bias()), relu_(r.relu), made_(r.made) {
+  local_layer(const local_request<Backend>& r, const Geometry& g) : base(r), context_(&r.context), bias_(r.what.has_bias()), relu_(r.relu), made_(r.made) {
     this->reads_x_ = true;
     this->reads_y_ = this->changes_dy_ = r.relu && r.train();
     for (int axis = 0; axis < r.on.shape().axes(); ++axis)
@@ -41,37 +44,48 @@ class local_layer : public local_operation<Backend> {
     this->y_ = kernel_->y();
   }
 
-  void forward(const operands& x, tensors& w, tensor& y) override {
-    tensor& bias = !bias_ ? none_ : no_bias_ ? *no_bias_ : w[1];
+  void forward(const operands& x, parameters& w, tensor& y) override {
+    parameter& bias = !bias_ ? none_ : no_bias_ ? *no_bias_ : w[1];
     if (kernel_) return kernel_->forward(*x[0], w[0], bias, y);
-    std::size_t e = 0;
-    for (element& value : y.stored()) value = bias_ ? bent(bias.stored()[filter(e++)]) : element{};
+    const std::vector<number> b = bias_ ? rows(this->stored_[1], bias) : std::vector<number>();
+    std::vector<element> made(y.stored().size());
+    for (std::size_t e = 0; bias_ && e < made.size(); ++e) made[e] = static_cast<element>(bent(b[filter(e)]));
+    put_rows<Backend>(*context_, this->y_, span<element>(made), y);
   }
 
-  void backward(const operands& x, tensors& w, tensor& y, tensor& dy, const operands& dx, tensors& dw) override {
+  void backward(const operands& x, parameters& w, tensor& y, tensor& dy, const operands& dx, parameters& dw) override {
     if (kernel_) return kernel_->backward(*x[0], w[0], y, dy, dx[0], dw[0], bias_ ? dw[1] : none_);
     if (dx[0]) clear(*dx[0]);
-    for (tensor& each : dw) clear(each);
-    for (std::size_t e = 0; bias_ && e < dy.stored().size(); ++e) {
-      if (relu_ && !(element{} < y.stored()[e])) continue;
-      element& sum = dw[1].stored()[filter(e)];
-      sum = static_cast<element>(sum + dy.stored()[e]);
-    }
+    for (parameter& each : dw) clear(each);
+    if (!bias_ || dy.stored().empty()) return;
+    const std::vector<element> made = rows(this->y_, y), given = rows(this->y_, dy);
+    std::vector<number> sums(made_[1].count);
+    for (std::size_t e = 0; e < given.size(); ++e)
+      if (number& sum = sums[filter(e)]; !relu_ || element{} < made[e]) sum = static_cast<number>(sum + static_cast<number>(given[e]));
+    put_rows<Backend>(*context_, this->stored_[1], span<number>(sums), dw[1]);
   }
 
  private:
   // Which filter or unit makes element e of a row-major result.
   std::size_t filter(std::size_t e) const { return e / (made_.elements() / made_[0].count / made_[1].count) % made_[1].count; }
-  element bent(element value) const { return relu_ && !(element{} < value) ? element{} : value; }
-  static void clear(tensor& t) {
-    for (element& value : t.stored()) value = element{};
+  number bent(number value) const { return relu_ && !(number{} < value) ? number{} : value; }
+  template <class Tensor>
+  void clear(Tensor& t) {
+    Backend::fill(*context_, t.stored(), {});
+  }
+  template <class Tensor>
+  auto rows(const format& f, const Tensor& t) {
+    std::vector<typename decltype(t.stored())::value_type> all(t.stored().size());
+    fetch_rows<Backend>(*context_, f, t, span(all));
+    return all;
   }
 
+  typename Backend::context* context_;
   bool bias_, relu_;
-  tensor none_{};
+  parameter none_{};
   block made_;
   std::optional<Kernel> kernel_{};
-  std::optional<tensor> no_bias_{};
+  std::optional<parameter> no_bias_{};
 };
 
 /// Geometry of what slides over pictures, for just the part that this rank makes.
@@ -112,7 +126,7 @@ class local_dense : public local_layer<Backend, typename Backend::dense> {
     if (!r.idle() || !r.stored.empty() || x.rank() < 4) return;
     shape weights{{"units", r.local(0)[0].size}};
     for (std::size_t d = 1; d < x.rank(); ++d) weights.append(x[d]);
-    this->stored_[0] = Backend::format::row_major(weights);
+    this->stored_[0] = Backend::format::native(weights);
   }
 
  private:
