@@ -69,7 +69,7 @@ start $kernels -fmad=false -c tests/gpu/kernels.cu -o "$folder/kernels.o"
 start $kernels -fmad=false -c benchmarks/gpu.cu -o "$folder/gpu.o"
 start $host -c tests/gpu/main.cpp -o "$folder/main.o"
 start $host -c tests/cuda.cpp -o "$folder/cuda.o"
-tests="runtime stream device_memory pointer transfer gpu"
+tests="runtime stream device_memory pointer transfer gpu range"
 for name in $tests; do start $host -c "tests/device/$name.cpp" -o "$folder/test_$name.o"; done
 for job in $jobs; do wait "$job"; done
 g++ -o "$folder/device_memory" "$folder/main.o" "$folder/cuda.o" "$folder"/test_*.o "$folder/tutti.o" $libraries $runtime

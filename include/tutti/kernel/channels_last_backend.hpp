@@ -97,6 +97,7 @@ struct channels_last_backend : Machine {
     /// `scale` and `factor` (1) where that is not empty; where `counts` the losses are
     /// added to `into` (1).
     void operator()(const tensor& logits, float scale, span<const float, space> factor, tensor* dlogits, bool counts, span<loss_figures, space> into) {
+      const typename Machine::range shown("loss");
       const std::size_t samples = loss_.size(), classes = samples > 0 ? logits.stored().size() / samples : 0;
       channels_last::softmax_cross_entropy<T, space>(classes, logits.stored(), span<const std::uint8_t, space>(labels_), scale,
                                                      dlogits ? dlogits->stored() : span<T, space>(), loss_, right_, factor, c_->order());

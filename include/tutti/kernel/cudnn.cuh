@@ -14,7 +14,7 @@ struct machine {
   using device = gpu;
   using groups = device_groups<gpu>;
   using graph = cudnn::graph;
-  using range = cudnn::range;
+  using range = device_range;
   template <class T>
   using convolution = cudnn::convolution<T>;
   template <class T>

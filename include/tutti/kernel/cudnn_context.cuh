@@ -3,7 +3,6 @@
 
 #include <cublas_v2.h>
 #include <cudnn.h>
-#include <nvtx3/nvToolsExt.h>
 
 #include <tutti/base/numbers.hpp>
 #include <tutti/device/buffer.hpp>
@@ -51,15 +50,6 @@ template <>
 inline constexpr cudaDataType cublas_type<half> = CUDA_R_16F;
 template <>
 inline constexpr cudaDataType cublas_type<bfloat16> = CUDA_R_16BF;
-
-/// What a profiler shows of the host's time.
-class range {
- public:
-  explicit range(const char* name) { ::nvtxRangePushA(name); }
-  range(const range&) = delete;
-  range& operator=(const range&) = delete;
-  ~range() { ::nvtxRangePop(); }
-};
 
 struct context_options {
   int device = 0;

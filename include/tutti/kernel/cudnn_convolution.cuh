@@ -35,17 +35,17 @@ class convolution {
   }
 
   void forward(span<const T, cuda> x, span<const T, cuda> w, span<T, cuda> y) {
-    const range shown("convolution");
+    const device_range shown("convolution");
     detail::check(::cudnnConvolutionForward(c_->dnn(), &one, x_of_, widened(x), w_of_, w.data(), how_, forward_, c_->workspace(), c_->workspace_bytes(),
                                             &none, y_of_, y.data()), "a convolution");
   }
   void weights_gradient(span<const T, cuda> x, span<const T, cuda> dy, span<T, cuda> dw) {
-    const range shown("convolution, gradient of weights");
+    const device_range shown("convolution, gradient of weights");
     detail::check(::cudnnConvolutionBackwardFilter(c_->dnn(), &one, x_of_, widened(x), y_of_, dy.data(), how_, of_weights_, c_->workspace(),
                                                    c_->workspace_bytes(), &none, w_of_, dw.data()), "the gradient of a convolution's weights");
   }
   void data_gradient(span<const T, cuda> w, span<const T, cuda> dy, span<T, cuda> dx) {
-    const range shown("convolution, gradient of pictures");
+    const device_range shown("convolution, gradient of pictures");
     T* const into = padded_.empty() ? dx.data() : padded_.data();
     detail::check(::cudnnConvolutionBackwardData(c_->dnn(), &one, w_of_, w.data(), y_of_, dy.data(), how_, of_data_, c_->workspace(),
                                                  c_->workspace_bytes(), &none, x_of_, into), "the gradient of a convolution's pictures");

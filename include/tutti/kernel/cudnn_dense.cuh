@@ -13,15 +13,15 @@ class dense {
   dense(context& c, const dense_geometry& g, bool, bool) : c_(&c), g_(g) {}
 
   void forward(span<const T, cuda> x, span<const T, cuda> w, span<T, cuda> y) {
-    const range shown("dense");
+    const device_range shown("dense");
     multiply(CUBLAS_OP_T, CUBLAS_OP_N, g_.units, g_.batch, g_.features(), w.data(), g_.features(), x.data(), g_.features(), y);
   }
   void weights_gradient(span<const T, cuda> x, span<const T, cuda> dy, span<T, cuda> dw) {
-    const range shown("dense, gradient of weights");
+    const device_range shown("dense, gradient of weights");
     multiply(CUBLAS_OP_N, CUBLAS_OP_T, g_.features(), g_.units, g_.batch, x.data(), g_.features(), dy.data(), g_.units, dw);
   }
   void data_gradient(span<const T, cuda> w, span<const T, cuda> dy, span<T, cuda> dx) {
-    const range shown("dense, gradient of features");
+    const device_range shown("dense, gradient of features");
     multiply(CUBLAS_OP_N, CUBLAS_OP_N, g_.features(), g_.batch, g_.units, w.data(), g_.features(), dy.data(), g_.units, dx);
   }
 
