@@ -50,7 +50,7 @@ inline constexpr struct version_number {
 #define TUTTI_ON_CUDA 0
 #endif
 
-// Whether it does so where cuDNN and cuBLAS are.
+// Whether the libraries for networks on CUDA devices are there too.
 #if TUTTI_ON_CUDA && __has_include(<cudnn.h>) && __has_include(<cublas_v2.h>)
 #define TUTTI_ON_CUDNN 1
 #else
