@@ -4,10 +4,15 @@
 //
 //     overlap --ranks 2 --model resnet18 --batch 64
 //
+// With --halo: how much of the halos of two convolutions that are cut by height is hidden
+// behind what needs none, in steps without halos (each rank on pictures of its own, as
+// high as its parts), with halos that all waits for, and with ones that only rims wait for.
+//
 // Hidden is 1 − (T_overlapped − T_without) / (T_serial − T_without), of the medians. On
 // windows that is; over a throttled cable by benchmarks/overlap.sh.
 #include <cstdio>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +36,7 @@ struct settings {
   std::string model = "resnet18";
   std::size_t batch = 64, bucket = tutti::bucket_options{}.bytes;
   int rounds = 7;
-  bool winograd = false;
+  bool winograd = false, halo = false;
 };
 
 // A policy, and how long backward takes from the first gradient to the last.
@@ -75,7 +80,59 @@ struct stepping {
   }
 };
 
+double median(const std::vector<double>& seconds) { return benchmarks::summarise(seconds).median; }
+
+// Steps of convolutions alone, all of whose parts begin together.
+struct convolving {
+  model_type model;
+  std::size_t batch;
+  std::vector<double> steps{}, backward{};
+
+  void step(tutti::communicator& world) {
+    auto& pass = model.pass_for(batch);
+    barrier(world);
+    const double begun = now();
+    model.forward(pass);
+    const double made = now();
+    for (float& value : pass.output_gradient()) value = 1;
+    model.backward(pass, [](const tutti::parameter&, tutti::span<float>) {});
+    backward.push_back(now() - made);
+    barrier(world);
+    steps.push_back(now() - begun);
+  }
+};
+
+void run_halo(tutti::communicator& world, const settings& chosen) {
+  const auto ranks = static_cast<std::size_t>(world.size());
+  constexpr std::size_t side = 64;
+  std::optional<tutti::communicator> self = world.split(world.rank());
+  tutti::process_mesh all(world, tutti::mesh::parse(tutti::format("ranks=%d", world.size()))), alone(*self, {});
+  tutti::onednn::context cpu(1, {.winograd = chosen.winograd});
+  auto net = [](std::size_t rows) {
+    tutti::network n({{"channels", 32}, {"height", rows}, {"width", side}});
+    return n.convolution("a", {.filters = 32, .kernel = 3, .padding = 1}).convolution("b", {.filters = 32, .kernel = 3, .padding = 1});
+  };
+  auto cut = [&](bool overlap) {
+    return convolving{.model = {cpu, all, net(side), "height:ranks", {.usual_batch = chosen.batch, .overlap_halo = overlap}}, .batch = chosen.batch};
+  };
+  convolving without{.model = {cpu, alone, net(side / ranks), "", {.usual_batch = chosen.batch}}, .batch = chosen.batch}, serial = cut(false), overlapped = cut(true);
+  for (int round = -1; round < chosen.rounds; ++round) {
+    without.step(world), serial.step(world), overlapped.step(world);
+    if (round < 0)
+      without.steps.clear(), serial.steps.clear(), overlapped.steps.clear(), without.backward.clear();
+  }
+  const double bytes = static_cast<double>(all.over(1).counters().sent().bytes) / (chosen.rounds + 1);
+  if (world.rank() != 0) return;
+  const double least = median(without.steps), most = median(serial.steps), between = median(overlapped.steps);
+  std::printf("{\"halo\": \"two of 3 x 3, 32 channels, 64 x 64\", \"ranks\": %d, \"batch\": %zu, \"winograd\": %s, \"bytes\": %.0f, \"backward_ms\": %.1f, "
+              "\"without_ms\": %.1f, \"serial_ms\": %.1f, \"overlapped_ms\": %.1f, \"exposed_of_backward\": %.3f, \"hidden\": %.3f, "
+              "\"overlapped_over_serial\": %.3f}\n",
+              world.size(), chosen.batch, chosen.winograd ? "true" : "false", bytes, 1e3 * median(without.backward), 1e3 * least, 1e3 * most, 1e3 * between,
+              (most - least) / median(without.backward), 1 - (between - least) / (most - least), between / most);
+}
+
 void run(tutti::communicator& world, const settings& chosen) {
+  if (chosen.halo) return run_halo(world, chosen);
   tutti::process_mesh mesh(world, tutti::mesh::parse(tutti::format("ranks=%d", world.size())));
   tutti::onednn::context cpu(1, {.winograd = chosen.winograd});
   const tutti::network net = tutti::network_called(chosen.model).make({.channels = 3, .height = 32, .width = 32, .classes = 10});
@@ -94,7 +151,6 @@ void run(tutti::communicator& world, const settings& chosen) {
   }
   if (world.rank() != 0) return;
   const double p = world.size(), bytes = 2 * (p - 1) / p * sizeof(float) * static_cast<double>(model.parameters().gradients().size());
-  auto median = [](const std::vector<double>& seconds) { return benchmarks::summarise(seconds).median; };
   const double least = median(without.steps), most = median(serial.steps), between = median(overlapped.steps);
   std::printf("{\"model\": \"%s\", \"ranks\": %d, \"batch\": %zu, \"winograd\": %s, \"bytes\": %.0f, \"backward_ms\": %.1f, \"without_ms\": %.1f, "
               "\"serial_ms\": %.1f, \"overlapped_ms\": %.1f, \"exposed_of_backward\": %.3f, \"hidden\": %.3f}\n",
@@ -111,6 +167,7 @@ int main(int argc, char** argv) {
   line.value("--bucket", chosen.bucket, "BYTES", "in a bucket", std::size_t{1}, std::size_t{1} << 40);
   line.value("--batch", chosen.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
   line.value("--rounds", chosen.rounds, "R", "that are timed, behind one that is not", 1, 10000);
+  line.flag("--halo", chosen.halo, "of halos, and not of gradients");
   line.flag("--winograd", chosen.winograd, "convolutions that multiply less and round more, where oneDNN has them");
   if (auto code = line.read(argc, argv)) return *code;
   return tutti::run(argc, argv, [&](tutti::communicator& world) { run(world, chosen); });

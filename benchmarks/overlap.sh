@@ -1,8 +1,9 @@
 #!/bin/sh
 # How much of the sums of gradients is hidden behind backward where they are slow: two
 # network namespaces of this machine, joined by a virtual cable that a token bucket
-# throttles until sums behind backward take half as long as backward. Exits with 77, and
-# says why, where there can be none (that takes root, ip, tc, unshare and nsenter).
+# throttles until sums behind backward take half as long as backward (with --halo: halos
+# that all waits for). Exits with 77, and says why, where there can be none (that takes
+# root, ip, tc, unshare and nsenter).
 #
 #     benchmarks/overlap.sh [BUILD [FLAG...]]     (build; flags of benchmarks/overlap)
 #

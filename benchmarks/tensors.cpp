@@ -120,8 +120,8 @@ void halo(communicator& world, int rounds) {
       if (taken[other] > 0) packed.emplace_back(world, taken[other]), receives.push_back({r, span<float>(packed.back())});
       bytes += given[other] * sizeof(float);
     }
-    const auto t = measure(world, rounds, {{"", [&] { it(span<const float>(own), span<float>(read)); }},
-                                           {"", [&] { it.give_back(span<const float>(read), span<float>(own)); }},
+    const auto t = measure(world, rounds, {{"", [&] { it.start(span<const float>(own), read), it.finish(read); }},
+                                           {"", [&] { it.start_back(span<const float>(read), own), it.finish_back(own); }},
                                            {"", [&] {
                                               neighbour_exchange(on.along(0), sends, receives);
                                               std::memcpy(read.data(), own.data(), own.size() * sizeof(float));

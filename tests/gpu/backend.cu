@@ -93,7 +93,7 @@ struct comparison {
         naive::convolution_backward_data<double>(g, given, w, dx);
         naive::convolution_backward_weights<double>(g, x, given, dw);
         naive::convolution_backward_bias<double>(g, given, db);
-        far.backward(tx, tw, ty, tdy, &tdx, tdw, tdb);
+        far.backward_data(tw, ty, tdy, &tdx), far.backward_weights(tx, tdy, tdw, tdb);
         near("dx", tdx, dx, bound<T>(g.group_filters() * g.down.size * g.across.size));
         near("dw", tdw, dw, bound<T>(places + 1) * 2);
         near("db", tdb, db, bound<T>(places + 1) * 2);
@@ -124,7 +124,7 @@ struct comparison {
         naive::dense_backward_data<double>(g, given, w, dx);
         naive::dense_backward_weights<double>(g, x, given, dw);
         naive::dense_backward_bias<double>(g, given, db);
-        far.backward(tx, tw, ty, tdy, &tdx, tdw, tdb);
+        far.backward_data(tw, ty, tdy, &tdx), far.backward_weights(tx, tdy, tdw, tdb);
         near("dx", tdx, dx, bound<T>(g.units));
         near("dw", tdw, dw, bound<T>(g.batch + 1));
         near("db", tdb, db, bound<T>(g.batch + 1));
@@ -164,7 +164,7 @@ TEST_CASE("a forward and backward pass of a layer is captured into a graph, and 
   auto step = [&] {
     backend::copy(c, first, dy);
     layer.forward(x, w, b, y);
-    layer.backward(x, w, y, dy, &dx, dw, db);
+    layer.backward_data(w, y, dy, &dx), layer.backward_weights(x, dy, dw, db);
   };
   auto bits = [&](const backend::tensor& t) {
     std::vector<float> v(t.stored().size());

@@ -28,7 +28,8 @@ TEST_CASE("in 16 bits weights are rounded for the product only, and their gradie
   x.stored()[0] = tutti::half(2.0f), w.stored()[0] = weight, b.stored()[0] = 1.0f, dy.stored()[0] = tutti::half(0.5f);
   layer.forward(x, w, b, y);
   CHECK(static_cast<float>(y.stored()[0]) == 3.0f);
-  layer.backward(x, w, y, dy, &dx, dw, db);
+  layer.backward_data(w, y, dy, &dx);
+  layer.backward_weights(x, dy, dw, db);
   CHECK(static_cast<float>(dx.stored()[0]) == 0.5f);
   CHECK(dw.stored()[0] == 1.0f);
   CHECK(db.stored()[0] == 0.5f);

@@ -4,6 +4,7 @@
 
 #include <tutti/kernel/geometry.hpp>
 #include <tutti/kernel/random.hpp>
+#include <tutti/mesh/halo.hpp>
 
 #include "modular.hpp"
 
@@ -98,6 +99,24 @@ inline const std::vector<tutti::convolution_geometry> odd_convolutions = {
      .across = {.size = 2},
      .groups = 3},
 };
+
+/// A convolution's outputs in boxes, one for each quarter of its pictures that reads something.
+inline std::vector<tutti::partial_convolution> quarters(const tutti::convolution_geometry& g) {
+  std::vector<tutti::partial_convolution> all;
+  auto halves = [](std::size_t n) { return std::vector<tutti::share>{{0, n / 2}, {n / 2, n - n / 2}}; };
+  auto cut = [](const tutti::window& w, tutti::share made, std::size_t inputs, tutti::share& read, std::size_t& size, tutti::window& local) {
+    read = read_by(w, made, inputs), size = read.count, local = local_window(w, made, inputs);
+  };
+  for (tutti::share rows : halves(g.out_height()))
+    for (tutti::share columns : halves(g.out_width())) {
+      tutti::partial_convolution p{.part = g, .makes = {{0, g.out_depth()}, rows, columns}};
+      cut(g.through, p.makes.depth, g.depth, p.reads.depth, p.part.depth, p.part.through);
+      cut(g.down, rows, g.height, p.reads.height, p.part.height, p.part.down);
+      cut(g.across, columns, g.width, p.reads.width, p.part.width, p.part.across);
+      if (p.part.places() > 0) all.push_back(p);
+    }
+  return all;
+}
 
 inline const std::vector<tutti::pool_geometry> odd_pools = {
     {.batch = 0,

@@ -23,5 +23,7 @@ TEST_CASE("A window reads i·stride − pad_low + u·dilation, where that exists
   constexpr window w{.size = 3, .stride = 2, .pad_low = 1, .dilation = 2};
   static_assert(w.reach() == 5);
   static_assert(w.source(0, 0, 9) == window::outside && w.source(0, 1, 9) == 1 && w.source(1, 0, 9) == 1);
+  constexpr window wide{.size = 2, .pad_low = 1, .pad_high = 1, .dilation = 4};
+  static_assert(!w.misses(9) && wide.misses(3) && !wide.misses(4));
   static_assert(w.source(3, 2, 10) == 9 && w.source(3, 2, 9) == window::outside);
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "data.hpp"
 
 using namespace tutti;
@@ -33,8 +35,31 @@ TEST_CASE("Layers are the plain kernels, with a ReLU where one was asked for") {
       dy(c, two, dys.data()), dx(c, two, dxs.data()), dw(c, four, dws.data()), db(c, two, dbs.data());
   layer.forward(x, w, b, y);
   CHECK(ys == std::vector<int>{3, 0});
-  layer.backward(x, w, y, dy, &dx, dw, db);
+  layer.backward_data(w, y, dy, &dx), layer.backward_weights(x, dy, dw, db);
   CHECK(dxs == std::vector<int>{5, 5});
   CHECK(dws == std::vector<int>{5, 10, 0, 0});
   CHECK(dbs == std::vector<int>{5, 0});
+}
+
+TEST_CASE("A convolution in parts is the whole one, each part reading and making its boxes only") {
+  backend::context c;
+  for (std::size_t k = 1; k < odd_convolutions.size(); ++k)
+    for (bool relu : {false, true}) {
+      CAPTURE(k);
+      const convolution_geometry& g = odd_convolutions[k];
+      auto xs = some<modular>(g.inputs(), 1), ws = some<modular>(g.weights(), 2), bs = some<modular>(g.filters, 3);
+      auto row = [](std::size_t n) { return backend::format::row_major({{"n", n}}); };
+      backend::tensor x(c, row(xs.size()), xs.data()), w(c, row(ws.size()), ws.data()), b(c, row(bs.size()), bs.data());
+      const backend::layer_request r{.x = row(xs.size()), .weights = {}, .relu = relu};
+      backend::convolution whole(c, g, r);
+      backend::tensor y(c, whole.y()), found(c, whole.y());
+      whole.forward(x, w, b, y);
+      std::size_t made = 0;
+      for (const partial_convolution& p : quarters(g)) {
+        backend::convolution_part(c, whole, r, p).forward(x, w, b, found);
+        made += p.part.outputs();
+      }
+      CHECK(made == g.outputs());
+      CHECK(std::equal(y.stored().begin(), y.stored().end(), found.stored().begin()));
+    }
 }

@@ -30,7 +30,7 @@ void check_against_naive(onednn::context& c, const convolution_geometry& g, cons
     for (double& v : exact) v = v > 0 ? v : 0;
   CHECK(worst_error(y, exact, magnitude, g.group_channels() * g.taps() + 1) <= 1);
 
-  layer.backward(tx, tw, ty, tdy, request.input_gradient ? &tdx : nullptr, tdw, tdb);
+  layer.backward_data(tw, ty, tdy, request.input_gradient ? &tdx : nullptr), layer.backward_weights(tx, tdy, tdw, tdb);
   if (request.relu)  // where the sum is near 0 a float may fall on the other side: the mask is by the output that there
                      // was
     for (std::size_t i = 0; i < dy.size(); ++i) dy[i] = y[i] > 0 ? dy[i] : 0;
@@ -90,6 +90,36 @@ TEST_CASE("Weights may have the format of another batch, or none in particular")
   }
 }
 
+TEST_CASE("On whole numbers a convolution in parts is the whole one, whatever the formats of its operands") {
+  onednn::context c(1);
+  auto whole_numbers = [](std::size_t count, std::uint64_t seed) {
+    std::vector<float> all = some<float>(count, seed);
+    for (float& v : all) v = std::round(2 * v);
+    return all;
+  };
+  for (std::size_t k = 1; k < odd_convolutions.size(); ++k)
+    for (bool bias : {false, true})
+      for (bool likes : {false, true}) {
+        INFO("geometry ", k, ", bias and relu ", bias, ", pictures as the layer likes them ", likes);
+        const auto& g = odd_convolutions[k];
+        const convolution_geometry before{.batch = g.batch, .channels = 16, .depth = g.depth, .height = g.height, .width = g.width, .filters = g.channels};
+        const memory_format pictures = likes ? onednn::convolution(c, before, {.x = pictures_of(before), .weights = {}}).y() : pictures_of(g);
+        const onednn::layer_request r{.x = pictures, .weights = {}, .bias = bias, .relu = bias};
+        onednn::convolution layer(c, g, r);
+        tensor x = filled(c, pictures, whole_numbers(g.inputs(), 1)), w = filled(c, layer.weights(), whole_numbers(g.weights(), 2)), b;
+        if (bias) b = filled(c, memory_format::row_major({{"f", g.filters}}), whole_numbers(g.filters, 3));
+        tensor y(c, layer.y()), found(c, layer.y());
+        layer.forward(x, w, b, y);
+        std::size_t made = 0;
+        for (const partial_convolution& p : quarters(g)) {
+          onednn::convolution_part(c, layer, r, p).forward(x, w, b, found);
+          made += p.part.outputs();
+        }
+        CHECK(made == g.outputs());
+        CHECK(values_of(c, y, g.outputs()) == values_of(c, found, g.outputs()));
+      }
+}
+
 TEST_CASE("What one convolution gives, the next one takes as it is") {
   onednn::context c(1);
   const convolution_geometry first{
@@ -132,7 +162,7 @@ TEST_CASE("Where Winograd is permitted, a large convolution is off by its roundi
     tensor tx = filled(c, pictures_of(g), x), tw = filled(c, layer.weights(), w), tdy = filled(c, layer.y(), dy);
     tensor none, ty(c, layer.y()), tdx(c, pictures_of(g)), tdw(c, layer.weights());
     layer.forward(tx, tw, none, ty);
-    layer.backward(tx, tw, ty, tdy, &tdx, tdw, none);
+    layer.backward_data(tw, ty, tdy, &tdx), layer.backward_weights(tx, tdy, tdw, none);
     return std::vector{values_of(c, ty, g.outputs()), values_of(c, tdx, g.inputs()), values_of(c, tdw, g.weights())};
   };
   const auto direct = results({}), fast = results({.winograd = true});

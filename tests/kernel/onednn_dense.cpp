@@ -35,7 +35,7 @@ void check_against_naive(onednn::context& c, const dense_geometry& g, const oned
     for (double& v : exact) v = v > 0 ? v : 0;
   CHECK(worst_error(y, exact, magnitude, g.features() + 1) <= 1);
 
-  layer.backward(tx, tw, ty, tdy, &tdx, tdw, tdb);
+  layer.backward_data(tw, ty, tdy, &tdx), layer.backward_weights(tx, tdy, tdw, tdb);
   if (request.relu)
     for (std::size_t i = 0; i < dy.size(); ++i) dy[i] = y[i] > 0 ? dy[i] : 0;
   exact.assign(g.inputs(), 0), magnitude.assign(g.inputs(), 0);

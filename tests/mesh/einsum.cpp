@@ -62,6 +62,14 @@ einsum product(std::size_t batch, std::size_t in, std::size_t out) {
   return {{{"batch", batch}, {"in", in}}, {{"in", in}, {"out", out}}, {"batch", "out"}};
 }
 
+/// Where a gradient lies whose value lies at p: sharded alike, a sum where the value is
+/// replicated, and replicated where that is a sum.
+placement dual(placement p, const mesh& on) {
+  for (int axis = 0; axis < on.axes(); ++axis)
+    if (p.dimension_on(axis) < 0) p = p.with_partial(axis, !p.partial_on(axis));
+  return p;
+}
+
 /// Words per rank that all moves of a plan send.
 double words(const einsum& e, const einsum_plan& plan, placement a, placement b, const mesh& on) {
   double all = 0;
@@ -100,14 +108,14 @@ TEST_CASE("a product in every layout of the loops equals one rank's, and so do i
         CHECK(plan.move_a.empty());
         CHECK(collect(run(e, plan, spread(e.a(), home_a, on, a, seed), spread(e.b(), home_b, on, b, seed), on), on) == c);
 
-        const placement given = gradient_placement(wanted, on);
-        const einsum_plan for_a = plan_einsum(e.gradient_of_a(), given, home_b, gradient_placement(home_a, on), on);
-        const einsum_plan for_b = plan_einsum(e.gradient_of_b(), home_a, given, gradient_placement(home_b, on), on);
+        const placement given = dual(wanted, on);
+        const einsum_plan for_a = plan_einsum(e.gradient_of_a(), given, home_b, dual(home_a, on), on);
+        const einsum_plan for_b = plan_einsum(e.gradient_of_b(), home_a, given, dual(home_b, on), on);
         const world_tensor gradient = spread(e.result(), given, on, dc, seed + 1000);
         const world_tensor found_a = run(e.gradient_of_a(), for_a, gradient, spread(e.b(), home_b, on, b, seed), on);
         const world_tensor found_b = run(e.gradient_of_b(), for_b, spread(e.a(), home_a, on, a, seed), gradient, on);
-        CHECK(found_a.at == gradient_placement(home_a, on));
-        CHECK(found_b.at == gradient_placement(home_b, on));
+        CHECK(found_a.at == dual(home_a, on));
+        CHECK(found_b.at == dual(home_b, on));
         CHECK(collect(found_a, on) == da);
         CHECK(collect(found_b, on) == db);
         ++cases;

@@ -69,10 +69,10 @@ TEST_CASE("everyone gets what it reads, wherever it lies, and its gradient is su
         const std::vector<modular> own = part_of(owned[me], whole, values);
         std::vector<modular> got(read[me].elements(), modular(5)), back(own.size(), modular(5));
         const std::size_t before = world.counters().sent().bytes;
-        exchange(own, got);
+        exchange.start(own, got), exchange.finish(got);
         wrong += world.counters().sent().bytes - before != given * sizeof(modular);
         wrong += got != part_of(read[me], whole, values);
-        exchange.give_back(some<modular>(read[me].elements(), 100 + me), back);
+        exchange.start_back(some<modular>(read[me].elements(), 100 + me), back), exchange.finish_back(back);
         wrong += world.counters().sent().bytes - before != (given + taken) * sizeof(modular);
         wrong += back != part_of(owned[me], whole, gradient);
       });

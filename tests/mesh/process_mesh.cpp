@@ -19,6 +19,11 @@ TEST_CASE("along an axis are the ranks that differ along it alone, in its order"
       REQUIRE(along.size() == m[axis].size);
       REQUIRE(along.rank() == m.coordinate(on.rank(), axis));
       for (int at = 0; at < along.size(); ++at) REQUIRE(along.world_rank(at) == m.beside(on.rank(), axis, at).value);
+      communicator& behind = on.behind(1u << axis);
+      REQUIRE(&behind != &along);
+      REQUIRE(&behind == &on.behind(1u << axis));
+      REQUIRE(behind.rank() == along.rank());
+      REQUIRE(behind.size() == along.size());
     }
   });
 }

@@ -39,14 +39,14 @@ TEST_CASE("an operand is brought with its halo, and gradients come back to be ad
     memory.make();
     const double me = world.rank();
     for (std::size_t row = 0; row < 6; ++row) memory.elements(x.value)[row] = 10 * me + static_cast<double>(row);
-    bringing.bring(memory);
+    bringing.start(memory), bringing.finish(memory);
     const span<double> read = memory.elements(bringing.value());  // (2, 1, 4, 1)
     CHECK(std::vector<double>(read.begin(), read.end()) ==
           (me == 0 ? std::vector<double>{0, 1, 2, 3, 10, 11, 12, 13} : std::vector<double>{2, 3, 4, 5, 12, 13, 14, 15}));
     for (double& value : memory.elements(dx)) value = 1;
     for (double& value : memory.elements(x.gradient)) value = 100;
-    bringing.give_back(memory);
-    again.give_back(memory);
+    bringing.start_back(memory), bringing.finish_back(memory);
+    again.start_back(memory), again.finish_back(memory);
     const span<double> got = memory.elements(x.gradient);  // (1, 1, 6, 1): rows 2 and 3 were read twice
     CHECK(std::vector<double>(got.begin(), got.end()) == std::vector<double>{2, 2, 4, 4, 2, 2});
   });
@@ -68,7 +68,7 @@ TEST_CASE("an operand goes the way that the plan says, be there a shorter one") 
     memory.make();
     for (std::size_t i = 0; i < 8; ++i) memory.elements(x.value)[i] = static_cast<double>(8 * on.rank().value) + static_cast<double>(i);
     const std::size_t before = on.along(0).counters().sent().bytes;
-    bringing.bring(memory);
+    bringing.start(memory), bringing.finish(memory);
     CHECK(on.along(0).counters().sent().bytes - before == 8 * sizeof(double));  // its half, not its quarter
     const span<double> got = memory.elements(bringing.value());                  // (4, 2)
     const double first = 2 * on.rank().value;

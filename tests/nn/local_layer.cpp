@@ -23,6 +23,7 @@ TEST_CASE("where nothing is left to sum the result is the bias, of one summand a
         else CHECK(values(y[0]) == std::vector<double>(6, 0));
         auto dy = tensors({{1, 2, 3, 4, 5, 6}});
         layer.backward({&x[static_cast<std::size_t>(r)]}, w, y[0], dy[0], {nullptr}, dw);
+        layer.finish_backward({&x[static_cast<std::size_t>(r)]}, dy[0], dw);
         if (!relu) CHECK(values(dw[1]) == std::vector<double>{9, 12});
         else CHECK(values(dw[1]) == (r == 0 ? std::vector<double>{9, 6} : std::vector<double>{0, 0}));
       });

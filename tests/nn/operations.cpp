@@ -93,4 +93,9 @@ TEST_CASE("a network that cannot be is refused in a sentence that names the laye
         "layer 'p' pads the height by as much as its window is long, which would pool over padding only");
   CHECK(refusal(flat().average_pool("p", {.padding = 2})) ==
         "layer 'p' pads the height by as much as its window is long, which would pool over padding only");
+  auto dilated = [](std::size_t d) {
+    return flat().add({.kind = layer_kind::average_pool, .label = "p", .across = {.size = 2, .pad_low = 1, .pad_high = 1, .dilation = d}});
+  };
+  CHECK(refusal(dilated(6)) == "layer 'p' has a dilation of 6 along a width of 5, which would pool over padding only");
+  CHECK(refusal(dilated(5)) == "accepted");
 }

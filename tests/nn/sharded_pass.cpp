@@ -36,14 +36,14 @@ std::vector<modular> part_of(const block& part, const shape& whole, const std::v
   return got;
 }
 
-/// `nudged`: the operation to whose weights something is added.
-found train(communicator& world, const mesh& m, const operation_list& net, const std::string& rules, std::size_t nudged = 99) {
+/// `nudged`: the operation to whose weights something is added. `overlap`: as for models.
+found train(communicator& world, const mesh& m, const operation_list& net, const std::string& rules, std::size_t nudged = 99, bool overlap = false) {
   backend::context c;
   process_mesh on(world, m);
   const network_plan plan = plan_network(net, std::string_view(rules), m);
   sharded_pass<backend>::formats stored;
   pass_state<backend> state{.seed = 3};
-  sharded_pass<backend> pass(c, on, net, plan, purpose::training, stored, state);
+  sharded_pass<backend> pass(c, on, net, plan, purpose::training, stored, state, overlap);
   std::vector<std::vector<backend::tensor>> values(net.all().size()), gradients(net.all().size());
   std::uint64_t seed = 1;
   for (std::size_t i = 0; i < net.all().size(); ++i)
@@ -59,13 +59,13 @@ found train(communicator& world, const mesh& m, const operation_list& net, const
         for (std::size_t e = 0; e < more.size(); ++e) values[i].back().stored()[e] = values[i].back().stored()[e] + more[e];
       }
     }
-  const auto input = part_of(pass.input_block(), net.shape_of(0), some<modular>(net.shape_of(0).elements(), 1));
-  std::copy(input.begin(), input.end(), pass.input().begin());
   const shape& last = net.shape_of(net.all().size());
-  const auto dy = part_of(pass.output_block(), last, some<modular>(last.elements(), 99));
   found all;
-  for (int step = 0; step < 2; ++step) {  // the second time in memory that holds something
+  for (std::uint64_t other : {1000u, 0u}) {  // the second time in memory that holds something else
+    const auto input = part_of(pass.input_block(), net.shape_of(0), some<modular>(net.shape_of(0).elements(), 1 + other));
+    std::copy(input.begin(), input.end(), pass.input().begin());
     pass.forward(values);
+    const auto dy = part_of(pass.output_block(), last, some<modular>(last.elements(), 99 + other));
     std::copy(dy.begin(), dy.end(), pass.output_gradient().begin());
     pass.backward(values, gradients, [](std::size_t) {});
   }
@@ -89,12 +89,13 @@ found train(communicator& world, const mesh& m, const operation_list& net, const
   return all;
 }
 
-void check(const operation_list& net, const mesh& m, const std::string& rules, const found& whole) {
+void check(const operation_list& net, const mesh& m, const std::string& rules, const found& whole, bool overlap = false) {
   CAPTURE(rules);
   CAPTURE(m.text());
+  CAPTURE(overlap);
   std::atomic<int> wrong{0};
   thread_ranks::run(m.size(), [&](communicator& world) {
-    const found mine = train(world, m, net, rules);
+    const found mine = train(world, m, net, rules, 99, overlap);
     for (std::size_t i = 0; i < mine.values.size(); ++i) {
       std::vector<modular> expected(mine.blocks[i].elements());
       copy_block(mine.blocks[i], whole.blocks[i], whole.values[i].data(), mine.blocks[i], expected.data());
@@ -209,7 +210,7 @@ TEST_CASE("random networks are their operations too, and on a mesh what they are
     const found whole = on_one_rank(net);
     CHECK(without_statistics(whole, expected.size()) == expected);
     const mesh& m = meshes[random.below(next++, meshes.size())];
-    if (round % 4 == 0) check(net, m, any_cuts(net, m, random, next), whole);
+    if (round % 4 == 0) check(net, m, any_cuts(net, m, random, next), whole, round % 8 == 0);
   }
   MESSAGE("networks, seed 71: 60");
 }
@@ -252,7 +253,8 @@ TEST_CASE("a network on a mesh, its ranks exchanging what is planned, equals one
       {"p=5", "conv*/width:p,dense*/units:p"},
       {"data=2,model=3", "batch:data,conv2/channels:model,conv*.output/height:model,dense1.output/units:model"},
   };
-  for (const auto& one : cases) check(net, mesh::parse(one.on), one.rules, whole);
+  for (const auto& one : cases)
+    for (bool overlap : {false, true}) check(net, mesh::parse(one.on), one.rules, whole, overlap);
 }
 
 TEST_CASE("pictures with depth on a mesh equal one rank, cut along depth, height, width and all at once, and under every layout that has a name") {
@@ -268,7 +270,8 @@ TEST_CASE("pictures with depth on a mesh equal one rank, cut along depth, height
       {"a=2,b=2", "conv*/height:b,conv*/width:a,conv2/depth:a,conv2/width:"},
       {"a=2,b=2,c=2", "depth:a,height:b,width:c"},
   };
-  for (const auto& one : cases) check(net, mesh::parse(one.on), one.rules, whole);
+  for (const auto& one : cases)
+    for (bool overlap : {false, true}) check(net, mesh::parse(one.on), one.rules, whole, overlap);
   for (const mesh& m : {mesh{{"ranks", 2}}, mesh{{"data", 2}, {"model", 2}}})
     for (const char* each : {"data", "tensor", "spatial", "hybrid", "auto"}) check(net, m, layout_called(each, net, m).text(), whole);
 }
@@ -281,7 +284,7 @@ TEST_CASE("layers cut at random equal one rank") {
     const found whole = on_one_rank(net);
     for (const mesh& m : worlds::meshes())
       for (int round = 0; round < 3; ++round) {
-        check(net, m, any_cuts(net, m, random, next), whole);
+        check(net, m, any_cuts(net, m, random, next), whole, round > 0);
         ++cases;
       }
   }
@@ -293,5 +296,5 @@ TEST_CASE("residual blocks under every layout that has a name equal one rank, wi
   const found whole = on_one_rank(operations);
   for (const mesh& m : {mesh{{"ranks", 2}}, mesh{{"ranks", 5}}, mesh{{"data", 2}, {"model", 2}}, mesh{{"rows", 2}, {"columns", 2}}})
     for (const char* each : {"data", "tensor", "spatial", "hybrid", "auto"})
-      check(operations, m, layout_called(each, operations, m).text(), whole);
+      check(operations, m, layout_called(each, operations, m).text(), whole, true);
 }

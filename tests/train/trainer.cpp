@@ -99,15 +99,9 @@ TEST_CASE("A policy that adds nothing up is refused where gradients are sums ove
   const char* sentence =
       "the gradient of 'a.weights' is a sum over 'ranks', and the policy adds nothing up; take one that does, as bucketed_all_reduce, or set "
       "replicas_may_differ";
-  std::string said;
-  try {
-    train<true>({{"ranks", 2}}, "batch:ranks", {.batch = 10});
-  } catch (const error& e) {
-    said = e.what();  // of the rank that threw, or of one that heard of it before it came so far
-  }
-  CHECK(said.find(sentence) != std::string::npos);
+  CHECK_THROWS_WITH_AS(train<true>({{"ranks", 2}}, "batch:ranks", {.batch = 10}), doctest::Contains(sentence), error);
   const auto apart = train<true>({{"ranks", 2}}, "batch:ranks", {.batch = 10, .replicas_may_differ = true}, 20, 1);
-  CHECK(apart[0].parameters.size() == apart[1].parameters.size());
+  CHECK(apart[0].parameters != apart[1].parameters);
   CHECK(train<true>({{"ranks", 1}}, "batch:ranks", {.batch = 10}, 20, 1)[0].epochs[0].samples == 20);
 }
 

@@ -53,25 +53,30 @@ class layer {
     if (bias_ || relu_) add_bias<T, space>(y.stored(), bias_ ? b.stored() : span<const number, space>(), units(), relu_, c_->order());
   }
 
-  /// After forward with the same weights: dw and db, and dx where the request wanted it.
-  /// Overwrites dy where a relu was fused.
-  void backward(const values& x, const parameter& w, const values& y, values& dy, values* dx, parameter& dw, parameter& db) {
+  /// After forward with the same weights: dx where the request wanted it; overwrites dy
+  /// where a relu was fused.
+  void backward_data(const parameter& w, const values& y, values& dy, values* dx) {
     if (!product_) {
-      fill<number, space>(dw.stored(), number{}, c_->order());
-      if (bias_) fill<number, space>(db.stored(), number{}, c_->order());
       if (dx) fill<T, space>(dx->stored(), T{}, c_->order());
       return;
     }
-    const values& given = dy;
     if (relu_) relu_backward<T, space>(y.stored(), dy.stored(), c_->order());
+    if (dx) product_->data_gradient(factor(w), dy.stored(), dx->stored());
+  }
+  /// dw and db, after that.
+  void backward_weights(const values& x, const values& dy, parameter& dw, parameter& db) {
+    if (!product_) {
+      fill<number, space>(dw.stored(), number{}, c_->order());
+      if (bias_) fill<number, space>(db.stored(), number{}, c_->order());
+      return;
+    }
     if constexpr (mixed) {
-      product_->weights_gradient(x.stored(), given.stored(), gradient_);
+      product_->weights_gradient(x.stored(), dy.stored(), gradient_);
       round_to<number, T, space>(span<const T, space>(gradient_), dw.stored(), c_->order());
     } else {
-      product_->weights_gradient(x.stored(), given.stored(), dw.stored());
+      product_->weights_gradient(x.stored(), dy.stored(), dw.stored());
     }
-    if (bias_) column_sums<T, space>(given.stored(), units(), parts_, db.stored(), c_->order());
-    if (dx) product_->data_gradient(factor(w), given.stored(), dx->stored());
+    if (bias_) column_sums<T, space>(dy.stored(), units(), parts_, db.stored(), c_->order());
   }
 
  private:

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstddef>
 
+#include <tutti/base/share.hpp>
+
 namespace tutti {
 
 /// How a kernel slides along one direction of a picture: output i reads inputs
@@ -29,6 +31,16 @@ struct window {
     return padded < pad_low || padded - pad_low >= inputs ? outside : padded - pad_low;
   }
 
+  /// Whether there are outputs that read padding only.
+  constexpr bool misses(std::size_t inputs) const {
+    for (std::size_t i = 0; i < outputs(inputs); ++i) {
+      std::size_t u = 0;
+      while (u < size && source(i, u, inputs) == outside) ++u;
+      if (u == size) return true;
+    }
+    return false;
+  }
+
   friend constexpr bool operator==(const window&, const window&) = default;
 };
 
@@ -53,6 +65,18 @@ struct convolution_geometry {
   constexpr std::size_t group_channels() const { return channels / groups; }
   constexpr std::size_t group_filters() const { return filters / groups; }
   constexpr std::size_t weights() const { return filters * group_channels() * taps(); }
+};
+
+/// Some places of a picture.
+struct picture_box {
+  share depth = {.first = 0, .count = 1}, height = {}, width = {};
+};
+
+/// A convolution that makes some of another's outputs of just what their windows read:
+/// boxes of the other's pictures, on both sides.
+struct partial_convolution {
+  convolution_geometry part = {};
+  picture_box reads = {}, makes = {};
 };
 
 /// x (batch, channels, depth, height, width), y (batch, channels, out_depth, out_height,

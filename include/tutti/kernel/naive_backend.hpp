@@ -79,6 +79,7 @@ struct naive_backend : host_backend<T> {
   class convolution {
    public:
     convolution(context&, const convolution_geometry& g, const layer_request& r) : g_(g), bias_(r.bias), relu_(r.relu) {}
+    const convolution_geometry& geometry() const { return g_; }
     format weights() const { return format::row_major({{"all", g_.weights()}}); }
     format y() const { return format::row_major({{"all", g_.outputs()}}); }
 
@@ -86,9 +87,11 @@ struct naive_backend : host_backend<T> {
       naive::convolution<T>(g_, x.stored(), w.stored(), bias_ ? b.stored() : span<const T>(), y.stored());
       if (relu_) naive::relu<T>(y.stored(), y.stored());
     }
-    void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+    void backward_data(const tensor& w, const tensor& y, tensor& dy, tensor* dx) {
       if (relu_) naive::relu_backward<T>(y.stored(), dy.stored(), dy.stored());
       if (dx) naive::convolution_backward_data<T>(g_, dy.stored(), w.stored(), dx->stored());
+    }
+    void backward_weights(const tensor& x, const tensor& dy, tensor& dw, tensor& db) {
       naive::convolution_backward_weights<T>(g_, x.stored(), dy.stored(), dw.stored());
       if (bias_) naive::convolution_backward_bias<T>(g_, dy.stored(), db.stored());
     }
@@ -96,6 +99,28 @@ struct naive_backend : host_backend<T> {
    private:
     convolution_geometry g_;
     bool bias_, relu_;
+  };
+
+  /// Some of a convolution's outputs: the operands are those of the whole.
+  class convolution_part {
+   public:
+    convolution_part(context& c, const convolution& whole, const layer_request& r, const partial_convolution& p)
+        : whole_(whole.geometry()), boxes_(p), part_(c, p.part, r), x_(c, format::row_major({{"all", p.part.inputs()}})), y_(c, part_.y()) {}
+
+    void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
+      const convolution_geometry& g = whole_;
+      naive::each_of_box(g.batch * g.channels, boxes_.reads, {{0, g.depth}, {0, g.height}, {0, g.width}},
+                         [&](std::size_t in, std::size_t of) { x_.stored()[in] = x.stored()[of]; });
+      part_.forward(x_, w, b, y_);
+      naive::each_of_box(g.batch * g.filters, boxes_.makes, {{0, g.out_depth()}, {0, g.out_height()}, {0, g.out_width()}},
+                         [&](std::size_t in, std::size_t of) { y.stored()[of] = y_.stored()[in]; });
+    }
+
+   private:
+    convolution_geometry whole_;
+    partial_convolution boxes_;
+    convolution part_;
+    tensor x_, y_;
   };
 
   class dense {
@@ -108,9 +133,11 @@ struct naive_backend : host_backend<T> {
       naive::dense<T>(g_, x.stored(), w.stored(), b.stored(), y.stored());
       if (relu_) naive::relu<T>(y.stored(), y.stored());
     }
-    void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+    void backward_data(const tensor& w, const tensor& y, tensor& dy, tensor* dx) {
       if (relu_) naive::relu_backward<T>(y.stored(), dy.stored(), dy.stored());
       if (dx) naive::dense_backward_data<T>(g_, dy.stored(), w.stored(), dx->stored());
+    }
+    void backward_weights(const tensor& x, const tensor& dy, tensor& dw, tensor& db) {
       naive::dense_backward_weights<T>(g_, x.stored(), dy.stored(), dw.stored());
       naive::dense_backward_bias<T>(g_, dy.stored(), db.stored());
     }

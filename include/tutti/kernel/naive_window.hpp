@@ -29,4 +29,16 @@ constexpr std::vector<window_read> reads_of(const Geometry& g, std::size_t outpu
   return all;
 }
 
+/// `visit(in the box, in the whole)` for the places of a box in each of some pictures.
+template <class Visit>
+constexpr void each_of_box(std::size_t pictures, const picture_box& box, const picture_box& whole, Visit visit) {
+  const auto &[depth, height, width] = box;
+  std::size_t next = 0;
+  for (std::size_t n = 0; n < pictures; ++n)
+    for (std::size_t k = depth.first; k < depth.end(); ++k)
+      for (std::size_t i = height.first; i < height.end(); ++i)
+        for (std::size_t j = width.first; j < width.end(); ++j)
+          visit(next++, ((n * whole.depth.count + k) * whole.height.count + i) * whole.width.count + j);
+}
+
 }  // namespace tutti::naive

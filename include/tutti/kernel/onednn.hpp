@@ -17,6 +17,7 @@ struct onednn_backend : host_backend<float> {
   using parameter = tensor;
   using layer_request = onednn::layer_request;
   using convolution = onednn::convolution;
+  using convolution_part = onednn::convolution_part;
   using dense = onednn::dense;
   using max_pool = onednn::max_pool;
   using average_pool = onednn::average_pool;

@@ -5,6 +5,17 @@
 
 namespace tutti::onednn {
 
+/// A box of pictures, where it lies among the others.
+inline memory_format box_of(const memory_format& pictures, const picture_box& b) {
+  dnnl::memory::dims sizes = pictures.sizes(), first(sizes.size());
+  const share along[] = {b.depth, b.height, b.width};
+  for (std::size_t d = 2; d < sizes.size(); ++d) {
+    const share& here = along[d + 3 - sizes.size()];
+    sizes[d] = static_cast<dnnl::memory::dim>(here.count), first[d] = static_cast<dnnl::memory::dim>(here.first);
+  }
+  return memory_format(pictures.description().submemory_desc(sizes, first));
+}
+
 /// The primitives of one convolution, for one shape. Weights of more than one group
 /// have the groups as a dimension of their own, which row-major is the same.
 class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::convolution_backward_data,
@@ -45,6 +56,26 @@ class convolution : public layer_with_weights<dnnl::convolution_forward, dnnl::c
   static dnnl::memory::dims y_of(const convolution_geometry& g, const layer_request& r) {
     return joined(dims_of(g.batch, g.filters), sliding(g, r.x).outputs);
   }
+};
+
+/// Some of a convolution's outputs: the operands are those of the whole. What is made is
+/// copied to its place.
+class convolution_part {
+ public:
+  convolution_part(context& c, const convolution& whole, const layer_request& r, const partial_convolution& p)
+      : c_(&c), x_(box_of(r.x, p.reads)), y_(box_of(whole.y(), p.makes)),
+        part_(c, p.part, {.x = x_, .weights = whole.weights(), .y = y_, .bias = r.bias, .relu = r.relu, .train = r.train}) {}
+
+  void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
+    const auto within = [&](const tensor& t, const memory_format& box) { return tensor(*c_, box, static_cast<float*>(t.memory().get_data_handle())); };
+    tensor into = within(y, y_);
+    part_.forward(within(x, x_), w, b, into);
+  }
+
+ private:
+  context* c_;
+  memory_format x_, y_;
+  convolution part_;
 };
 
 }  // namespace tutti::onednn

@@ -11,6 +11,7 @@ namespace tutti::onednn {
 struct layer_request {
   memory_format x;                       ///< what the layer before gives
   std::optional<memory_format> weights;  ///< the parameter's format; chosen by the layer where it has none yet
+  std::optional<memory_format> y = {};   ///< and the result's, likewise; where it is given there is no backward
   bool bias = true;                      ///< where there is none, none is read and none gets a gradient
   bool relu = false;                     ///< y = max(·, 0) in the same pass
   bool train = true;                     ///< backward will be called
@@ -33,14 +34,15 @@ class layer_with_weights {
   void forward(const tensor& x, const tensor& w, const tensor& b, tensor& y) {
     std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, forward_x_.in(*c_, x)},
                                                     {DNNL_ARG_WEIGHTS, forward_w_.in(*c_, w)},
-                                                    {DNNL_ARG_DST, y.memory()}};
+                                                    {DNNL_ARG_DST, forward_y_.out(y)}};
     if (bias_) arguments.emplace(DNNL_ARG_BIAS, b.memory());
     forward_.execute(c_->stream(), arguments);
+    forward_y_.done(*c_, y);
     c_->stream().wait();
   }
 
-  /// dw and db, and dx where the request wanted it. Overwrites dy where a relu was fused.
-  void backward(const tensor& x, const tensor& w, const tensor& y, tensor& dy, tensor* dx, tensor& dw, tensor& db) {
+  /// dx where the request wanted it; overwrites dy where a relu was fused.
+  void backward_data(const tensor& w, const tensor& y, tensor& dy, tensor* dx) {
     if (relu_) mask_(*c_, y, dy);
     if (dx) {
       data_.execute(c_->stream(), {{DNNL_ARG_DIFF_DST, data_y_.in(*c_, dy)},
@@ -48,6 +50,10 @@ class layer_with_weights {
                                    {DNNL_ARG_DIFF_SRC, data_x_.out(*dx)}});
       data_x_.done(*c_, *dx);
     }
+    c_->stream().wait();
+  }
+  /// dw and db, after that.
+  void backward_weights(const tensor& x, const tensor& dy, tensor& dw, tensor& db) {
     std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_DIFF_DST, gradient_y_.in(*c_, dy)},
                                                     {DNNL_ARG_SRC, gradient_x_.in(*c_, x)},
                                                     {DNNL_ARG_DIFF_WEIGHTS, gradient_w_.out(dw)}};
@@ -74,11 +80,12 @@ class layer_with_weights {
         },
         [&](const auto& d) { return d.src_desc() == x && (!r.weights || d.weights_desc() == weights_.description()); });
     if (!r.weights) weights_ = memory_format(forward.weights_desc());
-    y_ = memory_format(forward.dst_desc());
+    y_ = r.y ? *r.y : memory_format(forward.dst_desc());
     forward_ = Forward(forward);
     forward_x_ = adapter(*c_, r.x, forward.src_desc());
     forward_w_ = adapter(*c_, weights_, forward.weights_desc());
-    if (!r.train) return;
+    forward_y_ = adapter(*c_, y_, forward.dst_desc());
+    if (!r.train || r.y) return;
 
     const auto &w = weights_.description(), &y = y_.description();
     if (relu_) mask_ = relu_mask(*c_, y_);
@@ -108,7 +115,7 @@ class layer_with_weights {
   Forward forward_;
   DataGradient data_;
   WeightsGradient gradient_;
-  adapter forward_x_, forward_w_, gradient_x_, gradient_w_, gradient_y_, data_x_, data_w_, data_y_;
+  adapter forward_x_, forward_w_, forward_y_, gradient_x_, gradient_w_, gradient_y_, data_x_, data_w_, data_y_;
 };
 
 }  // namespace tutti::onednn

@@ -210,13 +210,4 @@ constexpr einsum_plan plan_einsum(const einsum& e, const placement& a, const pla
   return best;
 }
 
-/// Where a gradient lies whose value lies at p: sharded alike, a sum where the
-/// value is replicated, and replicated where that is a sum.
-constexpr placement gradient_placement(const placement& p, const mesh& on) {
-  placement dual = p;
-  for (int axis = 0; axis < on.axes(); ++axis)
-    if (p.dimension_on(axis) < 0) dual = dual.with_partial(axis, !p.partial_on(axis));
-  return dual;
-}
-
 }  // namespace tutti

@@ -12,8 +12,9 @@
 namespace tutti {
 
 /// Brings every rank of a group what it reads of a tensor from whoever owns it,
-/// and takes the gradients of that back: made once, done often. Each rank owns a
-/// block and reads another, which may reach over any number of owners.
+/// and takes the gradients of that back: made once, done often, either begun and
+/// finished before the next begins. Each rank owns a block and reads another, which may
+/// reach over any number of owners.
 template <class T>
 class halo_exchange {
  public:
@@ -28,21 +29,29 @@ class halo_exchange {
   const block& owned() const { return owned_; }
   const block& read() const { return read_; }
 
-  /// Collective over the group: from what this rank owns to what it reads.
-  void operator()(span<const T> own, span<T> all) {
+  /// Collective over the group: from what this rank owns to what it reads, where its own
+  /// is at once, and its halo once `finish` has returned.
+  void start(span<const T> own, span<T> all) {
     pack_blocks(give_, owned_, own.data(), give_memory_.data());
-    all_to_all_v(*group_, span<const T>(give_memory_), counts(give_counts_), span<T>(take_memory_), counts(take_counts_));
-    unpack_blocks(take_, std::as_const(take_memory_).data(), read_, all.data());
+    under_way_ = all_to_all_v_async(*group_, span<const T>(give_memory_), counts(give_counts_), span<T>(take_memory_), counts(take_counts_));
     copy_block(common(owned_, read_), owned_, own.data(), read_, all.data());
+  }
+  void finish(span<T> all) {
+    under_way_.wait();
+    unpack_blocks(take_, std::as_const(take_memory_).data(), read_, all.data());
   }
 
   /// Collective over the group: the gradient of what this rank owns, summed over
-  /// all who have read it, from the gradients of what each has read.
-  void give_back(span<const T> all, span<T> own) {
+  /// all who have read it, from the gradients of what each has read; there once
+  /// `finish_back` has returned.
+  void start_back(span<const T> all, span<T> own) {
     pack_blocks(take_, read_, all.data(), take_memory_.data());
-    all_to_all_v(*group_, span<const T>(take_memory_), counts(take_counts_), span<T>(give_memory_), counts(give_counts_));
+    under_way_ = all_to_all_v_async(*group_, span<const T>(take_memory_), counts(take_counts_), span<T>(give_memory_), counts(give_counts_));
     for (T& value : own) value = T{};
     copy_block(common(owned_, read_), read_, all.data(), owned_, own.data());
+  }
+  void finish_back(span<T> own) {
+    under_way_.wait();
     const T* from = give_memory_.data();
     for (const block& part : give_) {
       for_each_run(part, part, owned_, [&](std::size_t in, std::size_t out, std::size_t n) {
@@ -59,6 +68,7 @@ class halo_exchange {
   std::vector<block> give_, take_;  // by rank of the group
   std::vector<std::size_t> give_counts_, take_counts_;
   buffer<T> give_memory_, take_memory_;
+  request under_way_{};
 };
 
 }  // namespace tutti

@@ -1,5 +1,6 @@
 #pragma once
 #include <deque>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -31,14 +32,14 @@ class process_mesh {
   /// Of the ranks that differ from this one along a set of axes only (bit a for
   /// axis a), in the mesh's order. Collective where the set is new: all ranks ask
   /// for the same sets in the same order.
-  communicator& over(unsigned axes) {
-    for (group& known : groups_)
-      if (known.axes == axes) return known.ranks;
-    tutti::rank first = me_;
-    for (int axis = 0; axis < mesh_.axes(); ++axis)
-      if ((axes >> axis & 1u) != 0) first = mesh_.beside(first, axis, 0);
-    groups_.push_back({axes, std::move(*all_->split(first.value, me_.value))});
-    return groups_.back().ranks;
+  communicator& over(unsigned axes) { return group_over(axes).ranks; }
+
+  /// Of the same ranks, for what is on its way while this rank computes: another
+  /// communicator, which a thread of its own advances. Likewise collective.
+  communicator& behind(unsigned axes) {
+    group& of = group_over(axes);
+    if (!of.behind) of.behind = of.ranks.duplicate({.progress = progress::thread});
+    return *of.behind;
   }
 
   /// The mesh's ranks behind `over(axes)`, in order.
@@ -48,7 +49,18 @@ class process_mesh {
   struct group {
     unsigned axes;
     communicator ranks;
+    std::optional<communicator> behind = {};
   };
+
+  group& group_over(unsigned axes) {
+    for (group& known : groups_)
+      if (known.axes == axes) return known;
+    tutti::rank first = me_;
+    for (int axis = 0; axis < mesh_.axes(); ++axis)
+      if ((axes >> axis & 1u) != 0) first = mesh_.beside(first, axis, 0);
+    groups_.push_back({axes, std::move(*all_->split(first.value, me_.value))});
+    return groups_.back();
+  }
 
   communicator* all_;
   tutti::mesh mesh_;

@@ -241,6 +241,8 @@ class operation_list {
     for (std::size_t k = 0; k < windows.size(); ++k)
       if (windows[k].pad_low >= windows[k].reach() || windows[k].pad_high >= windows[k].reach())
         refuse("layer '{}' pads the {} by as much as its window is long, which would pool over padding only", {label, in[2 + k].what});
+      else if (refused_.empty() && windows[k].misses(in[2 + k].size))
+        refuse("layer '{}' has a dilation of {} along a {} of {}, which would pool over padding only", {label, windows[k].dilation, in[2 + k].what, in[2 + k].size});
     if (!refused_.empty()) return skip(from);
     return add({.what = what, .label = label, .inputs = {number(from)}, .x = in, .y = slid(in, in[1], windows), .windows = windows});
   }

@@ -25,21 +25,21 @@ struct held_tensor {
 /// rank's own places (halo), and takes the gradient the same way back, where it is
 /// added to what other uses gave. Where nothing is moved, the operation reads the
 /// tensor as it lies, and a tensor's only gradient is written where it is to lie.
-/// What is moved is row-major.
+/// What is moved is row-major. A halo is on its way between a start and its finish.
 template <class Backend>
 class edge {
   using element = typename Backend::element;
 
  public:
-  /// Operand k of operation i, in forward.
+  /// Operand k of operation i, in forward. `overlap`: see `model_options`.
   edge(workspace<Backend>& memory, process_mesh& on, const operation_list& net, const network_plan& plan, std::size_t i,
-       std::size_t k, const held_tensor& from)
+       std::size_t k, const held_tensor& from, std::optional<bool> overlap = {})
       : tensor_(net.all()[i].inputs[k]), from_(from.value), value_(from.value), dims_(from.dims) {
     const tensor_operation& o = net.all()[i];
     const operand_plan& x = plan.operations[i].operands[k];
     const tensor_plan& t = plan.tensors[tensor_];
     own_ = read_ = block_of(o.x, x.at, on.shape(), on.rank());
-    if (slides(o.what)) make_halo(on, o, plan.operations[i]);
+    if (slides(o.what)) make_halo(on, o, plan.operations[i], overlap);
     if (!x.forward.empty()) there_.emplace(on, o.x, t.lies, x.forward);
     if (!x.backward.empty()) back_.emplace(on, o.x, x.gradient, x.backward);
     memory.use(from_);
@@ -51,8 +51,12 @@ class edge {
   }
 
   std::size_t tensor() const { return tensor_; }
-  /// What the operation reads of the whole tensor, and where it lies.
+  /// This rank's part of the whole tensor, and what the operation reads of it.
+  const block& own() const { return own_; }
   const block& read() const { return read_; }
+  /// What it reads besides comes while something can be computed.
+  bool overlaps() const { return overlaps_; }
+  /// Where it lies.
   workspace_place value() const { return value_; }
   const shape& dims() const { return dims_; }
   /// The operation has the operand in memory that nobody else uses.
@@ -79,8 +83,8 @@ class edge {
   }
   workspace_place gradient() const { return written_; }
 
-  /// Collective: forward, before the operation.
-  void bring(workspace<Backend>& memory) {
+  /// Collective: forward, before the operation reads this rank's part.
+  void start(workspace<Backend>& memory) {
     if (!brings()) return;
     memory.copy(from_, from_rows_);
     span<const element> x = memory.seen(from_rows_);
@@ -89,24 +93,27 @@ class edge {
       (*there_)(x, at);
       x = at;
     }
-    if (halo_) (*halo_)(x, memory.awaited(value_));
+    if (halo_) halo_->start(x, memory.awaited(value_));
+  }
+  /// Before it reads more.
+  void finish(workspace<Backend>& memory) {
+    if (!brings()) return;
+    if (halo_) halo_->finish(memory.awaited(value_));
     memory.arrived(value_);
   }
 
-  /// Collective: backward, after the operation.
-  void give_back(workspace<Backend>& memory) {
+  /// Collective: backward, once the operation has written the operand's gradient.
+  void start_back(workspace<Backend>& memory) {
+    if (written_ == nowhere || !(halo_ || back_)) return;
+    memory.copy(written_, written_rows_);
+    if (halo_) halo_->start_back(memory.seen(written_rows_), memory.awaited(back_ ? given_back_ : landed_));
+  }
+  /// Collective: after it.
+  void finish_back(workspace<Backend>& memory) {
     if (written_ == nowhere) return;
-    if (halo_ || back_) {
-      memory.copy(written_, written_rows_);
-      span<const element> dx = memory.seen(written_rows_);
-      if (halo_) {
-        const span<element> own = memory.awaited(back_ ? given_back_ : landed_);
-        halo_->give_back(dx, own);
-        dx = own;
-      }
-      if (back_) (*back_)(dx, memory.awaited(landed_));
-      memory.arrived(landed_);
-    }
+    if (halo_) halo_->finish_back(memory.awaited(back_ ? given_back_ : landed_));
+    if (back_) (*back_)(halo_ ? span<const element>(memory.awaited(given_back_)) : memory.seen(written_rows_), memory.awaited(landed_));
+    if (halo_ || back_) memory.arrived(landed_);
     if (first_) memory.copy(landed_, into_);
     else memory.add(landed_, into_);
   }
@@ -114,10 +121,11 @@ class edge {
  private:
   // What windows reach beyond this rank's own places comes from the ranks along the
   // axes that cut depth, height and width.
-  void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan) {
+  void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan, std::optional<bool> overlap) {
     const halo_parts parts = halo_of(o, plan, on.shape(), on.rank());
     if (!parts.needed()) return;
-    halo_.emplace(on.over(parts.axes), parts);
+    overlaps_ = contracts(o.what) && overlap.value_or(on.over(parts.axes).all().hosts() > 1);
+    halo_.emplace(overlaps_ ? on.behind(parts.axes) : on.over(parts.axes), parts);
     read_ = halo_->read();
   }
 
@@ -125,6 +133,7 @@ class edge {
   block own_{}, read_{};  // where the operand is needed, and with its halo
   std::optional<resharding<element>> there_{}, back_{};
   std::optional<halo_exchange<element>> halo_{};
+  bool overlaps_ = false;
   bool first_ = true;  // of the uses that give a gradient
   workspace_place from_, value_;
   workspace_place from_rows_ = nowhere, arrived_ = nowhere;                        // between them

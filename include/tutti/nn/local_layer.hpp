@@ -6,55 +6,81 @@
 
 #include <tutti/kernel/geometry.hpp>
 #include <tutti/mesh/halo.hpp>
+#include <tutti/mesh/step_exchanges.hpp>
 #include <tutti/nn/local_operation.hpp>
 #include <tutti/nn/rows.hpp>
 
 namespace tutti {
+
+/// What the first rank is asked for that has something to do, of those that hold the same
+/// weights as one that has nothing.
+template <class Backend>
+local_request<Backend> busy_rank_of(local_request<Backend> r) {
+  const mesh& on = r.on.shape();
+  unsigned alike = 0;
+  for (int axis = 0; axis < on.axes(); ++axis)
+    if (r.plan.parameters[0].at.replicated_on(axis)) alike |= 1u << axis;
+  for (rank other : r.on.members(alike)) {
+    if (!r.idle()) break;
+    r.made = block_of(r.what.y, r.plan.made, on, other);
+    r.read[0] = read_of(r.what, block_of(r.what.x, r.plan.operands[0].at, on, other), r.made);
+  }
+  shape dims = sizes_of(r.read[0]);
+  if (dims.rank() < r.dims[0].rank()) {  // features that lie as pictures
+    dims = {dims[0]};
+    for (std::size_t d = 1; d < r.dims[0].rank(); ++d) dims.append(r.dims[0][d]);
+  }
+  r.dims[0] = dims;
+  r.x[0] = Backend::format::native(dims);
+  return r;
+}
 
 /// Convolution or dense layer: weights, and bias if there is one, by a kernel of the
 /// backend.
 ///
 /// Where what it sums is cut, every rank makes a summand, and one of them adds the
 /// bias. Where windows see padding only, or nothing is left to sum, the result is the
-/// bias.
+/// bias. A rank that has nothing to do keeps its weights as the others would,
+/// were their operands row-major.
 template <class Backend, class Kernel>
 class local_layer : public local_operation<Backend> {
   using base = local_operation<Backend>;
+
+ protected:
   using typename base::element, typename base::format, typename base::tensor, typename base::parameter, typename base::parameters, typename base::operands;
   using number = typename Backend::number;
 
  public:
-  template <class Geometry>
-  local_layer(const local_request<Backend>& r, const Geometry& g) : base(r), context_(&r.context), bias_(r.what.has_bias()), relu_(r.relu), made_(r.made) {
+  /// The geometry is `of(r)`.
+  template <class GeometryOf>
+  local_layer(const local_request<Backend>& r, const GeometryOf& of)
+      : base(r), context_(&r.context), bias_(r.what.has_bias()), relu_(r.relu), made_(r.made) {
     this->reads_x_ = true;
     this->reads_y_ = this->changes_dy_ = r.relu && r.train();
     for (int axis = 0; axis < r.on.shape().axes(); ++axis)
       if (bias_ && r.plan.made.partial_on(axis) && r.on.shape().coordinate(r.on.rank(), axis) != 0)
         no_bias_.emplace(r.context, this->stored_[1]);
     if (no_bias_) clear(*no_bias_);
-    if (r.idle()) return;
-    kernel_.emplace(r.context, g,
-                    typename Backend::layer_request{.x = r.x[0],
-                                                    .weights = r.stored.empty() ? std::nullopt : r.stored[0],
-                                                    .bias = bias_,
-                                                    .relu = r.relu,
-                                                    .train = r.train(),
-                                                    .input_gradient = r.input_gradient});
+    if (r.idle()) {
+      if (const local_request<Backend> busy = busy_rank_of(r); r.stored.empty() && !busy.idle())
+        this->stored_[0] = Kernel(r.context, of(busy), request_of(busy)).weights();
+      return;
+    }
+    kernel_.emplace(r.context, of(r), request_of(r));
     this->stored_[0] = kernel_->weights();
     this->y_ = kernel_->y();
   }
 
   void forward(const operands& x, parameters& w, tensor& y) override {
-    parameter& bias = !bias_ ? none_ : no_bias_ ? *no_bias_ : w[1];
-    if (kernel_) return kernel_->forward(*x[0], w[0], bias, y);
-    const std::vector<number> b = bias_ ? rows(this->stored_[1], bias) : std::vector<number>();
+    if (kernel_) return kernel_->forward(*x[0], w[0], bias(w), y);
+    const std::vector<number> b = bias_ ? rows(this->stored_[1], bias(w)) : std::vector<number>();
     std::vector<element> made(y.stored().size());
     for (std::size_t e = 0; bias_ && e < made.size(); ++e) made[e] = static_cast<element>(bent(b[filter(e)]));
     put_rows<Backend>(*context_, this->y_, span<element>(made), y);
   }
 
-  void backward(const operands& x, parameters& w, tensor& y, tensor& dy, const operands& dx, parameters& dw) override {
-    if (kernel_) return kernel_->backward(*x[0], w[0], y, dy, dx[0], dw[0], bias_ ? dw[1] : none_);
+  void backward(const operands&, parameters& w, tensor& y, tensor& dy, const operands& dx, parameters& dw) override {
+    if (kernel_) return kernel_->backward_data(w[0], y, dy, dx[0]);
     if (dx[0]) clear(*dx[0]);
     for (parameter& each : dw) clear(each);
     if (!bias_ || dy.stored().empty()) return;
@@ -64,6 +90,22 @@ class local_layer : public local_operation<Backend> {
       if (number& sum = sums[filter(e)]; !relu_ || element{} < made[e]) sum = static_cast<number>(sum + static_cast<number>(given[e]));
     put_rows<Backend>(*context_, this->stored_[1], span<number>(sums), dw[1]);
   }
+  void finish_backward(const operands& x, tensor& dy, parameters& dw) override {
+    if (kernel_) kernel_->backward_weights(*x[0], dy, dw[0], bias_ ? dw[1] : none_);
+  }
+
+ protected:
+  typename Backend::layer_request request_of(const local_request<Backend>& r) const {
+    return {.x = r.x[0],
+            .weights = r.stored.empty() ? std::nullopt : r.stored[0],
+            .bias = bias_,
+            .relu = r.relu,
+            .train = r.train(),
+            .input_gradient = r.input_gradient};
+  }
+  /// Of several summands one has it.
+  parameter& bias(parameters& w) { return !bias_ ? none_ : no_bias_ ? *no_bias_ : w[1]; }
+  const std::optional<Kernel>& kernel() const { return kernel_; }
 
  private:
   // Which filter or unit makes element e of a row-major result.
@@ -88,16 +130,15 @@ class local_layer : public local_operation<Backend> {
   std::optional<parameter> no_bias_{};
 };
 
-/// Geometry of what slides over pictures, for just the part that this rank makes.
-template <class Geometry, class Backend>
-Geometry sliding_geometry(const local_request<Backend>& r) {
-  const block &in = r.read[0], &made = r.made;
+/// Geometry of what slides over pictures, and makes just this part of just what it reads.
+template <class Geometry>
+Geometry sliding_geometry(const tensor_operation& o, const block& in, const block& made) {
   Geometry g{.batch = made[0].count, .channels = in[1].count};
   std::size_t* sizes[] = {&g.width, &g.height, &g.depth};
   window* windows[] = {&g.across, &g.down, &g.through};
   for (std::size_t d = in.rank() - 1, k = 0; d >= 2; --d, ++k) {
     *sizes[k] = in[d].count;
-    *windows[k] = local_window(r.what.windows[d - 2], made[d], in[d], r.what.x[d].size);
+    *windows[k] = local_window(o.windows[d - 2], made[d], in[d], o.x[d].size);
   }
   return g;
 }
@@ -105,14 +146,15 @@ Geometry sliding_geometry(const local_request<Backend>& r) {
 template <class Backend>
 class local_convolution : public local_layer<Backend, typename Backend::convolution> {
  public:
-  explicit local_convolution(const local_request<Backend>& r) : local_layer<Backend, typename Backend::convolution>(r, geometry(r)) {}
+  explicit local_convolution(const local_request<Backend>& r)
+      : local_layer<Backend, typename Backend::convolution>(r, [](const auto& of) { return geometry(of.what, of.read[0], of.made); }) {}
 
- private:
-  static convolution_geometry geometry(const local_request<Backend>& r) {
-    convolution_geometry g = sliding_geometry<convolution_geometry>(r);
-    g.filters = r.made[1].count;
+ protected:
+  static convolution_geometry geometry(const tensor_operation& o, const block& in, const block& made) {
+    convolution_geometry g = sliding_geometry<convolution_geometry>(o, in, made);
+    g.filters = made[1].count;
     // Pieces of filters are whole groups.
-    g.groups = r.what.groups > 1 ? g.filters / (r.what.y[1].size / r.what.groups) : 1;
+    g.groups = o.groups > 1 ? g.filters / (o.y[1].size / o.groups) : 1;
     return g;
   }
 };
@@ -121,22 +163,14 @@ class local_convolution : public local_layer<Backend, typename Backend::convolut
 template <class Backend>
 class local_dense : public local_layer<Backend, typename Backend::dense> {
  public:
-  explicit local_dense(const local_request<Backend>& r) : local_layer<Backend, typename Backend::dense>(r, geometry(r)) {
-    const shape& x = r.dims[0];  // a rank without samples keeps its weights as the others do
-    if (!r.idle() || !r.stored.empty() || x.rank() < 4) return;
-    shape weights{{"units", r.local(0)[0].size}};
-    for (std::size_t d = 1; d < x.rank(); ++d) weights.append(x[d]);
-    this->stored_[0] = Backend::format::native(weights);
-  }
-
- private:
-  static dense_geometry geometry(const local_request<Backend>& r) {
-    const shape& x = r.dims[0];
-    dense_geometry g{.batch = x[0].size, .channels = x[1].size, .units = r.made[1].count};
-    std::size_t* sizes[] = {&g.width, &g.height, &g.depth};
-    for (std::size_t d = x.rank() - 1, k = 0; d >= 2; --d, ++k) *sizes[k] = x[d].size;
-    return g;
-  }
+  explicit local_dense(const local_request<Backend>& r)
+      : local_layer<Backend, typename Backend::dense>(r, [](const auto& of) {
+          const shape& x = of.dims[0];
+          dense_geometry g{.batch = x[0].size, .channels = x[1].size, .units = of.made[1].count};
+          std::size_t* sizes[] = {&g.width, &g.height, &g.depth};
+          for (std::size_t d = x.rank() - 1, k = 0; d >= 2; --d, ++k) *sizes[k] = x[d].size;
+          return g;
+        }) {}
 };
 
 }  // namespace tutti

@@ -45,6 +45,7 @@ struct local_request {
   pass_state<Backend>* state = nullptr;  ///< of batch norm and dropout, which need it
   std::vector<block> read{};        ///< of each operand, halo included, in the numbers of the whole tensor
   block made{};                     ///< of the result
+  std::vector<block> parts{};       ///< of that, where the halo comes meanwhile: what needs none, then the rest
   std::vector<shape> dims{};        ///< each operand's sizes as they lie: pictures, where a flatten has but renamed them
   std::vector<format> x{};          ///< in which formats
   std::vector<std::optional<format>> stored{};  ///< the parameters' formats, where they are settled
@@ -76,11 +77,15 @@ class local_operation {
 
   virtual ~local_operation() = default;
 
+  /// What can be made while halos are on their way, and then the rest, or all of it.
+  virtual void start_forward(const operands&, parameters&, tensor&) {}
   virtual void forward(const operands& x, parameters& w, tensor& y) = 0;
 
   /// After forward: what dx points to, nulls left out, and the gradients of the
-  /// parameters, all overwritten. Where the operation passes its gradient on, dx is dy.
+  /// parameters, all overwritten; these perhaps by `finish_backward` only, while parts of dx
+  /// are on their way. Where the operation passes its gradient on, dx is dy.
   virtual void backward(const operands& x, parameters& w, tensor& y, tensor& dy, const operands& dx, parameters& dw) = 0;
+  virtual void finish_backward(const operands&, tensor&, parameters&) {}
 
   /// The format and sizes of the result and of its gradient, and of each parameter.
   const format& y() const { return y_; }

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 
+#include <tutti/nn/convolution_in_parts.hpp>
 #include <tutti/nn/local_batch_norm.hpp>
 #include <tutti/nn/local_dropout.hpp>
 #include <tutti/nn/local_elementwise.hpp>
@@ -14,7 +15,10 @@ namespace tutti {
 template <class Backend>
 std::unique_ptr<local_operation<Backend>> make_local(const local_request<Backend>& r) {
   switch (r.what.what) {
-    case operation_kind::convolution: return std::make_unique<local_convolution<Backend>>(r);
+    case operation_kind::convolution:
+      if constexpr (requires { typename Backend::convolution_part; })
+        if (!r.parts.empty()) return std::make_unique<convolution_in_parts<Backend>>(r);
+      return std::make_unique<local_convolution<Backend>>(r);
     case operation_kind::dense: return std::make_unique<local_dense<Backend>>(r);
     case operation_kind::pool: return std::make_unique<local_pool<Backend, typename Backend::max_pool>>(r);
     case operation_kind::average_pool: return std::make_unique<local_pool<Backend, typename Backend::average_pool>>(r);

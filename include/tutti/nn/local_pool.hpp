@@ -15,7 +15,7 @@ class local_pool : public local_operation<Backend> {
  public:
   explicit local_pool(const local_request<Backend>& r) : base(r) {
     if (r.idle()) return;
-    kernel_.emplace(r.context, sliding_geometry<pool_geometry>(r), r.x[0], r.train());
+    kernel_.emplace(r.context, sliding_geometry<pool_geometry>(r.what, r.read[0], r.made), r.x[0], r.train());
     this->y_ = kernel_->y();
   }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <tutti/base/operations.hpp>
@@ -20,6 +21,11 @@ struct model_options {
   /// The batch, of all ranks together, for which parameters get their format. Every
   /// rank must name the same. Other batches work; they may have to reorder.
   std::size_t usual_batch = 32;
+  /// Whether convolutions compute what needs no halo while halos are on their way, and
+  /// weights' gradients while those of halos are. Every rank must say the same. Where
+  /// nothing is said, they do where some of it goes by messages: on one host, where ranks
+  /// share the cores, rims computed by themselves cost more than is hidden.
+  std::optional<bool> overlap_halo = {};
 };
 
 /// A network with parameters, cut over a mesh by a layout, on one backend: of
@@ -36,7 +42,7 @@ class sharded_model {
   /// be. Both `c` and `on` must outlive the model. Initial parameters depend on the
   /// seed alone, not on mesh or layout.
   sharded_model(context& c, process_mesh& on, const network& net, const layout& rules, const model_options& o = {})
-      : context_(&c), on_(&on), network_(net), layout_(rules), whole_(parameters_of(net)), state_{.seed = o.seed} {
+      : context_(&c), on_(&on), network_(net), layout_(rules), overlap_halo_(o.overlap_halo), whole_(parameters_of(net)), state_{.seed = o.seed} {
     if constexpr (!on_host<space>) {
       state_.step_there = buffer<std::uint32_t, space>(1);
       Backend::fill(c, span<std::uint32_t, space>(state_.step_there), 0u);
@@ -164,7 +170,7 @@ class sharded_model {
     const operation_list operations = operations_of(network_, batch);
     auto made = std::make_unique<planned>(
         planned{batch, why, plan_network(operations, layout_, on_->shape(), {.element = sizeof(element)}), nullptr});
-    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_, state_);
+    made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_, state_, overlap_halo_);
     passes_.push_back(std::move(made));
     return *passes_.back();
   }
@@ -205,6 +211,7 @@ class sharded_model {
   process_mesh* on_;
   network network_;
   layout layout_;
+  std::optional<bool> overlap_halo_;
   std::vector<parameter> whole_;
   std::vector<placed> placed_{};
   std::vector<unsigned> sums_{};

@@ -25,9 +25,10 @@ class sharded_pass {
   /// The formats of each operation's parameters, where they are settled.
   using formats = std::vector<std::vector<std::optional<format>>>;
 
-  /// Collective. Settles the formats that are still open. `c`, `on` and `state` must outlive it.
+  /// Collective. Settles the formats that are still open. `c`, `on` and `state` must outlive
+  /// it. `overlap`: see `model_options`.
   sharded_pass(context& c, process_mesh& on, const operation_list& net, const network_plan& plan, purpose why, formats& settled,
-               pass_state<Backend>& state)
+               pass_state<Backend>& state, std::optional<bool> overlap = {})
       : context_(&c), memory_(c, on), why_(why), state_(&state), tensors_(plan.tensors.size()) {
     uses_.resize(tensors_.size());
     const std::vector<char> wanted = wanted_gradients(net);
@@ -43,7 +44,7 @@ class sharded_pass {
     settled.resize(net.all().size());
     for (std::size_t i = 0, last; i < net.all().size(); i = last + 1) {
       last = fuses_relu(net, plan, i) ? i + 1 : i;
-      stages_.emplace_back(c, memory_, on, net, plan, i, last, why, settled[i], state, tensors_);
+      stages_.emplace_back(c, memory_, on, net, plan, i, last, why, settled[i], state, tensors_, overlap);
       tensors_[last + 1].spare &= uses_[last + 1] == 1;
       const auto& stored = stages_.back().local().stored();
       settled[i].assign(stored.begin(), stored.end());

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/mesh/interior.hpp>
 #include <tutti/nn/edge.hpp>
 #include <tutti/nn/local_operations.hpp>
 
@@ -43,9 +44,10 @@ class stage {
   using formats = std::vector<std::optional<format>>;
 
   /// Operation `first` of the network, and those up to `last` that are fused into it.
+  /// `overlap`: see `model_options`.
   stage(typename Backend::context& c, workspace<Backend>& memory, process_mesh& on, const operation_list& net, const network_plan& plan,
         std::size_t first, std::size_t last, purpose why, const formats& stored, pass_state<Backend>& state,
-        std::vector<held_tensor>& tensors)
+        std::vector<held_tensor>& tensors, std::optional<bool> overlap = {})
       : operation_(first), makes_(last + 1) {
     memory.at(first);
     const tensor_operation& o = net.all()[first];
@@ -55,7 +57,8 @@ class stage {
     held_tensor& made = tensors[makes_];
     for (std::size_t k = 0; k < o.inputs.size(); ++k) {
       const held_tensor& x = tensors[o.inputs[k]];
-      const edge<Backend>& e = operands_.emplace_back(memory, on, net, plan, first, k, x);
+      const edge<Backend>& e = operands_.emplace_back(memory, on, net, plan, first, k, x, overlap);
+      if (e.overlaps()) request.parts = interior_and_rims(o, e.own(), request.made);
       request.read.push_back(e.read());
       request.dims.push_back(e.dims());
       request.x.push_back(memory.format_of(e.value()));
@@ -120,9 +123,11 @@ class stage {
   void forward(workspace<Backend>& memory, std::vector<parameter>& parameters) {
     std::vector<tensor*> x;
     for (edge<Backend>& e : operands_) {
-      e.bring(memory);
+      e.start(memory);
       x.push_back(&memory[e.value()]);
     }
+    local_->start_forward(x, parameters, memory[y_]);
+    for (edge<Backend>& e : operands_) e.finish(memory);
     local_->forward(x, parameters, memory[y_]);
     if (settle_) (*settle_)(memory);
   }
@@ -138,7 +143,9 @@ class stage {
       dx.push_back(e.gradient() == nowhere ? nullptr : &memory[e.gradient()]);
     }
     local_->backward(x, parameters, memory[y_], memory[dy_], dx, gradients);
-    for (edge<Backend>& e : operands_) e.give_back(memory);
+    for (edge<Backend>& e : operands_) e.start_back(memory);
+    local_->finish_backward(x, memory[dy_], gradients);
+    for (edge<Backend>& e : operands_) e.finish_back(memory);
   }
 
  private:

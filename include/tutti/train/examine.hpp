@@ -11,6 +11,7 @@
 #include <tutti/mesh/picture.hpp>
 #include <tutti/mesh/cut_rules.hpp>
 #include <tutti/mesh/step_cost.hpp>
+#include <tutti/nn/parameter.hpp>
 #include <tutti/train/check.hpp>
 #include <tutti/train/model_bill.hpp>
 
@@ -42,11 +43,12 @@ inline void write_file(const std::string& path, const std::string& text) {
 }
 
 /// What needs no ranks but this one. Throws `data` where the picture cannot be written.
-inline std::string shown(const operation_list& net, const network_plan& plan, const layout& rules, const mesh& on, const examination& what) {
+inline std::string shown(const operation_list& net, const network_plan& plan, const layout& rules, const mesh& on, std::size_t parameters,
+                         const examination& what) {
   if (!what.picture.empty())
     write_file(what.picture, picture(net, plan, on, bill(net, plan, on, {0}, sizeof(float), chosen_by_model{on, {}})));
   if (!what.explain) return {};
-  return format("layout %s\n%.3f s a step by the model\n", rules.text().c_str(), step_seconds(net.all(), plan, on)) + cuts_text(net, plan, on) +
+  return format("layout %s\n%zu parameters, %.3f s a step by the model\n", rules.text().c_str(), parameters, step_seconds(net.all(), plan, on)) + cuts_text(net, plan, on) +
          explain(net, plan, on, sizeof(float));
 }
 
@@ -62,7 +64,7 @@ examined examine(typename Backend::context& c, communicator& world, const mesh& 
   const operation_list operations = operations_of(net, what.batch);
   const network_plan plan = plan_network(operations, rules, shape);
   examined found;
-  if (world.rank() == 0) found.text = detail::shown(operations, plan, rules, shape, what);
+  if (world.rank() == 0) found.text = detail::shown(operations, plan, rules, shape, learned_numbers(net), what);
   if (!what.bill && !what.check) return found;
   process_mesh on(world, shape);
   if (what.bill) {

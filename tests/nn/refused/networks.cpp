@@ -4,6 +4,7 @@
 // 3: layer `pool1` pads the depth by as much as its window is long, which would pool over padding only
 // 4: layer `conv1` has the name of another layer
 // 5: layer `dense` needs (batch, features) and gets (batch 4, channels 3, depth 4, height 4, width 4); flatten first
+// 6: layer `pool1` has a dilation of 5 along a height of 4, which would pool over padding only
 #include <tutti/mesh/legal.hpp>
 #include <tutti/nn/operations.hpp>
 
@@ -27,6 +28,8 @@ constexpr operation_list wrong() {
   net.convolution("conv1", {.filters = 3}).convolution("conv1", {.filters = 3});
 #elif CASE == 5
   net.dense("dense", {.units = 2}).relu();
+#elif CASE == 6
+  net.add({.kind = layer_kind::max_pool, .label = "pool1", .down = {.size = 2, .pad_low = 1, .pad_high = 1, .dilation = 5}}).relu();
 #endif
   net.global_average_pool("all").flatten().dense("classes", {.units = 2});
   return operations_of(net, 4);
