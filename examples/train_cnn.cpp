@@ -6,7 +6,6 @@
 // says how layers are cut, what is moved, and why, and --picture draws it, on a mesh of
 // any size; --bill says what is sent, --check what the layout changes beside one rank.
 // These train nothing, and need no data: the network is as in its paper then.
-#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -19,37 +18,16 @@
 #include <tutti/nn/networks.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 #include <tutti/train/data_folder.hpp>
-#include <tutti/train/examine.hpp>
-#include <tutti/train/sgd.hpp>
-#include <tutti/train/trainer.hpp>
 #include <tutti/tutti.hpp>
+
+#include "train_cnn.hpp"
 
 namespace {
 
 static_assert(tutti::legal_program<[] { return operations_of(tutti::lenet(), 64); },
                                    "batch:data,conv*/filters:model,dense*/units:model", "data=2,model=2">);
 
-struct settings {
-  std::string model = "lenet", data, mesh, layout = "data", schedule = "steps";
-  int epochs = 4;
-  std::size_t batch = 64;
-  std::uint64_t seed = 1;
-  std::size_t crop = 0;
-  bool flip = false, winograd = false;
-  tutti::examination what;
-};
-
-/// What --schedule says, for epochs of so many steps.
-tutti::learning_rate rate_called(const std::string& name, std::size_t steps, int epochs) {
-  if (name == "constant") return {.base = 0.01};
-  if (name == "steps") return {.base = 0.01, .decay = tutti::rate_decay::steps, .period = std::max<std::size_t>(steps, 1), .factor = 0.8};
-  if (name == "cosine")
-    return {.base = 0.01, .decay = tutti::rate_decay::cosine, .period = std::max<std::size_t>(steps * static_cast<std::size_t>(epochs), 1)};
-  throw tutti::error(tutti::errc::invalid_argument, "--schedule is constant, steps or cosine, and not '" + name + "'");
-}
-
 void train(tutti::communicator& world, const settings& chosen) {
-  const bool speaks = world.rank() == 0;
   const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
   const tutti::known_network& known = tutti::network_called(chosen.model);
   std::optional<tutti::data_sets> data;
@@ -58,30 +36,30 @@ void train(tutti::communicator& world, const settings& chosen) {
   const tutti::network net =
       known.make(of ? tutti::pictures{.channels = of->channels, .height = of->height, .width = of->width, .classes = of->classes} : known.usual);
   const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
+  const job what{.shape = shape, .net = net, .rules = rules, .data = data ? &*data : nullptr};
+  if (chosen.device == "cuda" && !chosen.what.any()) {
+#if TRAIN_CNN_CUDA
+    return train_on_cuda(world, chosen, what);
+#else
+    throw tutti::error(tutti::errc::not_supported, "--device cuda: this program was built without it (-Dtrain_cuda=enabled builds it, with nvcc, cuDNN and cuBLAS)");
+#endif
+  }
+  if (chosen.precision != "float") throw tutti::error(tutti::errc::invalid_argument, "--precision " + chosen.precision + " is for --device cuda");
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)), {.winograd = chosen.winograd});
-  if (tutti::examination what = chosen.what; what.any()) {
-    what.batch = chosen.batch, what.seed = chosen.seed;
-    const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, shape, net, rules, of, what);
+  if (tutti::examination asked = chosen.what; asked.any()) {
+    asked.batch = chosen.batch, asked.seed = chosen.seed;
+    const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, shape, net, rules, of, asked);
     std::fputs(found.text.c_str(), stdout);
     if (!found.passed) throw tutti::error(tutti::errc::mismatch, "the check has failed");
     return;
   }
 
   tutti::process_mesh mesh(world, shape);
-  const tutti::learning_rate rate = rate_called(chosen.schedule, (of->count + chosen.batch - 1) / chosen.batch, chosen.epochs);
   tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
-  tutti::sgd<float> sgd(model.parameters(), {.momentum = 0.9, .weight_decay = 1e-3});
+  tutti::sgd<float> sgd(model.parameters(), descent);
   tutti::bucketed_all_reduce policy(model);
-  tutti::trainer trainer(model, policy, sgd, *of,
-                         {.batch = chosen.batch, .seed = chosen.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate});
-  for (int epoch = 0; epoch < chosen.epochs; ++epoch) {
-    const tutti::epoch_report did = trainer.train_epoch(static_cast<std::size_t>(epoch));
-    const tutti::evaluation_report test = trainer.evaluate(data->test);
-    if (speaks)
-      std::printf("epoch %d/%d on %s: loss %.6f, test accuracy %.2f %%, %.0f images/s\n", epoch + 1, chosen.epochs,
-                  shape.text().c_str(), did.loss, 100 * test.accuracy, did.samples_per_second());
-    std::fflush(stdout);
-  }
+  tutti::trainer trainer(model, policy, sgd, *of, options_of(chosen, what));
+  run_epochs(trainer, chosen, what, world.rank() == 0);
 }
 
 }  // namespace
@@ -101,6 +79,8 @@ int main(int argc, char** argv) {
   line.flag("--flip", chosen.flip, "mirror about half of the training pictures, anew in each epoch");
   line.value("--crop", chosen.crop, "PLACES", "move them by up to so many places each way", std::size_t{0}, std::size_t{32});
   line.flag("--winograd", chosen.winograd, "convolutions that multiply less and round more, where oneDNN has them");
+  line.choice("--device", chosen.device, {"cpu", "cuda"}, "where: cuda by cuDNN, one device for each rank, or shared where there are fewer");
+  line.choice("--precision", chosen.precision, {"float", "tf32", "bf16", "fp16"}, "of what is multiplied on cuda");
   line.value("--epochs", chosen.epochs, "E", "passes over the training pictures", 1, 10000);
   line.value("--batch", chosen.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
   line.value("--seed", chosen.seed, "S", "of the first weights and of the pictures' order", std::uint64_t{0}, std::uint64_t{1} << 62);

@@ -26,6 +26,7 @@ template <class T>
 struct comparison {
   using backend = cudnn_backend<T>;
   using tensor = typename backend::tensor;
+  using parameter = typename backend::parameter;
   using format = typename backend::format;
   cudnn::context& c;
 
@@ -35,26 +36,31 @@ struct comparison {
     for (double& x : v) x = static_cast<double>(static_cast<float>(static_cast<T>(static_cast<float>(x))));
     return v;
   }
-  tensor there(const format& f, const std::vector<double>& rows) const {
-    std::vector<T> here;
-    for (double x : rows) here.push_back(static_cast<T>(static_cast<float>(x)));
-    tensor on_host(c, f.row_major(), here.data()), t(c, f);
-    backend::copy(c, on_host, t);
+  template <class Tensor = tensor>
+  Tensor there(const format& f, const std::vector<double>& rows) const {
+    const std::vector<float> here(rows.begin(), rows.end());
+    Tensor t(c, f);
+    backend::bring(c, span<const float>(here), t);
     return t;
   }
-  tensor blank(const format& f) const {
-    tensor t(c, f);
-    cudaMemsetAsync(t.stored().data(), 0xff, t.stored().size() * sizeof(T), c.order().native);  // no number
+  template <class Tensor = tensor>
+  Tensor blank(const format& f) const {
+    Tensor t(c, f);
+    cudaMemsetAsync(t.stored().data(), 0xff, t.stored().size() * sizeof(*t.stored().data()), c.order().native);  // no number
     return t;
   }
-  void near(const char* what, const tensor& got, const std::vector<double>& want, double within) const {
-    std::vector<T> here(want.size());
-    tensor on_host(c, got.format().row_major(), here.data());
-    backend::copy(c, got, on_host);
-    c.stream().wait();
+  template <class Tensor>
+  std::vector<float> rows(const Tensor& t) const {
+    std::vector<float> here(t.stored().size());
+    backend::fetch(c, t, span<float>(here));
+    return here;
+  }
+  template <class Tensor>
+  void near(const char* what, const Tensor& got, const std::vector<double>& want, double within) const {
+    const std::vector<float> here = rows(got);
     double worst = 0;
     for (std::size_t i = 0; i < want.size(); ++i) {
-      const double off = std::abs(static_cast<double>(static_cast<float>(here[i])) - want[i]);
+      const double off = std::abs(static_cast<double>(here[i]) - want[i]);
       worst = off <= worst ? worst : off;
     }
     CAPTURE(what);
@@ -76,16 +82,14 @@ struct comparison {
         std::vector<double> y(g.outputs()), dx(g.inputs()), dw(g.weights()), db(g.filters), given = dy;
         naive::convolution<double>(g, x, w, b, y);
         if (relu) naive::relu<double>(y, y);
-        tensor tx = there(x_of, x), tw = there(far.weights(), w), tb = there(b_of, b), ty = blank(far.y()), tdy = there(far.y(), dy);
-        tensor tdx = blank(x_of), tdw = blank(far.weights()), tdb = blank(b_of);
+        tensor tx = there(x_of, x), ty = blank(far.y()), tdy = there(far.y(), dy), tdx = blank(x_of);
+        parameter tw = there<parameter>(far.weights(), w), tb = there<parameter>(b_of, b), tdw = blank<parameter>(far.weights()), tdb = blank<parameter>(b_of);
         far.forward(tx, tw, tb, ty);
         near("y", ty, y, bound<T>(sums + 1));
         // Where they part at 0 the gradients part too: both go by the device's answer.
-        std::vector<T> seen(g.outputs());
-        tensor here(c, far.y().row_major(), seen.data());
-        backend::copy(c, ty, here);
+        const std::vector<float> seen = rows(ty);
         for (std::size_t i = 0; relu && i < given.size(); ++i)
-          if (!(static_cast<float>(seen[i]) > 0)) given[i] = 0;
+          if (!(seen[i] > 0)) given[i] = 0;
         naive::convolution_backward_data<double>(g, given, w, dx);
         naive::convolution_backward_weights<double>(g, x, given, dw);
         naive::convolution_backward_bias<double>(g, given, db);
@@ -110,15 +114,13 @@ struct comparison {
         std::vector<double> y(g.outputs()), dx(g.inputs()), dw(g.weights()), db(g.units), given = dy;
         naive::dense<double>(g, x, w, b, y);
         if (relu) naive::relu<double>(y, y);
-        tensor tx = there(x_of, x), tw = there(far.weights(), w), tb = there(b_of, b), ty = blank(far.y()), tdy = there(far.y(), dy);
-        tensor tdx = blank(x_of), tdw = blank(far.weights()), tdb = blank(b_of);
+        tensor tx = there(x_of, x), ty = blank(far.y()), tdy = there(far.y(), dy), tdx = blank(x_of);
+        parameter tw = there<parameter>(far.weights(), w), tb = there<parameter>(b_of, b), tdw = blank<parameter>(far.weights()), tdb = blank<parameter>(b_of);
         far.forward(tx, tw, tb, ty);
         near("y", ty, y, bound<T>(g.features() + 1));
-        std::vector<T> seen(g.outputs());
-        tensor here(c, far.y().row_major(), seen.data());
-        backend::copy(c, ty, here);
+        const std::vector<float> seen = rows(ty);
         for (std::size_t i = 0; relu && i < given.size(); ++i)
-          if (!(static_cast<float>(seen[i]) > 0)) given[i] = 0;
+          if (!(seen[i] > 0)) given[i] = 0;
         naive::dense_backward_data<double>(g, given, w, dx);
         naive::dense_backward_weights<double>(g, x, given, dw);
         naive::dense_backward_bias<double>(g, given, db);
@@ -135,6 +137,7 @@ struct comparison {
 TEST_CASE("own kernels on pictures with their channels last are the naive ones' equals, on the device") {
   on_device machine;
   channels_last_cases::check_elements(machine);
+  channels_last_cases::check_losses(machine);
   channels_last_cases::check_pools(machine);
   channels_last_cases::check_batch_norm(machine);
   channels_last_cases::check_mixed(machine);
@@ -171,17 +174,19 @@ TEST_CASE("a forward and backward pass of a layer is captured into a graph, and 
   };
   step();
   const std::vector<float> y1 = bits(y), dw1 = bits(dw), dx1 = bits(dx);
-  cudaGraph_t graph;
-  cudaGraphExec_t ready;
-  tutti::detail::check_device(cudaStreamBeginCapture(c.order().native, cudaStreamCaptureModeThreadLocal), "capturing");
-  step();
-  tutti::detail::check_device(cudaStreamEndCapture(c.order().native, &graph), "capturing");
-  tutti::detail::check_device(cudaGraphInstantiate(&ready, graph, 0), "making a graph");
+  cudnn::graph graph;
+  graph.record(c, step);
   for (backend::tensor* t : {&y, &dw, &dx}) cudaMemsetAsync(t->stored().data(), 0xff, t->stored().size() * sizeof(float), c.order().native);
-  tutti::detail::check_device(cudaGraphLaunch(ready, c.order().native), "running a graph");
+  graph.replay(c);
   CHECK(elementwise_cases::same(bits(y), y1));
   CHECK(elementwise_cases::same(bits(dw), dw1));
   CHECK(elementwise_cases::same(bits(dx), dx1));
-  cudaGraphExecDestroy(ready);
-  cudaGraphDestroy(graph);
+}
+
+TEST_CASE("what cannot be recorded is refused, and the stream is as good as before") {
+  cudnn::context c;
+  cudnn::graph graph;
+  CHECK_THROWS_AS(graph.record(c, [&] { c.wait(); }), error);
+  CHECK(!graph.recorded());
+  c.wait();
 }

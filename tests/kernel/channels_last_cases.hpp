@@ -3,9 +3,12 @@
 // ones on row-major pictures, in the memory of any machine (see
 // tests/device/elementwise_cases.hpp): equal in the prime field. Outputs lie between
 // poison.
+#include <limits>
+
 #include <doctest/doctest.h>
 
 #include <tutti/kernel/channels_last_batch_norm.hpp>
+#include <tutti/kernel/channels_last_loss.hpp>
 #include <tutti/kernel/channels_last_pool.hpp>
 #include <tutti/kernel/mixed_precision.hpp>
 #include <tutti/kernel/naive.hpp>
@@ -179,6 +182,8 @@ void check_elements(Machine& machine) {
   // A part of a whole tensor drops what the whole one drops.
   const cl::sizes whole{.batch = 4, .channels = 9, .height = 5, .width = 8};
   const dropout_mask mask{.seed = 5, .step = 3, .layer = 2, .rate = 0.4};
+  dropout_mask without = mask;
+  without.step = 99;
   const std::size_t first[4] = {1, 2, 1, 1};
   std::vector<float> drops(s.stored(), 1.0f), kept;
   std::vector<float> mine = drops;
@@ -190,9 +195,28 @@ void check_elements(Machine& machine) {
           const std::size_t number = (((1 + n) * 9 + 2 + c) * 5 + 1 + h) * 8 + 1 + w;
           mask.apply<float>(number, std::vector<float>{1.0f}, span<float>(&one, 1));
         }
-  there<float, Machine> f(machine, drops);
-  cl::dropout<float, space>(mask, s, whole, first, f.all(), machine.order());
+  there<float, Machine> f(machine, drops), g(machine, drops);
+  there<std::uint32_t, Machine> step(machine, {2});
+  cl::increase<std::uint32_t, space>(step.all(), machine.order());
+  cl::dropout<float, space>(mask, {}, s, whole, first, f.all(), machine.order());
+  cl::dropout<float, space>(without, step.seen(), s, whole, first, g.all(), machine.order());
   CHECK(f.is(last(s, mine)));
+  CHECK(g.is(last(s, mine)));
+
+  // In 16 bits, to the nearest and back.
+  auto halves = there<tutti::half, Machine>::blank(machine, drops.size());
+  auto floats = there<float, Machine>::blank(machine, drops.size());
+  std::vector<float> exact = some<float>(drops.size(), 13), rounded;
+  for (float value : exact) rounded.push_back(static_cast<float>(tutti::half(value)));
+  there<float, Machine> wide(machine, exact);
+  cl::round_to<tutti::half, float, space>(wide.seen(), halves.all(), machine.order());
+  cl::round_to<float, tutti::half, space>(halves.seen(), floats.all(), machine.order());
+  CHECK(floats.is(rounded));
+}
+
+template <class Machine>
+void check_losses(Machine& machine) {
+  using space = typename Machine::space;
 
   // Each sample's loss, within a few roundings of the naive one's.
   for (std::size_t classes : {1u, 3u, 10u, 257u}) {
@@ -202,12 +226,17 @@ void check_elements(Machine& machine) {
     std::vector<double> precise(logits.begin(), logits.end()), gradients(logits.size());
     there<float, Machine> there_logits(machine, logits);
     there<std::uint8_t, Machine> there_labels(machine, labels);
-    auto losses = there<float, Machine>::blank(machine, 7), back_there = there<float, Machine>::blank(machine, logits.size());
+    auto losses = there<double, Machine>::blank(machine, 7);
+    auto back_there = there<float, Machine>::blank(machine, logits.size());
     auto right = there<std::uint8_t, Machine>::blank(machine, 7);
     there<float, Machine> factor(machine, {0.5f});
     cl::softmax_cross_entropy<float, space>(classes, there_logits.seen(), there_labels.seen(), 0.5f, back_there.all(), losses.all(), right.all(),
                                             factor.seen(), machine.order());
-    const std::vector<float> got = losses.got(), back_got = back_there.got();
+    there<loss_figures, Machine> figures(machine, {{.loss = {.sum = 2, .correct = 3}, .samples = 5}});
+    cl::count<space>(losses.seen(), right.seen(), figures.all(), machine.order());
+    const std::vector<double> got = losses.got();
+    const std::vector<float> back_got = back_there.got();
+    loss_figures want{.loss = {.sum = 0, .correct = 3}, .samples = 12};
     const std::vector<std::uint8_t> hits = right.got();
     for (std::size_t n = 0; n < 7; ++n) {
       const naive::batch_loss one = naive::softmax_cross_entropy<double>(classes, span<const double>(precise).subspan(n * classes, classes),
@@ -215,48 +244,56 @@ void check_elements(Machine& machine) {
                                                                          span<double>(gradients).subspan(n * classes, classes));
       CHECK(std::abs(got[n] - one.sum) <= 1e-5);
       CHECK(hits[n] == one.correct);
+      want.loss.sum += got[n], want.loss.correct += hits[n];
     }
+    CHECK(figures.got()[0].loss.sum == 2 + want.loss.sum);
+    CHECK(figures.got()[0].loss.correct == want.loss.correct);
+    CHECK(figures.got()[0].samples == 12);
     for (std::size_t i = 0; i < gradients.size(); ++i) CHECK(std::abs(back_got[i] - gradients[i]) <= 1e-6);
   }
 }
 
-// In halves beside masters in float: a step whose gradients are not finite changes
-// nothing but the scale, one that is does what SGD in float does.
+// Of scaled gradients: a step with one that is not finite changes nothing but the
+// scale, another does what SGD in float does.
 template <class Machine>
 void check_mixed(Machine& machine) {
   using space = typename Machine::space;
   const std::vector<float> begin = some<float>(100, 20), velocity = some<float>(100, 21), gradient = some<float>(100, 22);
-  std::vector<tutti::half> scaled;
-  for (float g : gradient) scaled.push_back(tutti::half(g * 1024));
-  std::vector<tutti::half> broken = scaled;
-  broken[77] = tutti::half(1e30f);
-  there<tutti::half, Machine> values = there<tutti::half, Machine>::blank(machine, 100), good(machine, scaled), bad(machine, broken);
-  there<float, Machine> masters(machine, begin), velocities(machine, velocity);
+  std::vector<float> scaled, broken;
+  for (float g : gradient) scaled.push_back(g * 1024);
+  broken = scaled;
+  broken[77] = std::numeric_limits<float>::infinity();
+  there<float, Machine> values(machine, begin), velocities(machine, velocity), good(machine, scaled), bad(machine, broken), rate(machine, {0.1f});
   there<mixed::loss_scale, Machine> state(machine, {{.factor = 1024, .good = 1998}});
+  there<std::uint32_t, Machine> overflown(machine, {0});
   auto step = [&](auto& gradients) {
-    mixed::sgd_update<tutti::half, space>(values.all(), masters.all(), velocities.all(), gradients.seen(), state.all(), 0.1f, 0.9f, 0.01f, machine.order());
+    mixed::look<space>(gradients.seen(), overflown.all(), machine.order());
+    mixed::sgd_update<float, space>(values.all(), velocities.all(), gradients.seen(), rate.seen(), 0.9f, 0.01f, state.seen(), overflown.seen(), machine.order());
+    mixed::settle<space>(state.all(), overflown.all(), machine.order());
   };
   step(bad);
-  CHECK(masters.is(begin));
+  CHECK(values.is(begin));
   CHECK(velocities.is(velocity));
   CHECK(state.got()[0].factor == 512);
   CHECK(state.got()[0].good == 0);
+  CHECK(overflown.is({0}));
   state = there<mixed::loss_scale, Machine>(machine, {{.factor = 1024, .good = 1998}});
   step(good);
   std::vector<float> want = begin, moves = velocity;
   for (std::size_t i = 0; i < 100; ++i) {
-    moves[i] = 0.9f * moves[i] + (static_cast<float>(scaled[i]) / 1024 + 0.01f * want[i]);
+    moves[i] = 0.9f * moves[i] + (scaled[i] / 1024 + 0.01f * want[i]);
     want[i] -= 0.1f * moves[i];
   }
-  std::vector<tutti::half> rounded;
-  for (float w : want) rounded.push_back(tutti::half(w));
-  CHECK(masters.is(want));
+  CHECK(values.is(want));
   CHECK(velocities.is(moves));
-  CHECK(values.is(rounded));
   CHECK(state.got()[0].factor == 1024);
   step(good);
   CHECK(state.got()[0].factor == 2048);
   CHECK(state.got()[0].good == 0);
+  // Without a scale gradients are what they are, whatever they are.
+  there<float, Machine> plain(machine, begin), still(machine, std::vector<float>(100));
+  mixed::sgd_update<float, space>(plain.all(), still.all(), bad.seen(), rate.seen(), 0.9f, 0.0f, {}, {}, machine.order());
+  CHECK(still.is(broken));
 }
 
 }  // namespace channels_last_cases

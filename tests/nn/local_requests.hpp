@@ -23,7 +23,7 @@ void on_rank(int r, const tutti::mesh& m, const tutti::operation_list& net, cons
     const tutti::network_plan plan = plan_network(net, std::string_view(rules), m);
     const tutti::tensor_operation& o = net.all().back();
     const tutti::operation_plan& mine = plan.operations.back();
-    tutti::pass_state<double> state{.seed = 3, .step = 2};
+    tutti::pass_state<backend> state{.seed = 3, .step = 2};
     tutti::local_request<backend> request{.context = c, .on = on, .what = o, .plan = mine, .state = &state};
     request.made = block_of(o.y, mine.made, m, on.rank());
     for (const tutti::operand_plan& x : mine.operands) {

@@ -42,7 +42,7 @@ found train(communicator& world, const mesh& m, const operation_list& net, const
   process_mesh on(world, m);
   const network_plan plan = plan_network(net, std::string_view(rules), m);
   sharded_pass<backend>::formats stored;
-  pass_state<modular> state{.seed = 3};
+  pass_state<backend> state{.seed = 3};
   sharded_pass<backend> pass(c, on, net, plan, purpose::training, stored, state, overlap);
   std::vector<std::vector<backend::tensor>> values(net.all().size()), gradients(net.all().size());
   std::uint64_t seed = 1;
@@ -81,10 +81,10 @@ found train(communicator& world, const mesh& m, const operation_list& net, const
       all.values.push_back(sum);
     }
   for (const auto& [i, running] : state.norms)
-    for (const std::vector<modular>& each : {running.mean, running.variance}) {
+    for (const buffer<modular>* each : {&running.mean, &running.variance}) {
       const parameter_plan& w = plan.operations[i].parameters[0];
       all.blocks.push_back(block_of(w.dims, w.at, m, on.rank()));
-      all.values.push_back(each);
+      all.values.emplace_back(each->begin(), each->end());
     }
   return all;
 }

@@ -22,7 +22,7 @@ TEST_CASE("a stage computes where its operand lies if nobody else needs that, an
     for (std::size_t t = 1; t < 4; ++t) tensors[t].wanted = true;
     tensors[0].held = block(net.shape_of(0)), tensors[0].dims = net.shape_of(0), tensors[0].value = memory.add(tensors[0].held);
     std::vector<stage<backend>> stages;
-    pass_state<backend::element> state;
+    pass_state<backend> state;
     for (std::size_t i = 0; i < 3; ++i) {
       stages.emplace_back(c, memory, on, net, plan, i, i, purpose::training, stage<backend>::formats{}, state, tensors);
       tensors[i + 1].spare &= i == 0;

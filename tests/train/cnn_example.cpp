@@ -36,6 +36,18 @@ TEST_CASE("however it is cut, a network learns the shipped digits") {
   }
 }
 
+TEST_CASE("a program without CUDA, or a machine without a device, says so where it is asked for one") {
+  for (const char* flags : {"--device cuda", "--device cuda --precision bf16 --model resnet18"}) {
+    const ranks::ended e = run(std::string("--ranks 2 --epochs 1 ") + flags);
+    INFO(e.output);
+    if (e.code == 0) CHECK(e.output.find("test accuracy") != std::string::npos);
+    else CHECK((e.output.find("built without it") != std::string::npos || e.output.find("CUDA device") != std::string::npos || e.output.find("CUDA driver") != std::string::npos));
+  }
+  const ranks::ended refused = run("--ranks 1 --precision bf16");
+  CHECK(refused.code != 0);
+  CHECK(refused.output.find("--precision bf16 is for --device cuda") != std::string::npos);
+}
+
 TEST_CASE("what a layout moves is said without data, and what cannot be is refused in a sentence") {
   const ranks::ended said = run("--ranks 2 --layout hybrid --explain");
   CHECK(said.code == 0);

@@ -50,6 +50,13 @@ inline constexpr struct version_number {
 #define TUTTI_ON_CUDA 0
 #endif
 
+// Whether the libraries for networks on CUDA devices are there too.
+#if TUTTI_ON_CUDA && __has_include(<cudnn.h>) && __has_include(<cublas_v2.h>)
+#define TUTTI_ON_CUDNN 1
+#else
+#define TUTTI_ON_CUDNN 0
+#endif
+
 /// True under a thread sanitizer.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool under_thread_sanitizer = true;

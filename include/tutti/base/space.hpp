@@ -1,5 +1,4 @@
 #pragma once
-#include <type_traits>
 
 namespace tutti {
 
@@ -11,6 +10,7 @@ struct host {
 /// Memory of a CUDA device.
 struct cuda {
   static constexpr const char* name = "cuda";
+  static constexpr bool away = true;  ///< the processor neither loads nor stores there
 };
 
 /// Memory of the host that stays where it is, so that a CUDA device copies from
@@ -24,6 +24,6 @@ concept memory_space = requires { T::name; };
 
 /// Whether the processor loads and stores there.
 template <memory_space Space>
-inline constexpr bool on_host = !std::is_same_v<Space, cuda>;
+inline constexpr bool on_host = !requires { requires Space::away; };
 
 }  // namespace tutti

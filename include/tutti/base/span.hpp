@@ -42,9 +42,9 @@ class span {
   constexpr T* data() const { return data_; }
   constexpr std::size_t size() const { return size_; }
   constexpr bool empty() const { return size_ == 0; }
-  constexpr T* begin() const { return data_; }
-  constexpr T* end() const { return data_ + size_; }
-  constexpr T& operator[](std::size_t i) const { return data_[i]; }
+  constexpr T* begin() const requires on_host<Space> { return data_; }
+  constexpr T* end() const requires on_host<Space> { return data_ + size_; }
+  constexpr T& operator[](std::size_t i) const requires on_host<Space> { return data_[i]; }
   constexpr span subspan(std::size_t offset, std::size_t count) const { return {data_ + offset, count}; }
 
  private:

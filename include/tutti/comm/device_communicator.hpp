@@ -57,6 +57,7 @@ class device_communicator {
   /// later ends the session.
   template <class T, class Op, class Check>
   void run(const device_call<T, Op>& call, const order& in_order, Check check) {
+    const typename Device::range shown(name_of(call.what));
     device_call<T, Op> chosen = call;
     const auto refused = detail::refused_by([&] {
       const std::string who = format("rank %d: %s", host_.world_rank(), name_of(call.what));

@@ -10,6 +10,7 @@
 #include <tutti/device/device_memory.hpp>
 #include <tutti/device/pointer.hpp>
 #include <tutti/device/pull_body.hpp>
+#include <tutti/device/range.hpp>
 #include <tutti/device/stream.hpp>
 
 namespace tutti {
@@ -35,6 +36,7 @@ class basic_gpu {
   using staging = pinned;
   using event = device_event;
   using order = ordered_on;
+  using range = device_range;
   static constexpr bool launches = Kernels;
 
   /// Throws `device` where there is none of that number.

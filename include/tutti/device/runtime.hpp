@@ -64,6 +64,14 @@ class current_device {
 
 }  // namespace detail
 
+/// How many CUDA devices there are. Throws `device` where there is none, and says why.
+inline int device_count() {
+  int devices = 0;
+  detail::check_device(::cudaGetDeviceCount(&devices), "looking for CUDA devices");
+  if (devices == 0) throw error(errc::device, "looking for CUDA devices: there is no CUDA device here");
+  return devices;
+}
+
 /// Why no CUDA device can be used; empty where one can.
 inline std::string why_no_device() {
   int devices = 0;

@@ -111,9 +111,12 @@ struct rows_of {
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const { out[i] = in[i / length * stride + i % length]; }
 };
 
+// A place without a policy of Thrust's does it in a way of its own.
 template <memory_space Space, class Function>
 void for_each_index(std::size_t n, const Function& f, const order_of<Space>& order) {
-  thrust::for_each_n(place<Space>::policy(order), thrust::counting_iterator<std::size_t>(0), n, f);
+  if constexpr (requires { place<Space>::policy(order); })
+    thrust::for_each_n(place<Space>::policy(order), thrust::counting_iterator<std::size_t>(0), n, f);
+  else place<Space>::for_each(n, f, order);
 }
 
 }  // namespace detail

@@ -91,15 +91,28 @@ struct constant {
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const { y[i] = value; }
 };
 
+template <class To, class From>
+struct rounded {
+  const From* in;
+  To* out;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const { out[i] = static_cast<To>(static_cast<sum_of<From>>(in[i])); }
+};
+
+template <class T>
+struct increased {
+  T* y;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const { y[i] = y[i] + T{1}; }
+};
+
 template <class T>
 struct biased {
   T* y;
-  const T* bias;
+  const sum_of<T>* bias;
   std::size_t channels;
   bool relu;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
     auto value = static_cast<sum_of<T>>(y[i]);
-    if (bias) value = value + static_cast<sum_of<T>>(bias[i % channels]);
+    if (bias) value = value + bias[i % channels];
     y[i] = relu && !(sum_of<T>{} < value) ? T{} : static_cast<T>(value);
   }
 };
@@ -128,12 +141,12 @@ struct column_part {
 template <class T>
 struct column_whole {
   const sum_of<T>* parts;
-  T* out;
+  sum_of<T>* out;
   std::size_t channels, splits;
   TUTTI_HOST_DEVICE void operator()(std::size_t c) const {
     sum_of<T> sum{};
     for (std::size_t k = 0; k < splits; ++k) sum = sum + parts[k * channels + c];
-    out[c] = static_cast<T>(sum);
+    out[c] = sum;
   }
 };
 
@@ -141,6 +154,7 @@ template <class T>
 struct dropped {
   T* y;
   dropout_mask mask;
+  const std::uint32_t* step;  // none: the mask's own
   sizes lies, whole;
   std::size_t first[4];  // of batch, channels, height, width
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
@@ -149,33 +163,9 @@ struct dropped {
     const std::size_t number =
         (((first[0] + n) * whole.channels + first[1] + c) * whole.height + first[2] + h) * whole.width + first[3] + w;
     const auto factor = static_cast<sum_of<T>>(1 / (1 - mask.rate));
-    y[i] = mask.keeps(number) ? static_cast<T>(static_cast<sum_of<T>>(y[i]) * factor) : T{};
-  }
-};
-
-template <class T>
-struct sample_loss {
-  const T* logits;
-  const std::uint8_t* labels;
-  T* dlogits;
-  float* loss;
-  std::uint8_t* right;
-  std::size_t classes;
-  float scale;
-  const float* factor;
-  TUTTI_HOST_DEVICE void operator()(std::size_t n) const {
-    const float by = factor ? scale * *factor : scale;
-    const T* row = logits + n * classes;
-    std::size_t best = 0;
-    for (std::size_t c = 1; c < classes; ++c)
-      if (static_cast<float>(row[best]) < static_cast<float>(row[c])) best = c;
-    const float most = static_cast<float>(row[best]);
-    float sum = 0;
-    for (std::size_t c = 0; c < classes; ++c) sum += ::expf(static_cast<float>(row[c]) - most);
-    loss[n] = ::logf(sum) - (static_cast<float>(row[labels[n]]) - most);
-    right[n] = best == labels[n];
-    for (std::size_t c = 0; c < classes && dlogits; ++c)
-      dlogits[n * classes + c] = static_cast<T>(by * (::expf(static_cast<float>(row[c]) - most) / sum - (c == labels[n] ? 1.0f : 0.0f)));
+    dropout_mask now = mask;
+    if (step) now.step = *step;
+    y[i] = now.keeps(number) ? static_cast<T>(static_cast<sum_of<T>>(y[i]) * factor) : T{};
   }
 };
 
@@ -213,6 +203,18 @@ void fill(span<T, Space> y, T value, const order_of<Space>& order) {
   detail::each<Space>(y.size(), detail::constant<T>{y.data(), value}, order);
 }
 
+/// Each element as the other type; both (n).
+template <class To, class From, memory_space Space>
+void round_to(span<const From, Space> in, span<To, Space> out, const order_of<Space>& order) {
+  detail::each<Space>(out.size(), detail::rounded<To, From>{in.data(), out.data()}, order);
+}
+
+/// Each element is 1 more.
+template <class T, memory_space Space>
+void increase(span<T, Space> y, const order_of<Space>& order) {
+  detail::each<Space>(y.size(), detail::increased<T>{y.data()}, order);
+}
+
 /// y = a + b, or max(a + b, 0) where `relu`; a and b may lie where y does.
 template <class T, memory_space Space>
 void add(span<const T, Space> a, span<const T, Space> b, span<T, Space> y, bool relu, const order_of<Space>& order) {
@@ -222,7 +224,7 @@ void add(span<const T, Space> a, span<const T, Space> b, span<T, Space> y, bool 
 /// y ← y + bias (channels), then max(·, 0) where `relu`; without a bias where that is
 /// empty. y (rows, channels).
 template <class T, memory_space Space>
-void add_bias(span<T, Space> y, span<const T, Space> bias, std::size_t channels, bool relu, const order_of<Space>& order) {
+void add_bias(span<T, Space> y, span<const sum_of<T>, Space> bias, std::size_t channels, bool relu, const order_of<Space>& order) {
   detail::each<Space>(y.size(), detail::biased<T>{y.data(), bias.empty() ? nullptr : bias.data(), channels, relu}, order);
 }
 
@@ -241,7 +243,7 @@ constexpr std::size_t splits_of(std::size_t rows, std::size_t channels) {
 /// out (channels) = Σ over rows of x (rows, channels): a bias's gradient. `parts` is
 /// scratch of splits_of(rows, channels) · channels.
 template <class T, memory_space Space>
-void column_sums(span<const T, Space> x, std::size_t channels, span<sum_of<T>, Space> parts, span<T, Space> out, const order_of<Space>& order) {
+void column_sums(span<const T, Space> x, std::size_t channels, span<sum_of<T>, Space> parts, span<sum_of<T>, Space> out, const order_of<Space>& order) {
   if (channels == 0) return;
   const std::size_t rows = x.size() / channels, splits = splits_of(rows, channels);
   detail::each<Space>(splits * channels, detail::column_part<T>{x.data(), parts.data(), rows, channels, splits}, order);
@@ -249,20 +251,13 @@ void column_sums(span<const T, Space> x, std::size_t channels, span<sum_of<T>, S
 }
 
 /// As `dropout_mask::apply`: of pictures of the sizes `lies`, which begin at `first`
-/// (of batch, channels, height, width) of the `whole` tensor. In place.
+/// (of batch, channels, height, width) of the `whole` tensor. In place. `step` (1) is
+/// the mask's where it is not empty: it may go on while a graph is replayed.
 template <class T, memory_space Space>
-void dropout(const dropout_mask& mask, const sizes& lies, const sizes& whole, const std::size_t (&first)[4], span<T, Space> y, const order_of<Space>& order) {
-  detail::each<Space>(lies.stored(), detail::dropped<T>{y.data(), mask, lies, whole, {first[0], first[1], first[2], first[3]}}, order);
-}
-
-/// As `naive::softmax_cross_entropy`, in float: `loss` and `right` (batch) are each
-/// sample's, dlogits may be empty, and is multiplied by `factor` (1) too where that is
-/// not (see kernel/mixed_precision.hpp).
-template <class T, memory_space Space>
-void softmax_cross_entropy(std::size_t classes, span<const T, Space> logits, span<const std::uint8_t, Space> labels, float scale, span<T, Space> dlogits,
-                           span<float, Space> loss, span<std::uint8_t, Space> right, span<const float, Space> factor, const order_of<Space>& order) {
-  detail::each<Space>(labels.size(), detail::sample_loss<T>{logits.data(), labels.data(), dlogits.empty() ? nullptr : dlogits.data(), loss.data(),
-                                                            right.data(), classes, scale, factor.empty() ? nullptr : factor.data()}, order);
+void dropout(const dropout_mask& mask, span<const std::uint32_t, Space> step, const sizes& lies, const sizes& whole, const std::size_t (&first)[4], span<T, Space> y,
+             const order_of<Space>& order) {
+  detail::each<Space>(lies.stored(), detail::dropped<T>{y.data(), mask, step.empty() ? nullptr : step.data(), lies, whole, {first[0], first[1], first[2], first[3]}},
+                      order);
 }
 
 }  // namespace tutti::channels_last

@@ -1,21 +1,15 @@
 #pragma once
 #include <cstddef>
-#include <cstdint>
-#include <type_traits>
-#include <utility>
 
 #include <cublas_v2.h>
 #include <cudnn.h>
-#include <nvtx3/nvToolsExt.h>
 
 #include <tutti/base/numbers.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/device/device_memory.hpp>
-#include <tutti/device/pointer.hpp>
-#include <tutti/kernel/channels_last.hpp>
-#include <tutti/kernel/shape.hpp>
+#include <tutti/device/gpu.hpp>
 
-// What the operations on cuDNN and cuBLAS share. Pictures lie with their channels last.
+// What the operations on cuDNN and cuBLAS share.
 
 namespace tutti::cudnn {
 
@@ -41,20 +35,6 @@ class owned {
  private:
   Native native_{};
 };
-
-/// What a profiler shows of the host's time.
-class range {
- public:
-  explicit range(const char* name) { ::nvtxRangePushA(name); }
-  range(const range&) = delete;
-  range& operator=(const range&) = delete;
-  ~range() { ::nvtxRangePop(); }
-};
-
-/// Kernels on devices know pictures of two dimensions.
-inline void need_flat(std::size_t depth) {
-  if (depth > 1) throw error(errc::not_supported, format("pictures of depth %zu: on devices they have height and width only", depth));
-}
 
 }  // namespace detail
 
@@ -82,8 +62,10 @@ struct context_options {
 /// before a step is captured into a graph, and after that nothing waits or allocates.
 class context {
  public:
+  using space = cuda;
+
   explicit context(const context_options& o = {})
-      : here_(o.device), options_(o), stream_(o.device), workspace_(o.workspace_bytes) {
+      : here_(o.device), device_(o.device), options_(o), stream_(o.device), workspace_(o.workspace_bytes) {
     detail::check(::cudnnSetStream(dnn_, stream_.native()), "giving cuDNN its stream");
     detail::check(::cublasSetStream(blas_, stream_.native()), "giving cuBLAS its stream");
     detail::check(::cublasSetWorkspace(blas_, workspace_.data(), workspace_.size()), "giving cuBLAS its memory");
@@ -92,6 +74,8 @@ class context {
 
   ordered_on order() const { return on(stream_); }
   const device_stream& stream() const { return stream_; }
+  const gpu& device() const { return device_; }
+  void wait() const { stream_.wait(); }
   cudnnHandle_t dnn() const { return dnn_; }
   cublasHandle_t blas() const { return blas_; }
   bool tf32() const { return options_.tf32; }
@@ -100,6 +84,7 @@ class context {
 
  private:
   tutti::detail::current_device here_;  // the libraries' handles are of the current device
+  gpu device_;
   context_options options_;
   device_stream stream_;
   buffer<std::byte, cuda> workspace_;
@@ -107,84 +92,42 @@ class context {
   detail::owned<cublasHandle_t, ::cublasCreate_v2, ::cublasDestroy_v2> blas_;
 };
 
-/// Sizes, and whether elements are row-major or have their channels last.
-class picture_format {
+/// What is done between `record` and its end, once for good: later it is replayed with
+/// the same memory. What waits, takes memory or asks other ranks cannot be recorded.
+class graph {
  public:
-  picture_format() = default;
-  explicit picture_format(const channels_last::sizes& s, bool rows = false) : sizes_(s), rows_(rows && s.places() > 1) {}
-
-  /// Of a shape (batch, channels, height, width), (rows, columns) or (elements).
-  static picture_format row_major(const shape& s) {
-    auto at = [&](std::size_t d) { return d < s.rank() ? s[d].size : 1; };
-    if (s.rank() > 4) detail::need_flat(s[2].size);
-    if (s.rank() == 1) return picture_format({.batch = 1, .channels = s[0].size});
-    return picture_format({.batch = at(0), .channels = at(1), .height = at(2), .width = at(3)}, true);
+  graph() = default;
+  graph(const graph&) = delete;
+  graph& operator=(const graph&) = delete;
+  ~graph() {
+    if (ready_) ::cudaGraphExecDestroy(ready_);
   }
-  picture_format row_major() const { return picture_format(sizes_, true); }
 
-  const channels_last::sizes& sizes() const { return sizes_; }
-  bool rows() const { return rows_; }
-  std::size_t stored() const { return sizes_.stored(); }
-  std::uint64_t fingerprint() const { return sizes_.stored() * 2 + rows_; }
-  friend bool operator==(const picture_format&, const picture_format&) = default;
+  /// Throws `device` where the body cannot be recorded, and what it throws; nothing of it
+  /// has been done then, nor otherwise.
+  template <class Body>
+  void record(context& c, Body body) {
+    tutti::detail::check_device(::cudaStreamBeginCapture(c.order().native, cudaStreamCaptureModeThreadLocal), "beginning a graph");
+    try {
+      body();
+    } catch (...) {
+      cudaGraph_t half{};
+      ::cudaStreamEndCapture(c.order().native, &half);
+      if (half) ::cudaGraphDestroy(half);
+      ::cudaGetLastError();
+      throw;
+    }
+    cudaGraph_t made{};
+    tutti::detail::check_device(::cudaStreamEndCapture(c.order().native, &made), "ending a graph");
+    const cudaError_t answer = ::cudaGraphInstantiate(&ready_, made, 0);
+    ::cudaGraphDestroy(made);
+    tutti::detail::check_device(answer, "making a graph ready");
+  }
+  bool recorded() const { return ready_; }
+  void replay(context& c) { tutti::detail::check_device(::cudaGraphLaunch(ready_, c.order().native), "replaying a graph"); }
 
  private:
-  channels_last::sizes sizes_{};
-  bool rows_ = false;
+  cudaGraphExec_t ready_ = nullptr;
 };
-
-/// Data in a format: in device memory of its own, or in somebody else's, which `copy`
-/// takes from the host too.
-template <class T>
-class tensor {
- public:
-  using space = cuda;
-
-  tensor() = default;
-  tensor(context&, const picture_format& f) : format_(f), own_(f.stored()), data_(own_.data()) {}
-  tensor(context&, const picture_format& f, T* data) : format_(f), data_(data) {}
-  tensor(tensor&&) = default;
-  tensor& operator=(tensor&&) = default;
-
-  const picture_format& format() const { return format_; }
-  span<T, cuda> stored() { return {data_, format_.stored()}; }
-  span<const T, cuda> stored() const { return {data_, format_.stored()}; }
-
- private:
-  picture_format format_{};
-  buffer<T, cuda> own_{};
-  T* data_ = nullptr;
-};
-
-/// From one format to another, of as many elements; from and to the host as well, for
-/// which it waits.
-template <class T>
-void copy(context& c, const tensor<T>& from, tensor<T>& into) {
-  const std::size_t n = into.stored().size();
-  if (n == 0) return;
-  auto is_there = [](const void* data) { return tutti::detail::is_of_device(tutti::detail::attributes_of(data)); };
-  auto move = [&](void* to, const void* source) {
-    tutti::detail::check_device(::cudaMemcpyAsync(to, source, n * sizeof(T), cudaMemcpyDefault, c.order().native), "copying");
-  };
-  const bool from_there = is_there(from.stored().data()), into_there = is_there(into.stored().data());
-  // Pictures and the features that they are: those are in the order of rows.
-  const bool from_pictures = from.format().sizes().places() > 1;
-  const channels_last::sizes s = from_pictures ? from.format().sizes() : into.format().sizes();
-  auto rows = [&](const picture_format& f) { return f.rows() || !(f.sizes() == s); };
-  if (rows(from.format()) == rows(into.format())) {
-    move(into.stored().data(), from.stored().data());
-  } else {
-    buffer<T, cuda> source(from_there ? 0 : n), result(into_there ? 0 : n);
-    if (!from_there) move(source.data(), from.stored().data());
-    const span<const T, cuda> x = from_there ? from.stored() : span<const T, cuda>(source.data(), n);
-    const span<T, cuda> y = into_there ? into.stored() : span<T, cuda>(result.data(), n);
-    if (rows(from.format())) channels_last::from_rows<T, T, cuda>(s, x, y, c.order());
-    else channels_last::to_rows<T, T, cuda>(s, x, y, c.order());
-    if (!into_there) move(into.stored().data(), result.data());
-    if (!from_there || !into_there) c.stream().wait();
-    return;
-  }
-  if (!from_there || !into_there) c.stream().wait();
-}
 
 }  // namespace tutti::cudnn

@@ -1,41 +1,28 @@
 #pragma once
 #include <array>
 #include <cstddef>
-#include <optional>
 
 #include <tutti/kernel/cudnn_context.cuh>
+#include <tutti/kernel/picture_format.hpp>
 
 namespace tutti::cudnn {
 
-/// As `onednn::layer_request`.
-struct layer_request {
-  picture_format x{};
-  std::optional<picture_format> weights{};
-  bool bias = true;
-  bool relu = false;
-  bool train = true;
-  bool input_gradient = true;
-};
-
-/// A convolution by cuDNN: weights (filters, channels / groups, down, across) with
-/// their channels last. Algorithms are chosen once, by measuring those that give the
+/// The products of a convolution by cuDNN: weights (filters, channels / groups, down,
+/// across) and pictures with their channels last. Algorithms are chosen once, by measuring those that give the
 /// same bits every time and fit into the context's memory. cuDNN pads both sides alike:
 /// where they differ, pictures are copied into wider ones first.
 template <class T>
 class convolution {
  public:
-  convolution(context& c, const convolution_geometry& g, const layer_request& r)
-      : c_(&c), g_(g), bias_(r.bias), relu_(r.relu), weights_({g.filters, g.group_channels(), g.down.size, g.across.size}),
-        y_({g.batch, g.filters, g.out_height(), g.out_width()}), wide_({g.batch, g.channels, g.height, g.width}) {
-    detail::need_flat(g.depth);
-    if (g.outputs() == 0) return;
+  convolution(context& c, const convolution_geometry& g, bool train, bool input_gradient)
+      : c_(&c), g_(g), wide_(channels_last::pictures_of(g)) {
     std::size_t down = g.down.pad_low, across = g.across.pad_low;
     if (g.down.pad_low != g.down.pad_high || g.across.pad_low != g.across.pad_high) {
       wide_.height += g.down.pad_low + g.down.pad_high, wide_.width += g.across.pad_low + g.across.pad_high;
       down = across = 0;
       padded_ = buffer<T, cuda>(wide_.stored());
     }
-    describe(x_of_, wide_), describe(y_of_, y_.sizes());
+    describe(x_of_, wide_), describe(y_of_, channels_last::results_of(g));
     detail::check(::cudnnSetFilter4dDescriptor(w_of_, cudnn_type<T>, CUDNN_TENSOR_NHWC, number(g.filters), number(g.group_channels()),
                                                number(g.down.size), number(g.across.size)), "describing weights");
     detail::check(::cudnnSetConvolution2dDescriptor(how_, number(down), number(across), number(g.down.stride), number(g.across.stride),
@@ -44,47 +31,25 @@ class convolution {
     detail::check(::cudnnSetConvolutionGroupCount(how_, number(g.groups)), "describing a convolution in groups");
     const cudnnMathType_t math = sizeof(T) < 4 ? CUDNN_TENSOR_OP_MATH : c.tf32() ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
     detail::check(::cudnnSetConvolutionMathType(how_, math), "choosing how a convolution multiplies");
-    choose(r);
-    if (r.train && bias_) parts_ = buffer<channels_last::sum_of<T>, cuda>(channels_last::splits_of(g.batch * y_.sizes().places(), g.filters) * g.filters);
+    choose(train, input_gradient);
   }
 
-  const picture_format& weights() const { return weights_; }
-  const picture_format& y() const { return y_; }
-
-  void forward(const tensor<T>& x, const tensor<T>& w, const tensor<T>& b, tensor<T>& y) {
-    if (g_.outputs() == 0) return;
-    const detail::range shown("convolution");
-    detail::check(::cudnnConvolutionForward(c_->dnn(), &one, x_of_, widened(x), w_of_, w.stored().data(), how_, forward_, c_->workspace(),
-                                            c_->workspace_bytes(), &none, y_of_, y.stored().data()), "a convolution");
-    if (bias_ || relu_)
-      channels_last::add_bias<T, cuda>(y.stored(), bias_ ? b.stored() : span<const T, cuda>(), g_.filters, relu_, c_->order());
+  void forward(span<const T, cuda> x, span<const T, cuda> w, span<T, cuda> y) {
+    const device_range shown("convolution");
+    detail::check(::cudnnConvolutionForward(c_->dnn(), &one, x_of_, widened(x), w_of_, w.data(), how_, forward_, c_->workspace(), c_->workspace_bytes(),
+                                            &none, y_of_, y.data()), "a convolution");
   }
-
-  /// dx where the request wanted it; overwrites dy where a relu was fused.
-  void backward_data(const tensor<T>& w, const tensor<T>& y, tensor<T>& dy, tensor<T>* dx) {
-    if (g_.outputs() == 0) {
-      if (dx) channels_last::fill<T, cuda>(dx->stored(), T{}, c_->order());
-      return;
-    }
-    const detail::range shown("convolution, backward");
-    if (relu_) channels_last::relu_backward<T, cuda>(y.stored(), dy.stored(), c_->order());
-    if (!dx) return;
-    T* const into = padded_.empty() ? dx->stored().data() : padded_.data();
-    detail::check(::cudnnConvolutionBackwardData(c_->dnn(), &one, w_of_, w.stored().data(), y_of_, dy.stored().data(), how_, of_data_, c_->workspace(),
+  void weights_gradient(span<const T, cuda> x, span<const T, cuda> dy, span<T, cuda> dw) {
+    const device_range shown("convolution, gradient of weights");
+    detail::check(::cudnnConvolutionBackwardFilter(c_->dnn(), &one, x_of_, widened(x), y_of_, dy.data(), how_, of_weights_, c_->workspace(),
+                                                   c_->workspace_bytes(), &none, w_of_, dw.data()), "the gradient of a convolution's weights");
+  }
+  void data_gradient(span<const T, cuda> w, span<const T, cuda> dy, span<T, cuda> dx) {
+    const device_range shown("convolution, gradient of pictures");
+    T* const into = padded_.empty() ? dx.data() : padded_.data();
+    detail::check(::cudnnConvolutionBackwardData(c_->dnn(), &one, w_of_, w.data(), y_of_, dy.data(), how_, of_data_, c_->workspace(),
                                                  c_->workspace_bytes(), &none, x_of_, into), "the gradient of a convolution's pictures");
-    if (!padded_.empty()) channels_last::copy_region<T, cuda>(inside(true), padded_, dx->stored(), c_->order());
-  }
-  /// dw and db, after that.
-  void backward_weights(const tensor<T>& x, const tensor<T>& dy, tensor<T>& dw, tensor<T>& db) {
-    if (g_.outputs() == 0) {
-      channels_last::fill<T, cuda>(dw.stored(), T{}, c_->order());
-      if (bias_) channels_last::fill<T, cuda>(db.stored(), T{}, c_->order());
-      return;
-    }
-    const detail::range shown("convolution, backward to weights");
-    detail::check(::cudnnConvolutionBackwardFilter(c_->dnn(), &one, x_of_, widened(x), y_of_, dy.stored().data(), how_, of_weights_, c_->workspace(),
-                                                   c_->workspace_bytes(), &none, w_of_, dw.stored().data()), "the gradient of a convolution's weights");
-    if (bias_) channels_last::column_sums<T, cuda>(dy.stored(), g_.filters, parts_, db.stored(), c_->order());
+    if (!padded_.empty()) channels_last::copy_region<T, cuda>(inside(true), span<const T, cuda>(padded_), dx, c_->order());
   }
 
  private:
@@ -109,17 +74,17 @@ class convolution {
         return all[k].algo;
     throw error(errc::device, format("cuDNN has no algorithm for %s within %zu bytes that gives the same bits every time", of, c_->workspace_bytes()));
   }
-  void choose(const layer_request& r) {
+  void choose(bool train, bool input_gradient) {
     constexpr int most = 16;
     int found = 0;
     std::array<cudnnConvolutionFwdAlgoPerf_t, most> forward;
     detail::check(::cudnnFindConvolutionForwardAlgorithm(c_->dnn(), x_of_, w_of_, how_, y_of_, most, &found, forward.data()), "measuring convolutions");
     forward_ = best(forward.data(), found, "a convolution");
-    if (!r.train) return;
+    if (!train) return;
     std::array<cudnnConvolutionBwdFilterAlgoPerf_t, most> weights;
     detail::check(::cudnnFindConvolutionBackwardFilterAlgorithm(c_->dnn(), x_of_, y_of_, how_, w_of_, most, &found, weights.data()), "measuring convolutions");
     of_weights_ = best(weights.data(), found, "the gradient of weights");
-    if (!r.input_gradient) return;
+    if (!input_gradient) return;
     std::array<cudnnConvolutionBwdDataAlgoPerf_t, most> data;
     detail::check(::cudnnFindConvolutionBackwardDataAlgorithm(c_->dnn(), w_of_, y_of_, how_, x_of_, most, &found, data.data()), "measuring convolutions");
     of_data_ = best(data.data(), found, "the gradient of pictures");
@@ -135,20 +100,17 @@ class convolution {
     (back ? r.from_first : r.into_first) = first;
     return r;
   }
-  const T* widened(const tensor<T>& x) {
-    if (padded_.empty()) return x.stored().data();
-    channels_last::fill<T, cuda>(padded_, T{}, c_->order());
-    channels_last::copy_region<T, cuda>(inside(false), x.stored(), padded_, c_->order());
+  const T* widened(span<const T, cuda> x) {
+    if (padded_.empty()) return x.data();
+    channels_last::fill<T, cuda>(span<T, cuda>(padded_), T{}, c_->order());
+    channels_last::copy_region<T, cuda>(inside(false), x, span<T, cuda>(padded_), c_->order());
     return padded_.data();
   }
 
   context* c_;
   convolution_geometry g_;
-  bool bias_, relu_;
-  picture_format weights_, y_;
   channels_last::sizes wide_;
   buffer<T, cuda> padded_{};
-  buffer<channels_last::sum_of<T>, cuda> parts_{};
   pictures x_of_{}, y_of_{};
   filters w_of_{};
   method how_{};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <tutti/kernel/batch_norm.hpp>
+#include <tutti/kernel/host_backend.hpp>
 #include <tutti/kernel/naive.hpp>
 #include <tutti/kernel/shape.hpp>
 
@@ -13,7 +14,7 @@ namespace tutti {
 /// The arithmetic of a network by the naive kernels, in any element type. All
 /// data is row-major.
 template <class T>
-struct naive_backend {
+struct naive_backend : host_backend<T> {
   using element = T;
 
   struct context {};
@@ -23,6 +24,7 @@ struct naive_backend {
    public:
     format() = default;
     static format row_major(const shape& s) { return format(s.elements()); }
+    static format native(const shape& s) { return row_major(s); }
     format row_major() const { return *this; }
     std::size_t stored() const { return elements_; }
     std::uint64_t fingerprint() const { return elements_; }
@@ -49,6 +51,8 @@ struct naive_backend {
     T* data_ = nullptr;
     std::size_t size_ = 0;
   };
+
+  using parameter = tensor;
 
   static void copy(context&, const tensor& from, tensor& into) {
     for (std::size_t i = 0; i < into.stored().size(); ++i) into.stored()[i] = from.stored()[i];

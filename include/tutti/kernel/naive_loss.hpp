@@ -4,13 +4,34 @@
 
 #include <tutti/base/span.hpp>
 
-namespace tutti::naive {
+namespace tutti {
+
+namespace naive {
 
 /// What a batch cost, and how much of it was right.
 struct batch_loss {
   double sum = 0;           ///< of the samples' losses, in nats
   std::size_t correct = 0;  ///< samples whose greatest logit, the first of equals, is their label's
 };
+
+}  // namespace naive
+
+/// Losses of samples that one rank counts.
+struct loss_figures {
+  naive::batch_loss loss{};
+  std::size_t samples = 0;
+
+  void add(const loss_figures& other) {
+    loss.sum += other.loss.sum;
+    loss.correct += other.loss.correct;
+    samples += other.samples;
+  }
+  double mean() const { return samples > 0 ? loss.sum / static_cast<double>(samples) : 0; }
+};
+
+}  // namespace tutti
+
+namespace tutti::naive {
 
 /// Cross-entropy of softmax(logits), logits (batch, classes), against labels
 /// (batch), each below `classes`. dlogits gets scale · its gradient, and may be

@@ -1,4 +1,5 @@
 #pragma once
+#include <tutti/kernel/host_backend.hpp>
 #include <tutti/kernel/onednn_batch_norm.hpp>
 #include <tutti/kernel/onednn_convolution.hpp>
 #include <tutti/kernel/onednn_dense.hpp>
@@ -8,11 +9,12 @@
 namespace tutti {
 
 /// The arithmetic of a network by oneDNN, in float on the processor.
-struct onednn_backend {
+struct onednn_backend : host_backend<float> {
   using element = float;
   using context = onednn::context;
   using format = onednn::memory_format;
   using tensor = onednn::tensor;
+  using parameter = tensor;
   using layer_request = onednn::layer_request;
   using convolution = onednn::convolution;
   using convolution_part = onednn::convolution_part;

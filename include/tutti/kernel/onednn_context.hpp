@@ -75,6 +75,9 @@ class memory_format {
     return memory_format(dnnl::memory::desc(sizes, dnnl::memory::data_type::f32, tags[sizes.size()]));
   }
 
+  /// What has come from elsewhere: row-major, as ranks of the host send it.
+  static memory_format native(const shape& s) { return row_major(s); }
+
   /// Row-major, with the same dimensions as this one.
   memory_format row_major() const { return row_major(sizes()); }
 

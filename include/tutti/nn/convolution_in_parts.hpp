@@ -13,7 +13,7 @@ namespace tutti {
 template <class Backend>
 class convolution_in_parts : public local_convolution<Backend> {
   using base = local_convolution<Backend>;
-  using typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::tensor, typename base::parameters, typename base::operands;
 
  public:
   explicit convolution_in_parts(const local_request<Backend>& r) : base(r) {
@@ -27,10 +27,10 @@ class convolution_in_parts : public local_convolution<Backend> {
     }
   }
 
-  void start_forward(const operands& x, tensors& w, tensor& y) override {
+  void start_forward(const operands& x, parameters& w, tensor& y) override {
     if (!parts_.empty()) parts_[0].forward(*x[0], w[0], this->bias(w), y);
   }
-  void forward(const operands& x, tensors& w, tensor& y) override {
+  void forward(const operands& x, parameters& w, tensor& y) override {
     if (parts_.empty()) return base::forward(x, w, y);
     for (std::size_t p = 1; p < parts_.size(); ++p) parts_[p].forward(*x[0], w[0], this->bias(w), y);
   }

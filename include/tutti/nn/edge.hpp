@@ -69,7 +69,7 @@ class edge {
     if (halo_ || back_) {
       written_rows_ = memory.row_major(written);
       if (halo_ && back_) given_back_ = memory.add(own_);
-      landed_ = memory.add(memory.format_of(into.value).row_major());
+      landed_ = memory.add(memory.sent(memory.format_of(into.value)));
       taken = false;
     }
     first_ = into.gradient == nowhere;
@@ -87,30 +87,33 @@ class edge {
   void start(workspace<Backend>& memory) {
     if (!brings()) return;
     memory.copy(from_, from_rows_);
-    span<const element> x = memory.elements(from_rows_);
+    span<const element> x = memory.seen(from_rows_);
     if (there_) {
-      const span<element> at = memory.elements(halo_ ? arrived_ : value_);
+      const span<element> at = memory.awaited(halo_ ? arrived_ : value_);
       (*there_)(x, at);
       x = at;
     }
-    if (halo_) halo_->start(x, memory.elements(value_));
+    if (halo_) halo_->start(x, memory.awaited(value_));
   }
   /// Before it reads more.
   void finish(workspace<Backend>& memory) {
-    if (halo_) halo_->finish(memory.elements(value_));
+    if (!brings()) return;
+    if (halo_) halo_->finish(memory.awaited(value_));
+    memory.arrived(value_);
   }
 
   /// Collective: backward, once the operation has written the operand's gradient.
   void start_back(workspace<Backend>& memory) {
     if (written_ == nowhere || !(halo_ || back_)) return;
     memory.copy(written_, written_rows_);
-    if (halo_) halo_->start_back(memory.elements(written_rows_), memory.elements(back_ ? given_back_ : landed_));
+    if (halo_) halo_->start_back(memory.seen(written_rows_), memory.awaited(back_ ? given_back_ : landed_));
   }
   /// Collective: after it.
   void finish_back(workspace<Backend>& memory) {
     if (written_ == nowhere) return;
-    if (halo_) halo_->finish_back(memory.elements(back_ ? given_back_ : landed_));
-    if (back_) (*back_)(memory.elements(halo_ ? given_back_ : written_rows_), memory.elements(landed_));
+    if (halo_) halo_->finish_back(memory.awaited(back_ ? given_back_ : landed_));
+    if (back_) (*back_)(halo_ ? span<const element>(memory.awaited(given_back_)) : memory.seen(written_rows_), memory.awaited(landed_));
+    if (halo_ || back_) memory.arrived(landed_);
     if (first_) memory.copy(landed_, into_);
     else memory.add(landed_, into_);
   }

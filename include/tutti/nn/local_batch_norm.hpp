@@ -1,7 +1,6 @@
 #pragma once
 #include <optional>
 
-#include <tutti/base/operations.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/kernel/geometry.hpp>
 #include <tutti/nn/local_operation.hpp>
@@ -17,13 +16,15 @@ namespace tutti {
 template <class Backend>
 class local_batch_norm : public local_operation<Backend> {
   using base = local_operation<Backend>;
-  using typename base::element, typename base::format, typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::format, typename base::tensor, typename base::parameters, typename base::operands;
   using kernel = typename Backend::batch_norm;
+  using number = typename Backend::number;
+  using space = typename Backend::space;
 
  public:
   explicit local_batch_norm(const local_request<Backend>& r)
       : base(r), context_(&r.context), train_(r.train()), kernel_(r.context, geometry(r), format_of(r), r.relu, 1e-5),
-        statistics_(&r.state->norms[r.number]) {
+        groups_(&r.state->groups), statistics_(&r.state->norms[r.number]) {
     this->y_ = format_of(r);
     if (r.dims[0].rank() == r.what.x.rank()) this->dims_ = r.dims[0];
     this->reads_x_ = r.train();
@@ -31,11 +32,14 @@ class local_batch_norm : public local_operation<Backend> {
     // Features that lie as pictures are no channels of these.
     if (!(r.x[0] == this->y_)) plain_.emplace(r.context, this->y_), plain_gradient_.emplace(r.context, this->y_);
     if (const unsigned axes = inner_axes(r.what, r.plan)) along_ = &r.on.over(axes);
-    statistics_->mean.resize(r.made[1].count, element{});
-    statistics_->variance.resize(r.made[1].count, static_cast<element>(1));
+    if (statistics_->mean.size() != r.made[1].count) {
+      statistics_->mean = buffer<number, space>(r.made[1].count), statistics_->variance = buffer<number, space>(r.made[1].count);
+      Backend::fill(r.context, span<number, space>(statistics_->mean), number{});
+      Backend::fill(r.context, span<number, space>(statistics_->variance), static_cast<number>(1));
+    }
   }
 
-  void forward(const operands& operand, tensors& w, tensor& y) override {
+  void forward(const operands& operand, parameters& w, tensor& y) override {
     tensor& x = plain_ ? *plain_ : *operand[0];
     if (plain_ && !x.stored().empty()) Backend::copy(*context_, *operand[0], x);
     if (!train_) return kernel_.normalise(x.stored(), statistics_->mean, statistics_->variance, w[0].stored(), w[1].stored(), y.stored());
@@ -44,7 +48,7 @@ class local_batch_norm : public local_operation<Backend> {
     kernel_.follow(statistics_->mean, statistics_->variance, 0.1);
   }
 
-  void backward(const operands& operand, tensors&, tensor&, tensor& dy, const operands& wanted, tensors& dw) override {
+  void backward(const operands& operand, parameters&, tensor&, tensor& dy, const operands& wanted, parameters& dw) override {
     tensor& x = plain_ ? *plain_ : *operand[0];
     tensor& dx = !wanted[0] ? dy : plain_ ? *plain_gradient_ : *wanted[0];
     add_up(kernel_.sum_gradients(x.stored(), dy.stored()));
@@ -54,7 +58,7 @@ class local_batch_norm : public local_operation<Backend> {
 
  private:
   static format format_of(const local_request<Backend>& r) {
-    return r.dims[0].rank() == r.what.x.rank() ? r.x[0] : format::row_major(sizes_of(r.made));
+    return r.dims[0].rank() == r.what.x.rank() ? r.x[0] : format::native(sizes_of(r.made));
   }
   static norm_geometry geometry(const local_request<Backend>& r) {
     norm_geometry g{.batch = r.made[0].count, .channels = r.made[1].count};
@@ -63,13 +67,14 @@ class local_batch_norm : public local_operation<Backend> {
   }
   template <class Sums>
   void add_up(Sums sums) {
-    if (along_) all_reduce(*along_, sums, plus{});
+    if (along_) groups_->add_up(*context_, *along_, sums);
   }
 
   typename Backend::context* context_;
   bool train_;
   kernel kernel_;
-  running_statistics<element>* statistics_;
+  typename Backend::groups* groups_;
+  running_statistics<Backend>* statistics_;
   communicator* along_ = nullptr;
   std::optional<tensor> plain_{}, plain_gradient_{};
 };

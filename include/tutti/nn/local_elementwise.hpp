@@ -9,7 +9,7 @@ namespace tutti {
 template <class Backend>
 class local_relu : public local_operation<Backend> {
   using base = local_operation<Backend>;
-  using typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::tensor, typename base::parameters, typename base::operands;
 
  public:
   explicit local_relu(const local_request<Backend>& r) : base(r), context_(&r.context) {
@@ -19,12 +19,12 @@ class local_relu : public local_operation<Backend> {
     if (!r.idle()) kernel_.emplace(r.context, this->y_);
   }
 
-  void forward(const operands& x, tensors&, tensor& y) override {
+  void forward(const operands& x, parameters&, tensor& y) override {
     if (!kernel_) return;
     if (x[0] != &y) Backend::copy(*context_, *x[0], y);
     kernel_->forward(y);
   }
-  void backward(const operands&, tensors&, tensor& y, tensor& dy, const operands&, tensors&) override {
+  void backward(const operands&, parameters&, tensor& y, tensor& dy, const operands&, parameters&) override {
     if (kernel_) kernel_->backward(y, dy);
   }
 
@@ -38,7 +38,7 @@ class local_relu : public local_operation<Backend> {
 template <class Backend>
 class local_sum : public local_operation<Backend> {
   using base = local_operation<Backend>;
-  using typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::tensor, typename base::parameters, typename base::operands;
 
  public:
   explicit local_sum(const local_request<Backend>& r) : base(r), context_(&r.context), relu_(r.relu) {
@@ -48,10 +48,10 @@ class local_sum : public local_operation<Backend> {
     if (this->reads_y_ && !r.idle()) mask_.emplace(r.context, this->y_);
   }
 
-  void forward(const operands& x, tensors&, tensor& y) override {
+  void forward(const operands& x, parameters&, tensor& y) override {
     if (!y.stored().empty()) Backend::add(*context_, *x[0], *x[1], y, relu_);
   }
-  void backward(const operands&, tensors&, tensor& y, tensor& dy, const operands&, tensors&) override {
+  void backward(const operands&, parameters&, tensor& y, tensor& dy, const operands&, parameters&) override {
     if (mask_) mask_->backward(y, dy);
   }
 
@@ -65,7 +65,7 @@ class local_sum : public local_operation<Backend> {
 template <class Backend>
 class local_flatten : public local_operation<Backend> {
   using base = local_operation<Backend>;
-  using typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::tensor, typename base::parameters, typename base::operands;
 
  public:
   explicit local_flatten(const local_request<Backend>& r) : base(r) {
@@ -73,8 +73,8 @@ class local_flatten : public local_operation<Backend> {
     this->renames_ = true;
   }
 
-  void forward(const operands&, tensors&, tensor&) override {}
-  void backward(const operands&, tensors&, tensor&, tensor&, const operands&, tensors&) override {}
+  void forward(const operands&, parameters&, tensor&) override {}
+  void backward(const operands&, parameters&, tensor&, tensor&, const operands&, parameters&) override {}
 };
 
 }  // namespace tutti

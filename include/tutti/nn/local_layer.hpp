@@ -2,11 +2,13 @@
 #include <cstddef>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <tutti/kernel/geometry.hpp>
 #include <tutti/mesh/halo.hpp>
 #include <tutti/mesh/step_exchanges.hpp>
 #include <tutti/nn/local_operation.hpp>
+#include <tutti/nn/rows.hpp>
 
 namespace tutti {
 
@@ -29,7 +31,7 @@ local_request<Backend> busy_rank_of(local_request<Backend> r) {
     for (std::size_t d = 1; d < r.dims[0].rank(); ++d) dims.append(r.dims[0][d]);
   }
   r.dims[0] = dims;
-  r.x[0] = Backend::format::row_major(dims);
+  r.x[0] = Backend::format::native(dims);
   return r;
 }
 
@@ -45,12 +47,14 @@ class local_layer : public local_operation<Backend> {
   using base = local_operation<Backend>;
 
  protected:
-  using typename base::element, typename base::format, typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::element, typename base::format, typename base::tensor, typename base::parameter, typename base::parameters, typename base::operands;
+  using number = typename Backend::number;
 
  public:
   /// The geometry is `of(r)`.
   template <class GeometryOf>
-  local_layer(const local_request<Backend>& r, const GeometryOf& of) : base(r), bias_(r.what.has_bias()), relu_(r.relu), made_(r.made) {
+  local_layer(const local_request<Backend>& r, const GeometryOf& of)
+      : base(r), context_(&r.context), bias_(r.what.has_bias()), relu_(r.relu), made_(r.made) {
     this->reads_x_ = true;
     this->reads_y_ = this->changes_dy_ = r.relu && r.train();
     for (int axis = 0; axis < r.on.shape().axes(); ++axis)
@@ -67,23 +71,26 @@ class local_layer : public local_operation<Backend> {
     this->y_ = kernel_->y();
   }
 
-  void forward(const operands& x, tensors& w, tensor& y) override {
+  void forward(const operands& x, parameters& w, tensor& y) override {
     if (kernel_) return kernel_->forward(*x[0], w[0], bias(w), y);
-    std::size_t e = 0;
-    for (element& value : y.stored()) value = bias_ ? bent(bias(w).stored()[filter(e++)]) : element{};
+    const std::vector<number> b = bias_ ? rows(this->stored_[1], bias(w)) : std::vector<number>();
+    std::vector<element> made(y.stored().size());
+    for (std::size_t e = 0; bias_ && e < made.size(); ++e) made[e] = static_cast<element>(bent(b[filter(e)]));
+    put_rows<Backend>(*context_, this->y_, span<element>(made), y);
   }
 
-  void backward(const operands&, tensors& w, tensor& y, tensor& dy, const operands& dx, tensors& dw) override {
+  void backward(const operands&, parameters& w, tensor& y, tensor& dy, const operands& dx, parameters& dw) override {
     if (kernel_) return kernel_->backward_data(w[0], y, dy, dx[0]);
     if (dx[0]) clear(*dx[0]);
-    for (tensor& each : dw) clear(each);
-    for (std::size_t e = 0; bias_ && e < dy.stored().size(); ++e) {
-      if (relu_ && !(element{} < y.stored()[e])) continue;
-      element& sum = dw[1].stored()[filter(e)];
-      sum = static_cast<element>(sum + dy.stored()[e]);
-    }
+    for (parameter& each : dw) clear(each);
+    if (!bias_ || dy.stored().empty()) return;
+    const std::vector<element> made = rows(this->y_, y), given = rows(this->y_, dy);
+    std::vector<number> sums(made_[1].count);
+    for (std::size_t e = 0; e < given.size(); ++e)
+      if (number& sum = sums[filter(e)]; !relu_ || element{} < made[e]) sum = static_cast<number>(sum + static_cast<number>(given[e]));
+    put_rows<Backend>(*context_, this->stored_[1], span<number>(sums), dw[1]);
   }
-  void finish_backward(const operands& x, tensor& dy, tensors& dw) override {
+  void finish_backward(const operands& x, tensor& dy, parameters& dw) override {
     if (kernel_) kernel_->backward_weights(*x[0], dy, dw[0], bias_ ? dw[1] : none_);
   }
 
@@ -97,22 +104,30 @@ class local_layer : public local_operation<Backend> {
             .input_gradient = r.input_gradient};
   }
   /// Of several summands one has it.
-  tensor& bias(tensors& w) { return !bias_ ? none_ : no_bias_ ? *no_bias_ : w[1]; }
+  parameter& bias(parameters& w) { return !bias_ ? none_ : no_bias_ ? *no_bias_ : w[1]; }
   const std::optional<Kernel>& kernel() const { return kernel_; }
 
  private:
   // Which filter or unit makes element e of a row-major result.
   std::size_t filter(std::size_t e) const { return e / (made_.elements() / made_[0].count / made_[1].count) % made_[1].count; }
-  element bent(element value) const { return relu_ && !(element{} < value) ? element{} : value; }
-  static void clear(tensor& t) {
-    for (element& value : t.stored()) value = element{};
+  number bent(number value) const { return relu_ && !(number{} < value) ? number{} : value; }
+  template <class Tensor>
+  void clear(Tensor& t) {
+    Backend::fill(*context_, t.stored(), {});
+  }
+  template <class Tensor>
+  auto rows(const format& f, const Tensor& t) {
+    std::vector<typename decltype(t.stored())::value_type> all(t.stored().size());
+    fetch_rows<Backend>(*context_, f, t, span(all));
+    return all;
   }
 
+  typename Backend::context* context_;
   bool bias_, relu_;
-  tensor none_{};
+  parameter none_{};
   block made_;
   std::optional<Kernel> kernel_{};
-  std::optional<tensor> no_bias_{};
+  std::optional<parameter> no_bias_{};
 };
 
 /// Geometry of what slides over pictures, and makes just this part of just what it reads.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <tutti/device/buffer.hpp>
 #include <tutti/mesh/block.hpp>
 #include <tutti/mesh/planner.hpp>
 #include <tutti/mesh/process_mesh.hpp>
@@ -14,18 +15,21 @@ namespace tutti {
 enum class purpose : std::uint8_t { training, evaluation };
 
 /// Means and variances of a batch norm's channels that this rank has, as training goes on.
-template <class T>
+template <class Backend>
 struct running_statistics {
-  std::vector<T> mean{}, variance{};
+  buffer<typename Backend::number, typename Backend::space> mean{}, variance{};
 };
 
 /// What all passes of a model have in common and no optimiser changes: what a
 /// checkpoint holds beside the parameters.
-template <class T>
+template <class Backend>
 struct pass_state {
   std::uint64_t seed = 0;   ///< of what is dropped
-  std::uint32_t step = 0;   ///< forward passes of training so far
-  std::map<std::size_t, running_statistics<T>> norms{};  ///< by operation
+  std::uint32_t step = 0;   ///< forward passes of training so far, but those that a graph replays
+  std::map<std::size_t, running_statistics<Backend>> norms{};  ///< by operation
+  /// Of a device that drops elements, the step (1), which its own work counts.
+  buffer<std::uint32_t, typename Backend::space> step_there{};
+  typename Backend::groups groups{};
 };
 
 /// What one rank is to compute of an operation, as the plan says.
@@ -38,7 +42,7 @@ struct local_request {
   const tensor_operation& what;
   const operation_plan& plan;
   std::size_t number = 0;           ///< of the operation in its network
-  pass_state<typename Backend::element>* state = nullptr;  ///< of batch norm and dropout, which need it
+  pass_state<Backend>* state = nullptr;  ///< of batch norm and dropout, which need it
   std::vector<block> read{};        ///< of each operand, halo included, in the numbers of the whole tensor
   block made{};                     ///< of the result
   std::vector<block> parts{};       ///< of that, where the halo comes meanwhile: what needs none, then the rest
@@ -67,20 +71,21 @@ class local_operation {
   using element = typename Backend::element;
   using format = typename Backend::format;
   using tensor = typename Backend::tensor;
-  using tensors = std::vector<tensor>;
+  using parameter = typename Backend::parameter;
+  using parameters = std::vector<parameter>;
   using operands = std::vector<tensor*>;
 
   virtual ~local_operation() = default;
 
   /// What can be made while halos are on their way, and then the rest, or all of it.
-  virtual void start_forward(const operands&, tensors&, tensor&) {}
-  virtual void forward(const operands& x, tensors& parameters, tensor& y) = 0;
+  virtual void start_forward(const operands&, parameters&, tensor&) {}
+  virtual void forward(const operands& x, parameters& w, tensor& y) = 0;
 
   /// After forward: what dx points to, nulls left out, and the gradients of the
   /// parameters, all overwritten; these perhaps by `finish_backward` only, while parts of dx
   /// are on their way. Where the operation passes its gradient on, dx is dy.
-  virtual void backward(const operands& x, tensors& parameters, tensor& y, tensor& dy, const operands& dx, tensors& gradients) = 0;
-  virtual void finish_backward(const operands&, tensor&, tensors&) {}
+  virtual void backward(const operands& x, parameters& w, tensor& y, tensor& dy, const operands& dx, parameters& dw) = 0;
+  virtual void finish_backward(const operands&, tensor&, parameters&) {}
 
   /// The format and sizes of the result and of its gradient, and of each parameter.
   const format& y() const { return y_; }
@@ -101,9 +106,9 @@ class local_operation {
 
  protected:
   explicit local_operation(const local_request<Backend>& r) : dims_(sizes_of(r.made)) {
-    y_ = format::row_major(dims_);
+    y_ = format::native(dims_);
     for (std::size_t n = 0; n < r.plan.parameters.size(); ++n)
-      stored_.push_back(n < r.stored.size() && r.stored[n] ? *r.stored[n] : format::row_major(r.local(n)));
+      stored_.push_back(n < r.stored.size() && r.stored[n] ? *r.stored[n] : format::native(r.local(n)));
   }
 
   format y_{};

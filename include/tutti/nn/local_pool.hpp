@@ -10,7 +10,7 @@ namespace tutti {
 template <class Backend, class Kernel>
 class local_pool : public local_operation<Backend> {
   using base = local_operation<Backend>;
-  using typename base::tensor, typename base::tensors, typename base::operands;
+  using typename base::tensor, typename base::parameters, typename base::operands;
 
  public:
   explicit local_pool(const local_request<Backend>& r) : base(r) {
@@ -19,11 +19,11 @@ class local_pool : public local_operation<Backend> {
     this->y_ = kernel_->y();
   }
 
-  void forward(const operands& x, tensors&, tensor& y) override {
+  void forward(const operands& x, parameters&, tensor& y) override {
     if (kernel_) kernel_->forward(*x[0], y);
   }
 
-  void backward(const operands&, tensors&, tensor&, tensor& dy, const operands& dx, tensors&) override {
+  void backward(const operands&, parameters&, tensor&, tensor& dy, const operands& dx, parameters&) override {
     if (kernel_ && dx[0]) kernel_->backward(dy, *dx[0]);
   }
 

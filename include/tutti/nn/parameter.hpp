@@ -52,7 +52,7 @@ constexpr std::size_t learned_numbers(const network& net) {
 /// order of the network or of its groups, so that any run of neighbours is one span: optimisers
 /// and all-reduces are elementwise and need not know where one ends. What lies
 /// between them, and what a backend pads, is 0 and stays 0.
-template <class T>
+template <class T, memory_space Space = host>
 class parameter_store {
  public:
   /// Parameters begin at multiples of this many elements, so that a vector load is aligned.
@@ -60,7 +60,8 @@ class parameter_store {
 
   parameter_store() = default;
   /// `all` with `stored` filled in. Where each has a group, those of a group are
-  /// neighbours, the groups in the order of their numbers.
+  /// neighbours, the groups in the order of their numbers. On a device whoever makes it
+  /// fills it with zeros.
   explicit parameter_store(std::vector<parameter> all, const std::vector<unsigned>& groups = {}) : parameters_(std::move(all)) {
     std::vector<std::size_t> order(parameters_.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -71,20 +72,21 @@ class parameter_store {
       p.offset = next;
       next += (p.stored + alignment - 1) / alignment * alignment;
     }
-    values_ = buffer<T>(next);
-    gradients_ = buffer<T>(next);
-    for (std::size_t i = 0; i < next; ++i) values_[i] = gradients_[i] = T{};
+    values_ = buffer<T, Space>(next);
+    gradients_ = buffer<T, Space>(next);
+    if constexpr (on_host<Space>)
+      for (std::size_t i = 0; i < next; ++i) values_[i] = gradients_[i] = T{};
   }
 
   const std::vector<parameter>& parameters() const { return parameters_; }
-  span<T> values() { return values_; }
-  span<T> gradients() { return gradients_; }
-  span<T> value(const parameter& p) { return values().subspan(p.offset, p.stored); }
-  span<T> gradient(const parameter& p) { return gradients().subspan(p.offset, p.stored); }
+  span<T, Space> values() { return values_; }
+  span<T, Space> gradients() { return gradients_; }
+  span<T, Space> value(const parameter& p) { return values().subspan(p.offset, p.stored); }
+  span<T, Space> gradient(const parameter& p) { return gradients().subspan(p.offset, p.stored); }
 
  private:
   std::vector<parameter> parameters_;
-  buffer<T> values_, gradients_;
+  buffer<T, Space> values_, gradients_;
 };
 
 }  // namespace tutti

@@ -11,6 +11,7 @@
 #include <tutti/nn/initial.hpp>
 #include <tutti/nn/operations.hpp>
 #include <tutti/nn/parameter.hpp>
+#include <tutti/nn/rows.hpp>
 #include <tutti/nn/sharded_pass.hpp>
 
 namespace tutti {
@@ -34,12 +35,18 @@ class sharded_model {
  public:
   using element = typename Backend::element;
   using context = typename Backend::context;
+  using number = typename Backend::number;  ///< of parameters and their gradients
+  using space = typename Backend::space;
 
   /// Collective. Throws `invalid_argument`, in a sentence, where the layout cannot
   /// be. Both `c` and `on` must outlive the model. Initial parameters depend on the
   /// seed alone, not on mesh or layout.
   sharded_model(context& c, process_mesh& on, const network& net, const layout& rules, const model_options& o = {})
       : context_(&c), on_(&on), network_(net), layout_(rules), overlap_halo_(o.overlap_halo), whole_(parameters_of(net)), state_{.seed = o.seed} {
+    if constexpr (!on_host<space>) {
+      state_.step_there = buffer<std::uint32_t, space>(1);
+      Backend::fill(c, span<std::uint32_t, space>(state_.step_there), 0u);
+    }
     const std::size_t usual = o.usual_batch > 0 ? o.usual_batch : 1;
     const network_plan plan = made_for(usual, purpose::training).plan;
     std::vector<parameter> mine = whole_;
@@ -56,21 +63,26 @@ class sharded_model {
       made_for(usual, purpose::training);
     }
     for (parameter& p : mine) p.stored = formats_[placed_[p.index].operation][placed_[p.index].number]->stored();
-    store_ = parameter_store<element>(std::move(mine), sums_);
+    store_ = parameter_store<number, space>(std::move(mine), sums_);
+    if constexpr (!on_host<space>) {
+      Backend::fill(c, store_.values(), number{});
+      Backend::fill(c, store_.gradients(), number{});
+    }
     values_.resize(plan.operations.size()), gradients_.resize(plan.operations.size());
     for (const parameter& p : store_.parameters()) {
       const placed& at = placed_[p.index];
       const format& f = *formats_[at.operation][at.number];
       values_[at.operation].emplace_back(c, f, store_.value(p).data());
       gradients_[at.operation].emplace_back(c, f, store_.gradient(p).data());
-      write(p.index, initial_values<element>(whole_[p.index], o.seed));
+      write(p.index, initial_values<number>(whole_[p.index], o.seed));
     }
   }
 
   const network& net() const { return network_; }
   process_mesh& on() { return *on_; }
   /// This rank's parts of the parameters.
-  parameter_store<element>& parameters() { return store_; }
+  parameter_store<number, space>& parameters() { return store_; }
+  context& on_backend() { return *context_; }
   /// The parameters as one rank would have them.
   const std::vector<parameter>& whole() const { return whole_; }
   /// What this rank holds of a parameter.
@@ -111,33 +123,34 @@ class sharded_model {
   }
 
   /// A whole parameter, on every rank, row-major. Collective.
-  std::vector<element> read(std::size_t index) {
-    const std::vector<element> mine = part_of(index, values_);
+  std::vector<number> read(std::size_t index) {
+    const std::vector<number> mine = part_of(index, values_);
     const shape& whole = whole_[index].dims;
-    std::vector<element> all(whole.elements());
-    resharding<element> together(*on_, whole, placed_[index].plan.at, placement{});
-    together(span<const element>(mine), all);
+    std::vector<number> all(whole.elements());
+    resharding<number> together(*on_, whole, placed_[index].plan.at, placement{});
+    together(span<const number>(mine), all);
     return all;
   }
+  /// This rank's block of a parameter, row-major.
+  std::vector<number> read_part(std::size_t index) { return part_of(index, values_); }
   /// This rank's block of a parameter's gradient, row-major.
-  std::vector<element> read_gradient(std::size_t index) { return part_of(index, gradients_); }
+  std::vector<number> read_gradient(std::size_t index) { return part_of(index, gradients_); }
 
   /// Sets a parameter, of which every rank has the whole, row-major.
-  void write(std::size_t index, const std::vector<element>& whole) {
+  void write(std::size_t index, const std::vector<number>& whole) {
     if (whole.size() != whole_[index].dims.elements())
       throw error(errc::invalid_argument, tutti::format("parameter '%s' has %zu elements, not %zu", whole_[index].label.text().c_str(),
                                                  whole_[index].dims.elements(), whole.size()));
     const block held = held_of(index);
-    std::vector<element> mine(held.elements());
+    std::vector<number> mine(held.elements());
     copy_block(held, block(whole_[index].dims), whole.data(), held, mine.data());
     const placed& at = placed_[index];
-    tensor from(*context_, formats_[at.operation][at.number]->row_major(), mine.data());
-    if (!mine.empty()) Backend::copy(*context_, from, values_[at.operation][at.number]);
+    put_rows<Backend>(*context_, *formats_[at.operation][at.number], span<number>(mine), values_[at.operation][at.number]);
   }
 
  private:
   using format = typename Backend::format;
-  using tensor = typename Backend::tensor;
+  using stored_parameter = typename Backend::parameter;
 
   // Which parameter of which operation, and where it lies.
   struct placed {
@@ -187,11 +200,10 @@ class sharded_model {
     return differs.back() != 0;
   }
 
-  std::vector<element> part_of(std::size_t index, const std::vector<std::vector<tensor>>& from) {
+  std::vector<number> part_of(std::size_t index, const std::vector<std::vector<stored_parameter>>& from) {
     const placed& at = placed_[index];
-    std::vector<element> mine(held_of(index).elements());
-    tensor into(*context_, formats_[at.operation][at.number]->row_major(), mine.data());
-    if (!mine.empty()) Backend::copy(*context_, from[at.operation][at.number], into);
+    std::vector<number> mine(held_of(index).elements());
+    fetch_rows<Backend>(*context_, *formats_[at.operation][at.number], from[at.operation][at.number], span<number>(mine));
     return mine;
   }
 
@@ -204,9 +216,9 @@ class sharded_model {
   std::vector<placed> placed_{};
   std::vector<unsigned> sums_{};
   typename sharded_pass<Backend>::formats formats_{};
-  pass_state<element> state_;
-  parameter_store<element> store_;
-  std::vector<std::vector<tensor>> values_, gradients_;
+  pass_state<Backend> state_;
+  parameter_store<number, space> store_;
+  std::vector<std::vector<stored_parameter>> values_, gradients_;
   std::vector<std::unique_ptr<planned>> passes_;
 };
 

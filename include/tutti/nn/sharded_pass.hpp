@@ -20,14 +20,16 @@ class sharded_pass {
   using context = typename Backend::context;
   using format = typename Backend::format;
   using tensor = typename Backend::tensor;
+  using parameter = typename Backend::parameter;
+  using space = typename Backend::space;
   /// The formats of each operation's parameters, where they are settled.
   using formats = std::vector<std::vector<std::optional<format>>>;
 
   /// Collective. Settles the formats that are still open. `c`, `on` and `state` must outlive
   /// it. `overlap`: see `model_options`.
   sharded_pass(context& c, process_mesh& on, const operation_list& net, const network_plan& plan, purpose why, formats& settled,
-               pass_state<element>& state, std::optional<bool> overlap = {})
-      : memory_(c, on), why_(why), state_(&state), tensors_(plan.tensors.size()) {
+               pass_state<Backend>& state, std::optional<bool> overlap = {})
+      : context_(&c), memory_(c, on), why_(why), state_(&state), tensors_(plan.tensors.size()) {
     uses_.resize(tensors_.size());
     const std::vector<char> wanted = wanted_gradients(net);
     for (std::size_t t = 0; t < tensors_.size(); ++t) tensors_[t].wanted = wanted[t] != 0;
@@ -64,18 +66,24 @@ class sharded_pass {
   /// What this rank holds of the input, to be filled before forward, and of the
   /// output: blocks of the whole tensors, row-major.
   const block& input_block() const { return tensors_.front().held; }
-  span<element> input() { return memory_.elements(tensors_.front().value); }
+  span<element, space> input() { return memory_.elements(tensors_.front().value); }
   const block& output_block() const { return tensors_.back().held; }
-  span<element> output() { return memory_.elements(output_); }
+  span<element, space> output() { return memory_.elements(output_); }
   /// The gradient of the output, to be filled before backward as it is planned to lie.
-  span<element> output_gradient() { return memory_.elements(output_gradient_); }
+  span<element, space> output_gradient() { return memory_.elements(output_gradient_); }
+  /// The same as tensors: on devices the input has its channels last.
+  tensor& input_tensor() { return memory_[tensors_.front().value]; }
+  tensor& output_tensor() { return memory_[output_]; }
+  tensor& output_gradient_tensor() { return memory_[output_gradient_]; }
+  /// In which format the output is, and its gradient.
+  const format& output_format() const { return memory_.format_of(output_); }
 
   /// Collective. `values` holds this rank's part of every parameter, by operation and
   /// parameter, in the settled formats. Calls `use(operation)` before those of an
   /// operation are read.
   template <class Use>
-  void forward(std::vector<std::vector<tensor>>& values, Use use) {
-    state_->step += why_ == purpose::training;
+  void forward(std::vector<std::vector<parameter>>& values, Use use) {
+    if (why_ == purpose::training) count_step();
     for (stage<Backend>& s : stages_) {
       if (!values[s.operation()].empty()) use(s.operation());
       s.forward(memory_, values[s.operation()]);
@@ -83,7 +91,7 @@ class sharded_pass {
     memory_.copy(tensors_.back().value, output_);
   }
 
-  void forward(std::vector<std::vector<tensor>>& values) {
+  void forward(std::vector<std::vector<parameter>>& values) {
     forward(values, [](std::size_t) {});
   }
 
@@ -91,7 +99,7 @@ class sharded_pass {
   /// with this rank's gradients, summands where the plan says so, and calls
   /// `ready(operation)` as soon as those of an operation are there, the last first.
   template <class Ready>
-  void backward(std::vector<std::vector<tensor>>& values, std::vector<std::vector<tensor>>& gradients, Ready ready) {
+  void backward(std::vector<std::vector<parameter>>& values, std::vector<std::vector<parameter>>& gradients, Ready ready) {
     memory_.copy(output_gradient_, tensors_.back().gradient);
     for (std::size_t s = stages_.size(); s-- > 0;) {
       const std::size_t i = stages_[s].operation();
@@ -104,9 +112,15 @@ class sharded_pass {
   std::size_t bytes() const { return memory_.bytes(); }
 
  private:
+  void count_step() {
+    ++state_->step;
+    if constexpr (!on_host<space>) Backend::increase(*context_, span<std::uint32_t, space>(state_->step_there));
+  }
+
+  context* context_;
   workspace<Backend> memory_;
   purpose why_;
-  pass_state<element>* state_;
+  pass_state<Backend>* state_;
   std::vector<std::size_t> uses_{};
   std::vector<held_tensor> tensors_;
   std::vector<stage<Backend>> stages_{};

@@ -22,7 +22,8 @@ class reshard_between {
   /// Collective.
   void operator()(workspace<Backend>& memory) {
     memory.copy(from_, from_rows_);
-    moves_(memory.elements(from_rows_), memory.elements(into_rows_));
+    moves_(memory.seen(from_rows_), memory.awaited(into_rows_));
+    memory.arrived(into_rows_);
     memory.copy(into_rows_, into_);
   }
 
@@ -38,13 +39,14 @@ template <class Backend>
 class stage {
  public:
   using tensor = typename Backend::tensor;
+  using parameter = typename Backend::parameter;
   using format = typename Backend::format;
   using formats = std::vector<std::optional<format>>;
 
   /// Operation `first` of the network, and those up to `last` that are fused into it.
   /// `overlap`: see `model_options`.
   stage(typename Backend::context& c, workspace<Backend>& memory, process_mesh& on, const operation_list& net, const network_plan& plan,
-        std::size_t first, std::size_t last, purpose why, const formats& stored, pass_state<typename Backend::element>& state,
+        std::size_t first, std::size_t last, purpose why, const formats& stored, pass_state<Backend>& state,
         std::vector<held_tensor>& tensors, std::optional<bool> overlap = {})
       : operation_(first), makes_(last + 1) {
     memory.at(first);
@@ -118,7 +120,7 @@ class stage {
   }
 
   /// Collective.
-  void forward(workspace<Backend>& memory, std::vector<tensor>& parameters) {
+  void forward(workspace<Backend>& memory, std::vector<parameter>& parameters) {
     std::vector<tensor*> x;
     for (edge<Backend>& e : operands_) {
       e.start(memory);
@@ -131,7 +133,7 @@ class stage {
   }
 
   /// Collective.
-  void backward(workspace<Backend>& memory, std::vector<tensor>& parameters, std::vector<tensor>& gradients) {
+  void backward(workspace<Backend>& memory, std::vector<parameter>& parameters, std::vector<parameter>& gradients) {
     if (!backward_) return;
     if (unused_ != nowhere) memory.clear(unused_);
     if (unsettle_) (*unsettle_)(memory);

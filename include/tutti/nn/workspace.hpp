@@ -7,6 +7,7 @@
 #include <tutti/mesh/block.hpp>
 #include <tutti/mesh/process_mesh.hpp>
 #include <tutti/mesh/lifetimes.hpp>
+#include <tutti/nn/rows.hpp>
 
 namespace tutti {
 
@@ -24,6 +25,7 @@ class workspace {
   using context = typename Backend::context;
   using format = typename Backend::format;
   using tensor = typename Backend::tensor;
+  using space = typename Backend::space;
 
   /// Both must outlive it.
   workspace(context& c, process_mesh& on) : context_(&c), on_(&on) {}
@@ -35,7 +37,7 @@ class workspace {
     pieces_.push_back({.what = f, .first = step_, .last = step_});
     return pieces_.size() - 1;
   }
-  workspace_place add(const block& row_major) { return add(format::row_major(sizes_of(row_major))); }
+  workspace_place add(const block& b) { return add(format::native(sizes_of(b))); }
   /// What is there is used at this step, from the first one that did until the last one that does.
   void use(workspace_place p) {
     piece& used = pieces_[p];
@@ -44,10 +46,16 @@ class workspace {
   }
   /// It is there at all steps.
   void keep(workspace_place p) { pieces_[p].first = 0, pieces_[p].last = static_cast<std::size_t>(-1); }
-  /// The same tensor row-major: in another place only where it does not lie so. Uses both.
+  /// The same tensor as ranks send it: in another place only where it does not lie so. Uses both.
   workspace_place row_major(workspace_place p) {
     use(p);
-    return format_of(p) == format_of(p).row_major() ? p : add(format_of(p).row_major());
+    return format_of(p) == sent(format_of(p)) ? p : add(sent(format_of(p)));
+  }
+  /// In which format ranks send what is in another: row-major. What a device has goes
+  /// through the host, where it is made row-major.
+  static format sent(const format& f) {
+    if constexpr (on_host<space>) return f.row_major();
+    else return f;
   }
   const format& format_of(workspace_place p) const { return pieces_[p].what; }
 
@@ -58,12 +66,32 @@ class workspace {
     for (const piece& p : pieces_)
       needed.push_back({.size = (p.what.stored() + line - 1) / line * line, .from = p.first, .to = p.last});
     const memory_layout laid = lay_out(needed);
-    memory_ = buffer<element>(on_->all(), laid.size);
+    if constexpr (on_host<space>) memory_ = buffer<element>(on_->all(), laid.size);
+    else memory_ = buffer<element, space>(laid.size), mirrors_.resize(pieces_.size());
     for (workspace_place p = 0; p < pieces_.size(); ++p) tensors_.emplace_back(*context_, pieces_[p].what, memory_.data() + laid.begins[p]);
   }
 
   tensor& operator[](workspace_place p) { return tensors_[p]; }
-  span<element> elements(workspace_place p) { return tensors_[p].stored(); }
+  span<element, space> elements(workspace_place p) { return tensors_[p].stored(); }
+
+  /// What is at a place that `row_major` or `sent` gave, for ranks to send; and where they
+  /// write what is to be there, once `arrived` was told.
+  span<const element> seen(workspace_place p) {
+    if constexpr (on_host<space>) {
+      return elements(p);
+    } else {
+      const span<element> here = mirror(p);
+      fetch_rows<Backend>(*context_, format_of(p), tensors_[p], here);
+      return {here.data(), here.size()};
+    }
+  }
+  span<element> awaited(workspace_place p) {
+    if constexpr (on_host<space>) return elements(p);
+    else return mirror(p);
+  }
+  void arrived(workspace_place p) {
+    if constexpr (!on_host<space>) put_rows<Backend>(*context_, format_of(p), mirror(p), tensors_[p]);
+  }
 
   void copy(workspace_place from, workspace_place into) {
     if (from != into && !elements(into).empty()) Backend::copy(*context_, tensors_[from], tensors_[into]);
@@ -72,7 +100,7 @@ class workspace {
     if (!elements(into).empty()) Backend::add(*context_, tensors_[into], tensors_[from], tensors_[into]);
   }
   void clear(workspace_place p) {
-    for (element& value : elements(p)) value = element{};
+    Backend::fill(*context_, elements(p), element{});
   }
 
   /// What `make` took.
@@ -84,11 +112,18 @@ class workspace {
     std::size_t first, last;  // steps that use it
   };
 
+  // On the host, of what a device has.
+  span<element> mirror(workspace_place p) {
+    if (mirrors_[p].size() < format_of(p).stored()) mirrors_[p] = buffer<element>(on_->all(), format_of(p).stored());
+    return mirrors_[p];
+  }
+
   context* context_;
   process_mesh* on_;
   std::size_t step_ = 0;
   std::vector<piece> pieces_{};
-  buffer<element> memory_{};
+  buffer<element, space> memory_{};
+  std::vector<buffer<element>> mirrors_{};  // none where the memory is the host's
   std::vector<tensor> tensors_{};
 };
 

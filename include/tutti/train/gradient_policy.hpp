@@ -11,6 +11,12 @@ namespace tutti {
 template <class O>
 concept optimiser = requires(O& o, std::size_t n) { o.update(n, n); };
 
+/// Ends a step of an optimiser that has something to do once it has seen all gradients.
+template <optimiser O>
+void end_step(O& o) {
+  if constexpr (requires { o.end_step(); }) o.end_step();
+}
+
 /// One of an optimiser's options. An optimiser that has a member `settings()`,
 /// which returns a range of them, has them compared between ranks.
 struct setting {
@@ -23,8 +29,8 @@ struct setting {
 /// scaled so that the ranks' sum is the gradient of the mean; `finish` ends the
 /// step and applies the update. Every rank calls them in the same order: the
 /// network's, last parameter first in backward.
-template <class P, class T, class O>
-concept gradient_policy = optimiser<O> && requires(P& policy, const parameter& p, span<T> gradient, O& o) {
+template <class P, class T, class O, class Space = host>
+concept gradient_policy = optimiser<O> && requires(P& policy, const parameter& p, span<T, Space> gradient, O& o) {
   policy.fetch(p);
   policy.push(p, gradient);
   policy.finish(o);
@@ -42,22 +48,25 @@ template <class P>
 concept leaves_sums = requires { requires P::leaves_sums; };
 
 /// One rank, which owes nobody anything.
-template <class T>
+template <class T, memory_space Space = host>
 class local_gradients {
  public:
   static constexpr bool leaves_sums = true;
 
-  explicit local_gradients(parameter_store<T>& parameters) : parameters_(&parameters) {}
+  explicit local_gradients(parameter_store<T, Space>& parameters) : parameters_(&parameters) {}
 
   void fetch(const parameter&) {}
-  void push(const parameter&, span<T>) {}
+  void push(const parameter&, span<T, Space>) {}
   template <optimiser O>
   void finish(O& o) {
     o.update(0, parameters_->values().size());
+    end_step(o);
   }
+  /// Nothing that it does asks others or waits.
+  bool can_be_recorded() const { return true; }
 
  private:
-  parameter_store<T>* parameters_;
+  parameter_store<T, Space>* parameters_;
 };
 
 }  // namespace tutti

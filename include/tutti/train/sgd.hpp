@@ -16,19 +16,43 @@ struct sgd_options {
   double weight_decay = 0;
 };
 
+/// Which parts of a store decay: weights; biases, scales and shifts, which sum no
+/// inputs, do not.
+class decaying_weights {
+ public:
+  explicit decaying_weights(const std::vector<parameter>& all) {
+    for (const parameter& p : all)
+      if (p.fan_in > 0) weights_.push_back({.first = p.offset, .count = p.stored});
+    std::sort(weights_.begin(), weights_.end(), [](const share& a, const share& b) { return a.first < b.first; });
+  }
+
+  /// Calls `apply(from, end, decays)` for runs of the store's elements that are alike,
+  /// which together are `count` of them from `first` on.
+  template <class Apply>
+  void split(std::size_t first, std::size_t count, Apply apply) const {
+    const std::size_t end = first + count;
+    for (const share& weights : weights_) {
+      const std::size_t from = std::clamp(weights.first, first, end), to = std::clamp(weights.end(), first, end);
+      if (first < from) apply(first, from, false);
+      if (from < to) apply(from, to, true);
+      first = to;
+    }
+    if (first < end) apply(first, end, false);
+  }
+
+ private:
+  std::vector<share> weights_{};  // of the store, in order
+};
+
 /// Stochastic gradient descent: v ← momentum·v + gradient + weight_decay·w,
 /// w ← w − learning_rate·v (Sutskever, Martens, Dahl and Hinton, On the
 /// importance of initialization and momentum, 2013, in the form that most use).
-/// Weights decay; biases, scales and shifts, which sum no inputs, do not.
 template <class T>
 class sgd {
  public:
   sgd(parameter_store<T>& parameters, const sgd_options& o)
-      : parameters_(&parameters), options_(o), velocity_(parameters.values().size()) {
+      : parameters_(&parameters), options_(o), velocity_(parameters.values().size()), decaying_(parameters.parameters()) {
     for (T& v : velocity_) v = T{};
-    for (const parameter& p : parameters.parameters())
-      if (p.fan_in > 0) decaying_.push_back({.first = p.offset, .count = p.stored});
-    std::sort(decaying_.begin(), decaying_.end(), [](const share& a, const share& b) { return a.first < b.first; });
   }
 
   /// To be changed between steps, on all ranks alike.
@@ -42,14 +66,7 @@ class sgd {
 
   /// Applies the gradients of `count` elements of the store, from `first` on.
   void update(std::size_t first, std::size_t count) {
-    const std::size_t end = first + count;
-    for (const share& weights : decaying_) {
-      const std::size_t from = std::clamp(weights.first, first, end), to = std::clamp(weights.end(), first, end);
-      apply(first, from, 0);
-      apply(from, to, options_.weight_decay);
-      first = to;
-    }
-    apply(first, end, 0);
+    decaying_.split(first, count, [&](std::size_t from, std::size_t end, bool decays) { apply(from, end, decays ? options_.weight_decay : 0); });
   }
 
  private:
@@ -69,7 +86,7 @@ class sgd {
   parameter_store<T>* parameters_;
   sgd_options options_;
   buffer<T> velocity_;
-  std::vector<share> decaying_;  // of the store, in order
+  decaying_weights decaying_;
 };
 
 }  // namespace tutti

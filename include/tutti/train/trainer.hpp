@@ -1,15 +1,15 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
 #include <tutti/comm/collectives.hpp>
-#include <tutti/kernel/naive_loss.hpp>
-#include <tutti/nn/sharded_loss.hpp>
 #include <tutti/nn/sharded_model.hpp>
 #include <tutti/train/gradient_policy.hpp>
+#include <tutti/train/host_step.hpp>
 #include <tutti/train/loader.hpp>
 #include <tutti/train/training_checks.hpp>
 
@@ -33,8 +33,8 @@ struct evaluation_report {
 
 namespace detail {
 /// The figures of all ranks' samples, each of which one rank counts. Collective.
-inline evaluation_report of_all_ranks(communicator& world, const naive::batch_loss& mine, std::size_t samples) {
-  double sums[] = {mine.sum, static_cast<double>(mine.correct), static_cast<double>(samples)};
+inline evaluation_report of_all_ranks(communicator& world, const loss_figures& mine) {
+  double sums[] = {mine.loss.sum, static_cast<double>(mine.loss.correct), static_cast<double>(mine.samples)};
   all_reduce(world, span<double>(sums, 3), plus{});
   const double n = sums[2] > 0 ? sums[2] : 1;
   return {.loss = sums[0] / n, .accuracy = sums[1] / n, .samples = static_cast<std::size_t>(sums[2])};
@@ -43,11 +43,13 @@ inline evaluation_report of_all_ranks(communicator& world, const naive::batch_lo
 
 /// Trains a model that a layout has cut over a mesh: batch, filters, channels,
 /// units, height and width, each where the layout says. Every rank reads what its
-/// part of the input needs of every batch. What happens to gradients is the policy's.
-template <class Backend, class Policy, class Optimiser>
-  requires gradient_policy<Policy, typename Backend::element, Optimiser>
+/// part of the input needs of every batch. What happens to gradients is the policy's,
+/// how a batch is computed is `Step`'s: on devices say `device_step<Backend>`.
+template <class Backend, class Policy, class Optimiser, class Step = host_step<Backend>>
+  requires gradient_policy<Policy, typename Backend::number, Optimiser, typename Backend::space>
 class trainer {
-  using element = typename Backend::element;
+  static_assert(on_host<typename Backend::space> || !std::is_same_v<Step, host_step<Backend>>,
+                "tutti::trainer: this backend's tensors are no host memory: include <tutti/train/device_step.hpp> and say device_trainer");
 
  public:
   /// Collective. Throws `errc::invalid_argument` where network and data do not fit, or
@@ -56,7 +58,7 @@ class trainer {
   /// the seed of the parameters to begin with. All arguments must outlive the trainer.
   /// Cost: a look at all the data.
   trainer(sharded_model<Backend>& m, Policy& policy, Optimiser& o, const dataset& data, const trainer_options& options = {})
-      : model_(&m), on_(&m.on()), policy_(&policy), optimiser_(&o), options_(options),
+      : model_(&m), on_(&m.on()), policy_(&policy), optimiser_(&o), options_(options), step_(m, options.graphs),
         // All samples of every batch: which of them are needed is the layout's.
         loader_(data, {.batch = options.batch, .seed = options.seed, .inner_seed = options.inner_seed, .vary = options.vary}) {
     detail::need_pictures(m.net(), data);
@@ -75,22 +77,22 @@ class trainer {
   }
 
   /// One pass over the training data. `watch(done, batches, loss)` is called
-  /// after each batch, with the mean loss so far of the samples that this rank counts.
+  /// after each batch, with the mean loss so far of the samples that this rank counts
+  /// (on devices, up to the batch before the last).
   template <class Watch>
   epoch_report train_epoch(std::size_t epoch, Watch watch) {
     loader_.begin_epoch(epoch);
     barrier(on_->all());
     const communication_time before = communication();
     const double started = now();
-    sums mine;
+    step_.begin();
     for (std::size_t b = 0; b < loader_.batches(); ++b) {
       if constexpr (requires { optimiser_->set_learning_rate(0.0); })
         if (options_.rate) optimiser_->set_learning_rate(options_.rate->at(epoch * loader_.batches() + b));
-      const span<const std::uint32_t> samples = loader_.samples(b);
-      mine.add(step(samples, loader_.reader(), true));
-      watch(b + 1, loader_.batches(), mine.mean());
+      step_.run(loader_.samples(b), loader_.reader(), purpose::training, *policy_, *optimiser_);
+      watch(b + 1, loader_.batches(), step_.so_far().mean());
     }
-    const evaluation_report all = detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
+    const evaluation_report all = detail::of_all_ranks(on_->all(), step_.total());
     const communication_time after = communication();
     return {.loss = all.loss,
             .accuracy = all.accuracy,
@@ -108,30 +110,20 @@ class trainer {
     detail::need_pictures(model_->net(), data);
     detail::need_labels(data, classes_);
     const sample_reader reader(data);
-    sums mine;
+    step_.begin();
     std::vector<std::uint32_t> samples;
     for (std::size_t first = 0; first < data.count; first += samples.size()) {
       const std::size_t left = data.count - first;
       samples.resize(left < options_.evaluation_batch ? left : options_.evaluation_batch);
       for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::uint32_t>(first + i);
-      mine.add(step(samples, reader, false));
+      step_.run(span<const std::uint32_t>(samples), reader, purpose::evaluation, *policy_, *optimiser_);
     }
-    return detail::of_all_ranks(on_->all(), mine.loss, mine.samples);
+    return detail::of_all_ranks(on_->all(), step_.total());
   }
 
- private:
-  // Of samples that no other rank counts.
-  struct sums {
-    naive::batch_loss loss{};
-    std::size_t samples = 0;
-    void add(const sums& other) {
-      loss.sum += other.loss.sum;
-      loss.correct += other.loss.correct;
-      samples += other.samples;
-    }
-    double mean() const { return samples > 0 ? loss.sum / static_cast<double>(samples) : 0; }
-  };
+  const Step& step() const { return step_; }
 
+ private:
   // A policy that adds nothing up is for gradients that are whole on every rank.
   void need_no_sums() const {
     const mesh& shape = on_->shape();
@@ -154,9 +146,8 @@ class trainer {
       const block held = model_->held_of(p.index);
       std::vector<std::size_t> bounds;
       for (std::size_t d = 0; d < held.rank(); ++d) bounds.insert(bounds.end(), {held[d].first, held[d].count});
-      const span<element> values = model_->parameters().value(p);
-      mine.push_back({agreement::hash_of(span<const std::size_t>(bounds.data(), bounds.size())),
-                      agreement::hash_of(span<const element>(values.data(), values.size()))});
+      const std::vector<typename Backend::number> values = model_->read_part(p.index);
+      mine.push_back({agreement::hash_of(span<const std::size_t>(bounds)), agreement::hash_of(span<const typename Backend::number>(values))});
     }
     std::vector<part> all(mine.size() * static_cast<std::size_t>(on_->all().size()));
     all_gather(on_->all(), mine, all);  // (ranks, parameters)
@@ -169,42 +160,9 @@ class trainer {
                                                model_->whole()[i].label.text().c_str(), q));
   }
 
-  sums step(span<const std::uint32_t> samples, const sample_reader& reader, bool train) {
-    const purpose why = train ? purpose::training : purpose::evaluation;
-    auto& pass = model_->pass_for(samples.size(), why);
-    read(pass.input_block(), samples, reader, pass.input());
-    model_->forward(pass, [&](const parameter& w) { policy_->fetch(w); });
-    const block& held = pass.output_block();  // (batch, classes)
-    const placement& lies = model_->plan_for(samples.size(), why).tensors.back().lies;
-    labels_.resize(held[0].count);
-    for (std::size_t i = 0; i < labels_.size(); ++i) labels_[i] = reader.label(samples[held[0].first + i]);
-    const element scale = element{1} / static_cast<element>(samples.size());
-    const naive::batch_loss loss = sharded_cross_entropy<element>(*on_, lies, held, pass.output(), labels_, scale,
-                                                                  train ? pass.output_gradient() : span<element>());
-    if (train) {
-      model_->backward(pass, [&](const parameter& w, span<element> gradient) { policy_->push(w, gradient); });
-      policy_->finish(*optimiser_);
-    }
-    for (int axis = 0; axis < on_->shape().axes(); ++axis)
-      if (!lies.axes_of(0).has(axis) && on_->shape().coordinate(on_->rank(), axis) != 0) return {};
-    return {.loss = loss, .samples = labels_.size()};
-  }
-
   communication_time communication() const {
     if constexpr (requires { policy_->time(); }) return policy_->time();
     else return {};
-  }
-
-  // The block of a batch that this rank needs: some samples, and of each some places.
-  void read(const block& needed, span<const std::uint32_t> samples, const sample_reader& reader, span<element> into) {
-    block pictures = needed;
-    for (std::size_t d = 1; d < pictures.rank(); ++d) pictures[d] = {.first = 0, .count = model_->net().sample[d - 1].size};
-    auto which = [&](std::size_t i) { return samples[needed[0].first + i]; };
-    discarded_.resize(needed[0].count);
-    if (pictures == needed) return reader.read(which, into, discarded_);
-    whole_.resize(pictures.elements());
-    reader.read(which, whole_, discarded_);
-    copy_block(needed, pictures, whole_.data(), needed, into.data());
   }
 
   sharded_model<Backend>* model_;
@@ -212,10 +170,9 @@ class trainer {
   Policy* policy_;
   Optimiser* optimiser_;
   trainer_options options_;
+  Step step_;
   loader loader_;
   std::size_t classes_ = 0;
-  std::vector<std::uint8_t> labels_, discarded_;
-  std::vector<element> whole_;
 };
 
 }  // namespace tutti

@@ -24,6 +24,8 @@ struct trainer_options {
   std::uint64_t inner_seed = 0;  ///< of their order inside each batch, as in `loader_options`
   /// Samples that all ranks together evaluate at once: more take more memory, and change no figure but for rounding.
   std::size_t evaluation_batch = 256;
+  /// On a device a step is recorded once and then replayed, where it can be.
+  bool graphs = true;
   augmentation vary = {};  ///< of training pictures, keyed by seed, epoch and sample
   /// Of each step, where there is one; the optimiser's own stays otherwise.
   std::optional<learning_rate> rate = {};

@@ -1,0 +1,33 @@
+// train_cnn on CUDA devices, by cuDNN and cuBLAS: compiled by nvcc, called by train_cnn.cpp.
+#include <tutti/kernel/cudnn.cuh>
+#include <tutti/train/device_sgd.hpp>
+#include <tutti/train/device_trainer.hpp>
+#include <tutti/train/streamed_all_reduce.hpp>
+
+#include "train_cnn.hpp"
+
+namespace {
+
+template <class T>
+void train(tutti::communicator& world, const settings& chosen, const job& what) {
+  using backend = tutti::cudnn_backend<T>;
+  const int devices = tutti::device_count();
+  tutti::cudnn::context gpu({.device = world.rank() % devices, .tf32 = chosen.precision == "tf32"});
+  tutti::process_mesh mesh(world, what.shape);
+  tutti::sharded_model<backend> model(gpu, mesh, what.net, what.rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
+  tutti::device_sgd<backend> sgd(model, descent);
+  tutti::streamed_all_reduce<backend> policy(model);
+  tutti::device_trainer trainer(model, policy, sgd, what.data->training, options_of(chosen, what));
+  run_epochs(trainer, chosen, what, world.rank() == 0);
+  if (world.rank() == 0)
+    std::printf("steps are %s\n", trainer.step().why_no_graph().empty() ? "replayed from a graph" : ("no graph: " + trainer.step().why_no_graph()).c_str());
+  policy.close();
+}
+
+}  // namespace
+
+void train_on_cuda(tutti::communicator& world, const settings& chosen, const job& what) {
+  if (chosen.precision == "bf16") return train<tutti::bfloat16>(world, chosen, what);
+  if (chosen.precision == "fp16") return train<tutti::half>(world, chosen, what);
+  train<float>(world, chosen, what);
+}

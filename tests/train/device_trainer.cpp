@@ -1,0 +1,147 @@
+#include <tutti/train/device_trainer.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <tutti/train/bucketed_all_reduce.hpp>
+#include <tutti/train/device_sgd.hpp>
+#include <tutti/train/streamed_all_reduce.hpp>
+
+#include "../comm/thread_ranks.hpp"
+#include "../kernel/far_machine.hpp"
+#include "stripes.hpp"
+
+using namespace tutti;
+
+namespace {
+
+template <class T>
+using near = far_machine::near_backend<T>;
+template <class T>
+using away = far_machine::far_backend<T>;
+
+struct outcome {
+  std::vector<double> figures = {};
+  std::vector<float> parameters = {};
+  std::string why_no_graph = {};
+  int replays = 0;
+};
+
+template <class Backend, class Trainer, class Model>
+void go(outcome& mine, Trainer& t, Model& model, const dataset& test, int epochs) {
+  const auto note = [&](double loss, double accuracy) { mine.figures.insert(mine.figures.end(), {loss, accuracy}); };
+  for (int e = 0; e < epochs; ++e) {
+    const epoch_report did = t.train_epoch(static_cast<std::size_t>(e));
+    note(did.loss, did.accuracy);
+    mine.figures.push_back(static_cast<double>(did.samples));
+  }
+  const evaluation_report found = t.evaluate(test);
+  note(found.loss, found.accuracy);
+  for (const parameter& p : model.whole())
+    for (float value : model.read(p.index)) mine.parameters.push_back(value);
+}
+
+/// Trains on threads, in the host's memory or a device's; what each rank has in the end.
+template <class Backend>
+std::vector<outcome> train(const mesh& m, std::string_view rules, const network& net, const trainer_options& options, int epochs = 2) {
+  constexpr bool on_device = !on_host<typename Backend::space>;
+  const dataset data = stripes::pictures(45, 1), test = stripes::pictures(50, 2);
+  std::vector<outcome> all(static_cast<std::size_t>(m.size()));
+  thread_ranks::run(m.size(), [&](communicator& world) {
+    outcome& mine = all[static_cast<std::size_t>(world.rank())];
+    typename Backend::context c;
+    process_mesh on(world, m);
+    sharded_model<Backend> model(c, on, net, rules, {.seed = 7, .usual_batch = options.batch});
+    const sgd_options how{.learning_rate = 0.05, .weight_decay = 1e-3};
+    if constexpr (on_device) {
+      far_machine::away::graph::replays() = 0;
+      device_sgd<Backend> o(model, how);
+      streamed_all_reduce<Backend> policy(model, {.bytes = 256});
+      device_trainer<Backend, streamed_all_reduce<Backend>, device_sgd<Backend>> t(model, policy, o, data, options);
+      go<Backend>(mine, t, model, test, epochs);
+      mine.why_no_graph = t.step().why_no_graph();
+      mine.replays = far_machine::away::graph::replays();
+      policy.close();
+    } else {
+      sgd<typename Backend::number> o(model.parameters(), how);
+      bucketed_all_reduce policy(model, {.bytes = 256});
+      trainer t(model, policy, o, data, options);
+      go<Backend>(mine, t, model, test, epochs);
+    }
+  });
+  return all;
+}
+
+network with_dropout() {
+  network net({{"channels", 1}, {"height", 6}, {"width", 6}});
+  net.convolution("a", {.filters = 4, .kernel = 3, .padding = 1}).relu().average_pool("p").flatten();
+  return net.dense("b", {.units = 8}).relu().dropout(0.25).dense("c", {.units = 3});
+}
+
+const trainer_options usual{.batch = 8, .evaluation_batch = 20, .vary = {.flip = true, .crop = 1},
+                            .rate = learning_rate{.base = 0.05, .decay = rate_decay::cosine, .period = 12, .warm_up = 3}};
+
+}  // namespace
+
+TEST_CASE("on a device training gives the host's bits, from graphs and without") {
+  for (const network& net : {stripes::small_network(), stripes::residual_network(), with_dropout()}) {
+    const outcome here = train<near<float>>({}, "", net, usual, 3)[0];
+    CHECK(here.figures[6] < here.figures[0]);
+    for (bool graphs : {true, false}) {
+      trainer_options options = usual;
+      options.graphs = graphs;
+      const outcome there = train<away<float>>({}, "", net, options, 3)[0];
+      CHECK(there.parameters == here.parameters);
+      CHECK(there.figures == here.figures);
+      // 3 epochs of 5 batches of 8 and one of 5, then 2 of 20 and one of 10 are evaluated; each kind's first is not replayed.
+      CHECK(there.replays == (graphs ? 14 + 2 + 1 : 0));
+      CHECK(there.why_no_graph == (graphs ? "" : "not asked for"));
+    }
+  }
+}
+
+TEST_CASE("two ranks on devices train what two on the host do: their gradients and norms are added up on the devices") {
+  const mesh m{{"data", 2}};
+  const auto here = train<near<float>>(m, "batch:data", stripes::residual_network(), usual);
+  const auto there = train<away<float>>(m, "batch:data", stripes::residual_network(), usual);
+  for (std::size_t r = 0; r < here.size(); ++r) {
+    CHECK(there[r].parameters == here[r].parameters);
+    CHECK(there[r].figures == here[r].figures);
+    CHECK(there[r].why_no_graph == "ranks have to meet within a step, which the host sees to");
+    CHECK(there[r].replays == 0);
+  }
+}
+
+TEST_CASE("where ranks have some of the classes each, or of the rows, the same network comes out but for rounding") {
+  const outcome one = train<away<float>>({}, "", stripes::residual_network(), usual)[0];
+  double spread = 0;
+  auto distance = [&](const outcome& other) {
+    double most = 0;
+    for (std::size_t i = 0; i < one.parameters.size(); ++i) most = std::max(most, static_cast<double>(std::abs(one.parameters[i] - other.parameters[i])));
+    for (std::size_t i = 0; i < one.figures.size(); ++i) most = std::max(most, std::abs(one.figures[i] - other.figures[i]));
+    return most;
+  };
+  for (std::uint64_t inner = 1; inner <= 4; ++inner) {
+    trainer_options permuted = usual;
+    permuted.inner_seed = inner;
+    spread = std::max(spread, distance(train<away<float>>({}, "", stripes::residual_network(), permuted)[0]));
+  }
+  CHECK(spread > 0);
+  for (const char* rules : {"a/filters:p,b/filters:p,s/filters:p,c/units:p", "a/height:p,b/height:p,s/height:p"})
+    for (const outcome& each : train<away<float>>({{"p", 2}}, rules, stripes::residual_network(), usual)) CHECK(distance(each) <= 4 * spread);
+}
+
+TEST_CASE_TEMPLATE("in 16 bits a network learns, on several ranks the same", T, tutti::half) {
+  for (const mesh& m : {mesh{}, mesh{{"data", 2}}}) {
+    const auto all = train<away<T>>(m, m.size() > 1 ? "batch:data" : "", stripes::residual_network(), {.batch = 8}, 6);
+    for (const outcome& each : all) {
+      CHECK(each.parameters == all[0].parameters);
+      CHECK(each.figures == all[0].figures);
+      CHECK(each.figures[15] < 0.7 * each.figures[0]);
+    }
+  }
+}
