@@ -311,33 +311,28 @@ struct communicator_core {
   operation& free_operation(const prepared_call& p) {
     operation* found = nullptr;
     bool enough = false;
-    // Most calls are as the one before, which has ended.
-    if (last_used && !last_used->in_use && last_used->plan == &p) return used(*last_used, p);
     for (const auto& o : operations) {
       if (!is_free(*o)) continue;
-      const bool here = o->has_room_for(p);
-      if (!found || here > enough || (here == enough && o->scratch.size() < found->scratch.size())) found = o.get();
-      enough |= here;
       if (o->plan == &p) {
         found = o.get();
         break;
       }
+      const bool here = o->has_room_for(p);
+      if (!found || here > enough || (here == enough && o->scratch.size() < found->scratch.size())) found = o.get();
+      enough |= here;
     }
     if (!found) {
       operations.push_back(std::make_unique<operation>());
       found = operations.back().get();
     }
-    return used(*(last_used = found), p);
-  }
-  static operation& used(operation& o, const prepared_call& p) {
-    o.in_use = true;
-    o.detached.store(false, std::memory_order_relaxed);
-    o.begun = o.broken = o.told = false;
-    o.plan = &p;
-    o.part_of = nullptr;
-    o.sleepers.store(0, std::memory_order_relaxed);
-    o.state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
-    return o;
+    found->in_use = true;
+    found->detached.store(false, std::memory_order_relaxed);
+    found->begun = found->broken = found->told = false;
+    found->plan = &p;
+    found->part_of = nullptr;
+    found->sleepers.store(0, std::memory_order_relaxed);
+    found->state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
+    return *found;
   }
 
   // Counters of the session's, for as long as this communicator lives.
@@ -388,7 +383,6 @@ struct communicator_core {
   collected_calls collected;
   operation collecting;  ///< stands for each of these
   std::vector<std::unique_ptr<operation>> operations;
-  operation* last_used = nullptr;  ///< of these
   std::uint64_t issued = 0;
   std::size_t channel_bytes = 0, kept_bytes = 0;
   bool keeps_too_much = false;  ///< operations under way need more than they may keep
