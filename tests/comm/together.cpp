@@ -5,7 +5,9 @@
 #include <atomic>
 #include <string>
 
+#include <tutti/comm/neighbours.hpp>
 #include <tutti/comm/persistent.hpp>
+#include <tutti/comm/reproducible_sum.hpp>
 
 #include "thread_ranks.hpp"
 #include "together_cases.hpp"
@@ -153,6 +155,21 @@ TEST_CASE("ranks that issue different calls as one are told so, and what each of
       else broadcast(c, y, 0), all_reduce(c, x);
     });
   }, "together of 11000 elements, broadcast all_reduce"));
+  // Short ones, which are sent as one of 300.
+  CHECK(refused_by_all([](communicator& c, auto& x, auto& y) {
+    const span<int> one(x.data(), 100), two(y.data(), 200);
+    together(c, [&] {
+      if (c.rank() != 1) all_reduce(c, one), all_reduce(c, two);
+      else all_reduce(c, two), all_reduce(c, one);
+    });
+  }, "together of 300 elements, all_reduce"));
+  CHECK(refused_by_all([](communicator& c, auto& x, auto&) {
+    const span<int> one(x.data(), 100), two(x.data() + 100, 200), all(x.data(), 300);
+    together(c, [&] {
+      if (c.rank() != 1) all_reduce(c, one), all_reduce(c, two);
+      else all_reduce(c, all);
+    });
+  }, "together of 300 elements, all_reduce"));
   CHECK(refused_by_all([](communicator& c, auto& x, auto& y) {
     const span<int> some(y.data(), y.size() - (c.rank() == 2));
     together(c, [&] { all_reduce(c, x), all_reduce(c, some); });
@@ -161,4 +178,21 @@ TEST_CASE("ranks that issue different calls as one are told so, and what each of
     if (c.rank() == 0) return all_reduce(c, x);
     together(c, [&] { all_reduce(c, x), all_reduce(c, y); });
   }, "called all_reduce of 4000 int, sum"));
+}
+
+TEST_CASE("what returns its result cannot be one of the calls issued as one") {
+  CHECK_NOTHROW(thread_ranks::run(2, [](communicator& c) {
+    std::vector<double> x(3, 1.5);
+    auto refused = [&](auto call) {
+      try {
+        together(c, [&] { static_cast<void>(call()); });
+      } catch (const error& e) {
+        return e.code() == errc::invalid_argument && std::string(e.what()).find("returns its result") != std::string::npos;
+      }
+      return false;
+    };
+    need(refused([&] { return reproducible_sum(c, x); }), "a sum", c);
+    need(refused([&] { return ranks_on_this_machine(c); }), "a count", c);
+    need(reproducible_sum(c, x) == 9, "afterwards", c);
+  }));
 }

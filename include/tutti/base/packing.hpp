@@ -13,7 +13,7 @@ namespace tutti {
 
 /// What ranks tell each other: values and bytes, one behind the other.
 template <class T>
-  requires std::is_trivially_copyable_v<T>
+  requires(std::is_trivially_copyable_v<T> && !std::is_convertible_v<const T&, bytes_view>)
 void append(std::vector<std::byte>& to, const T& value) {
   const bytes_view bytes = bytes_of(value);
   to.insert(to.end(), bytes.begin(), bytes.end());

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include <tutti/base/span.hpp>
@@ -40,6 +41,8 @@ struct call_shape {
 
   /// Whether nobody knows all counts, so that any two ranks must agree on theirs.
   bool by_pair() const { return uneven && what != collective::all_gather && what != collective::reduce_scatter; }
+  /// Of vectors that are sent as one: tells their lengths, in their order.
+  std::uint64_t pieces = 0;
   /// For `plan_for`: every rank's buffers are the library's, so that neighbours
   /// read and write them where they lie.
   bool lent = false;
@@ -47,7 +50,8 @@ struct call_shape {
   /// Whether both name the same call: names are compared by where they stand,
   /// which may take equals for different, never the reverse.
   bool is(const call_shape& other) const {
-    return what == other.what && count == other.count && element == other.element && staging == other.staging && root == other.root &&
+    return what == other.what && count == other.count && element == other.element && staging == other.staging && folded == other.folded &&
+           root == other.root && pieces == other.pieces &&
            algorithm == other.algorithm && operation.data() == other.operation.data() &&
            type.data() == other.type.data() && commutative == other.commutative && in_place == other.in_place &&
            uneven == other.uneven && alike(counts, other.counts) && alike(received, other.received) &&

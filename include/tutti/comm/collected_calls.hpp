@@ -7,6 +7,7 @@
 #include <tutti/comm/call_shape.hpp>
 #include <tutti/comm/kept_functor.hpp>
 #include <tutti/comm/message_call.hpp>
+#include <tutti/transport/call.hpp>
 
 namespace tutti {
 
@@ -93,7 +94,7 @@ class collected_calls {
   static bool joins(const call& last, const call_shape& shape, const call_memories& m) {
     call_shape as_last = last.shape;
     as_last.count = shape.count;
-    as_last.staging = 0;
+    as_last.staging = as_last.pieces = 0;
     const bool untouched = last.pieces.size() > 1 || (!last.memories.before && !last.memories.after);
     return shape.what == collective::all_reduce && shape.is(as_last) && shape.count * shape.element <= longest_copied &&
            last.pieces.back().bytes <= longest_copied && !m.before && !m.after && untouched && m.stateless &&
@@ -101,6 +102,8 @@ class collected_calls {
   }
 
   void join(call& last, const call_shape& shape, const call_memories& m) {
+    if (last.pieces.size() == 1) last.shape.pieces = detail::mix(0, last.shape.count);
+    last.shape.pieces = detail::mix(last.shape.pieces, shape.count);
     last.pieces.push_back({m.input, m.output, shape.count * shape.element});
     last.shape.count += shape.count;
     last.shape.staging = last.shape.count * last.shape.element;

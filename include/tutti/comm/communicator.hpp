@@ -128,6 +128,9 @@ class communicator {
   /// From here on what is issued is collected, until it is issued as one or dropped:
   /// what `together` does.
   void collect();
+  /// Whether calls are collected at present: `invalid_argument` where they are, for
+  /// one that returns its result.
+  void need_result_at_once(const char* call) const;
   operation& issue_collected();
   void drop_collected();
 
@@ -249,6 +252,12 @@ TUTTI_BODY void communicator::collect() {
   core_->collected.begin();
 }
 TUTTI_BODY operation& communicator::issue_collected() { return core_->issue_collected(); }
+TUTTI_BODY void communicator::need_result_at_once(const char* call) const {
+  if (core_->collected.open())
+    throw error(errc::invalid_argument,
+                format("rank %d: %s returns its result, which there is not before all calls of a together are done: call it "
+                       "before or after", world_rank_, call), world_rank_);
+}
 TUTTI_BODY void communicator::drop_collected() {
   core_->collected.end();
   core_->collected.clear();

@@ -71,9 +71,9 @@ class execution {
   }
 
   /// Whether `start` would not allocate.
-  bool has_room_for(const program& p) const {
+  bool has_room_for(const program& p, std::size_t calls = 1) const {
     return states_.capacity() >= p.segments.size() && heads_.capacity() >= p.queues.size() &&
-           assemblies_.size() >= p.queues.size() && sent_.capacity() > 0;
+           assemblies_.size() >= p.queues.size() && sent_.capacity() >= calls;
   }
 
   bool done() const { return open_queues_ == 0; }

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -103,9 +104,10 @@ struct operation {
 
   /// Whether a call of this shape can begin without allocating.
   bool has_room_for(const prepared_call& p) const {
-    return scratch.size() >= p.scratch_bytes() && parts.capacity() >= p.parts.size() && body.has_room_for(p.body) &&
+    return scratch.size() >= p.scratch_bytes() && parts.capacity() >= p.parts.size() &&
+           (p.shown || body.has_room_for(p.body, std::max<std::size_t>(p.parts.size(), 1))) &&
            (!p.agree_first || agreement.has_room_for(p.agreement)) &&
-           (!p.direct() || (direct.has_room_for(*p.direct()) && body.has_room_for(p.closing)));
+           (!p.direct() || (direct.has_room_for(*p.direct()) && (p.shown || body.has_room_for(p.closing))));
   }
   /// Starts on what comes first: what all must agree on, or the call itself.
   void begin(link& peers) {

@@ -282,7 +282,7 @@ inline std::unique_ptr<prepared_call> prepare_together(span<const call_shape> ca
     p->parts.back()->begin = end;
     end += prepared_call::lines(part.scratch_bytes());
     p->agree_first |= part.agree_first;
-    p->shape = detail::mix(p->shape, part.shape);
+    p->shape = detail::mix(detail::mix(p->shape, part.shape), calls[i].pieces);
     p->what.count += calls[i].count;
     names += (i > 0 ? " " : "") + name_of(calls[i]);
     bodies.push_back(&part.body);

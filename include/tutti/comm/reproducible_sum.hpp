@@ -50,6 +50,7 @@ template <class Range>
   using T = detail::value_of<const Range>;
   detail::check_binnable<T>();
   if constexpr (binnable<T>) {
+    c.need_result_at_once("reproducible_sum");
     const span<const T> summands = detail::input_of<T>(mine);
     detail::need_memory(c, collective::all_reduce, summands);
     binned<T> sum;

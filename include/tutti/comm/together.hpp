@@ -28,7 +28,7 @@ operation& start_together(communicator& c, Calls& calls) {
 /// they return `wait` and `test`; all are done when this one is. All ranks make the
 /// same collectives in the same order; anything else is a `mismatch`, which names
 /// the calls of each, as any error does. No call may write to what another reads
-/// or writes. What `calls` throws is thrown, and nothing was issued. Cost: that
+/// or writes. Buffers must live until then. What `calls` throws is thrown, and nothing was issued. Cost: that
 /// of the calls' messages, which do not wait for each other but between two ranks;
 /// neighbouring all-reduces that differ in their memory and length only, each of
 /// at most 16 KiB, are copied together and sent as one.

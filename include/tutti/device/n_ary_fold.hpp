@@ -31,18 +31,25 @@ template <class T>
 inline constexpr std::size_t elements_a_line =
     line_bytes % sizeof(T) == 0 && std::is_default_constructible_v<T> ? line_bytes / sizeof(T) : 1;
 
-// What the first k sources make, and one more.
+// What the first k sources make, and one more. (Even of a commutative operation the
+// sides matter: to a NaN, say, in a maximum.)
 template <class T, class Op>
 [[gnu::always_inline]] inline T fold_next(const T& so_far, const T& next, bool on_left, const Op& op) {
-  return static_cast<T>(!is_commutative<Op> && on_left ? op(next, so_far) : op(so_far, next));
+  return static_cast<T>(on_left ? op(next, so_far) : op(so_far, next));
 }
+
+template <std::size_t... Later>
+struct few_sources {
+  std::size_t lefts;
+  few_sources(std::index_sequence<Later...>, std::size_t its_lefts) : lefts(its_lefts) {}
+};
 
 // The sum of one line. Where the number of sources is a constant it stays in registers.
 template <class T, class Op, std::size_t... Later>
-[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, std::index_sequence<Later...>) {
+[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, few_sources<Later...> all) {
   for (std::size_t j = 0; j < elements_a_line<T>; ++j) {
     T v = from[0][at + j];
-    ((v = static_cast<T>(op(v, from[Later + 1][at + j]))), ...);
+    ((v = fold_next(v, from[Later + 1][at + j], Later < all.lefts, op)), ...);
     sum[j] = v;
   }
 }
@@ -102,10 +109,9 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
     one_by_one(0, begin);
     const detail::some_sources all{o.source_count, o.lefts};
     if (!detail::has_wide_vectors()) detail::fold_lines<false, T>(o, begin, end, op, all);
-    else if (!is_commutative<Op> && o.lefts > 0) detail::fold_lines_wide<T>(o, begin, end, op, all);
-    else if (o.source_count == 2) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<1>());
-    else if (o.source_count == 4) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<3>());
-    else if (o.source_count == 8) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<7>());
+    else if (o.source_count == 2) detail::fold_lines_wide<T>(o, begin, end, op, detail::few_sources(std::make_index_sequence<1>(), o.lefts));
+    else if (o.source_count == 4) detail::fold_lines_wide<T>(o, begin, end, op, detail::few_sources(std::make_index_sequence<3>(), o.lefts));
+    else if (o.source_count == 8) detail::fold_lines_wide<T>(o, begin, end, op, detail::few_sources(std::make_index_sequence<7>(), o.lefts));
     else detail::fold_lines_wide<T>(o, begin, end, op, all);
     one_by_one(end, n);
   }

@@ -100,7 +100,7 @@ class slot_sender final : public send_port {
         generation_(memory.credit().generation.load(std::memory_order_acquire)) {}
 
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
-    if (sent_ - consumed_ >= memory_.shape.heads && !look_for_room()) return full;
+    if (sent_ - consumed_ >= memory_.shape.heads && sent_ - look_again() >= memory_.shape.heads) return full;
     slot_head& head = memory_.head(sent_);
     std::size_t n = bytes;
     loan lent = 0;
@@ -159,17 +159,13 @@ class slot_sender final : public send_port {
     bool lent = false;
   };
 
-  // Whether pieces have been consumed since.
-  bool look_for_room() {
-    const std::uint64_t before = consumed_;
-    consumed_ = memory_.credit().consumed.load(std::memory_order_acquire);
-    return consumed_ != before;
-  }
+  // How many pieces have been consumed by now.
+  std::uint64_t look_again() { return consumed_ = memory_.credit().consumed.load(std::memory_order_acquire); }
 
   // The next one, or null where it is still in use.
   std::byte* free_slot() {
     std::uint64_t& user = user_[slots_used_ & (memory_.shape.slots - 1)];
-    if (user > consumed_ && (!look_for_room() || user > consumed_)) return nullptr;
+    if (user > consumed_ && user > look_again()) return nullptr;
     user = sent_ + 1;
     return memory_.data(slots_used_++);
   }

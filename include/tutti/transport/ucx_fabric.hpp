@@ -267,7 +267,7 @@ class ucx_fabric final : public fabric {
     slot_shape shape = shape_within(room, longest, 64, peers);
     // What is short need not wait for a slot, where that leaves these as they are.
     for (slot_shape more = shape; more.heads < 32 && (more.heads *= 2, more.footprint() * peers <= room);) shape = more;
-    while (shape.slots > 1 && shape.footprint() * peers > room) shape.slots /= 2;
+    while (shape.slots > 1 && shape.footprint() * peers > room) shape.heads = shape.slots /= 2;
     if (shape.footprint() * peers > room)
       throw error(errc::invalid_argument, format("rank %d allows a communicator of %zu ranks %zu bytes for its channels; it needs %zu",
                                                  rank, peers, most_bytes, besides + shape.footprint() * peers), rank);
