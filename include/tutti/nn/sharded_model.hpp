@@ -23,7 +23,7 @@ struct model_options {
   std::size_t usual_batch = 32;
   /// Whether convolutions compute what needs no halo while halos are on their way, and
   /// weights' gradients while those of halos are. Every rank must say the same. Where
-  /// nothing is said, they do where some of it goes by messages: on one host, where ranks
+  /// nothing is said, they do where the mesh has several hosts: on one, where ranks
   /// share the cores, rims computed by themselves cost more than is hidden.
   std::optional<bool> overlap_halo = {};
 };
