@@ -79,3 +79,34 @@ TEST_CASE("everyone gets what it reads, wherever it lies, and its gradient is su
       CHECK(wrong == 0);
     }
 }
+
+TEST_CASE("an exchange that nobody finishes is over before its memory is used again, or gone") {
+  const shape whole{{"height", 2}};
+  const halo_parts rows{.owned = {block(whole), block(whole)}, .read = {block(whole), block(whole)}, .here = 0};
+  for (bool again : {false, true}) {
+    CAPTURE(again);
+    std::atomic<bool> begun{false};
+    std::atomic<int> wrong{0};
+    thread_ranks::run(2, [&](communicator& world) {
+      halo_parts parts = rows;
+      parts.here = static_cast<std::size_t>(world.rank());
+      for (std::size_t r : {0u, 1u}) parts.owned[r][0] = {.first = r, .count = 1};
+      const std::vector<modular> own{modular(1)};
+      std::vector<modular> all(2);
+      if (world.rank() == 1)
+        while (!begun) {}
+      {
+        halo_exchange<modular> exchange(world, parts);
+        exchange.start(own, all);
+        begun = true;
+        if (again) {
+          exchange.start_back(all, all);
+          const std::vector<operation_record> recent = world.recent();
+          wrong += recent[recent.size() - 2].is != operation_record::state::done;
+        }
+      }
+      wrong += world.recent().back().is != operation_record::state::done;
+    });
+    CHECK(wrong == 0);
+  }
+}

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -101,6 +102,22 @@ TEST_CASE("a layout that cannot be is refused, by whichever rank comes to it fir
     said = e.what();
   }
   CHECK(said.find("layer 'a': the axis 'data' cannot cut both 'batch' and 'filters'") != std::string::npos);
+}
+
+TEST_CASE("ranks that say different things about halos are all told who says what") {
+  std::vector<std::string> said(3);
+  thread_ranks::run(3, [&](communicator& world) {
+    backend::context c;
+    process_mesh on(world, {{"p", 3}});
+    const std::optional<bool> says[] = {std::nullopt, std::nullopt, true};
+    const auto me = static_cast<std::size_t>(world.rank());
+    try {
+      sharded_model<backend> cut(c, on, small(), "a/height:p", {.overlap_halo = says[me]});
+    } catch (const error& e) {
+      said[me] = e.what();
+    }
+  });
+  for (const std::string& s : said) CHECK(s == "the ranks disagree on overlap_halo: rank 0 says nothing, rank 2 says true");
 }
 
 TEST_CASE("a seed makes the same model whatever batch is usual, with a pass of its own for each batch and purpose") {

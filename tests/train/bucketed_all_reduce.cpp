@@ -20,6 +20,12 @@ std::vector<parameter> sizes(std::initializer_list<std::size_t> stored) {
   return all;
 }
 
+struct counts_calls {
+  std::size_t updates = 0, ends = 0;
+  void update(std::size_t, std::size_t) { ++updates, ends = 0; }
+  void end_step() { ++ends; }
+};
+
 }  // namespace
 
 TEST_CASE("Every rank gets the sum of all gradients, whatever the buckets, step after step") {
@@ -65,6 +71,19 @@ TEST_CASE("A gradient that lies elsewhere is taken along") {
     need(store.values()[3] == -8, "a wrong sum");
     need(elsewhere[3] == 4, "somebody else's memory was written");
   }));
+}
+
+TEST_CASE("An optimiser's step ends once, after its last update") {
+  for (int ranks : {1, 2})
+    CHECK_NOTHROW(thread_ranks::run(ranks, [&](communicator& world) {
+      parameter_store<float> store(sizes({4, 4}));
+      process_mesh on(world, {{"ranks", ranks}});
+      bucketed_all_reduce<float> policy(on, store, {1, 1}, {.bytes = 1});
+      counts_calls o;
+      for (std::size_t i : {1u, 0u}) policy.push(store.parameters()[i], store.gradient(store.parameters()[i]));
+      policy.finish(o);
+      need(o.updates == 2 && o.ends == 1, "no end, or one too early");
+    }));
 }
 
 TEST_CASE("Gradients out of turn, twice or not at all are refused") {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <exception>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -13,7 +14,8 @@ namespace tutti {
 
 /// Brings every rank of a group what it reads of a tensor from whoever owns it,
 /// and takes the gradients of that back: made once, done often, either begun and
-/// finished before the next begins. Each rank owns a block and reads another, which may
+/// finished before the next begins. Where that is not to be, since something between the
+/// two has thrown, the next one, or the end of the object, waits for it first. Each rank owns a block and reads another, which may
 /// reach over any number of owners.
 template <class T>
 class halo_exchange {
@@ -26,12 +28,22 @@ class halo_exchange {
         give_memory_(group, std::accumulate(give_counts_.begin(), give_counts_.end(), std::size_t{0})),
         take_memory_(group, std::accumulate(take_counts_.begin(), take_counts_.end(), std::size_t{0})) {}
 
+  halo_exchange(halo_exchange&&) = default;
+  ~halo_exchange() {
+    try {
+      under_way_.wait();  // it writes to this object's memory
+    } catch (const std::exception&) {
+      // Then it writes no more either; a verdict is for whoever asks next.
+    }
+  }
+
   const block& owned() const { return owned_; }
   const block& read() const { return read_; }
 
   /// Collective over the group: from what this rank owns to what it reads, where its own
   /// is at once, and its halo once `finish` has returned.
   void start(span<const T> own, span<T> all) {
+    under_way_.wait();
     pack_blocks(give_, owned_, own.data(), give_memory_.data());
     under_way_ = all_to_all_v_async(*group_, span<const T>(give_memory_), counts(give_counts_), span<T>(take_memory_), counts(take_counts_));
     copy_block(common(owned_, read_), owned_, own.data(), read_, all.data());
@@ -45,6 +57,7 @@ class halo_exchange {
   /// all who have read it, from the gradients of what each has read; there once
   /// `finish_back` has returned.
   void start_back(span<const T> all, span<T> own) {
+    under_way_.wait();
     pack_blocks(take_, read_, all.data(), take_memory_.data());
     under_way_ = all_to_all_v_async(*group_, span<const T>(take_memory_), counts(take_counts_), span<T>(give_memory_), counts(give_counts_));
     for (T& value : own) value = T{};

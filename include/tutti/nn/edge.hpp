@@ -120,11 +120,12 @@ class edge {
 
  private:
   // What windows reach beyond this rank's own places comes from the ranks along the
-  // axes that cut depth, height and width.
+  // axes that cut depth, height and width. All of the mesh overlaps or none of it, though
+  // some groups of it be on one host.
   void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan, std::optional<bool> overlap) {
     const halo_parts parts = halo_of(o, plan, on.shape(), on.rank());
     if (!parts.needed()) return;
-    overlaps_ = contracts(o.what) && overlap.value_or(on.over(parts.axes).all().hosts() > 1);
+    overlaps_ = contracts(o.what) && overlap.value_or(on.all().all().hosts() > 1);
     halo_.emplace(overlaps_ ? on.behind(parts.axes) : on.over(parts.axes), parts);
     read_ = halo_->read();
   }

@@ -22,9 +22,9 @@ struct model_options {
   /// rank must name the same. Other batches work; they may have to reorder.
   std::size_t usual_batch = 32;
   /// Whether convolutions compute what needs no halo while halos are on their way, and
-  /// weights' gradients while those of halos are. Every rank must say the same. Where
-  /// nothing is said, they do where some of it goes by messages: on one host, where ranks
-  /// share the cores, rims computed by themselves cost more than is hidden.
+  /// weights' gradients while those of halos are. Every rank must say the same, or all
+  /// get `mismatch`. Where nothing is said, they do where the mesh has several hosts: on
+  /// one, where ranks share the cores, rims computed by themselves cost more than is hidden.
   std::optional<bool> overlap_halo = {};
 };
 
@@ -43,6 +43,7 @@ class sharded_model {
   /// seed alone, not on mesh or layout.
   sharded_model(context& c, process_mesh& on, const network& net, const layout& rules, const model_options& o = {})
       : context_(&c), on_(&on), network_(net), layout_(rules), overlap_halo_(o.overlap_halo), whole_(parameters_of(net)), state_{.seed = o.seed} {
+    agree_on_overlap();
     if constexpr (!on_host<space>) {
       state_.step_there = buffer<std::uint32_t, space>(1);
       Backend::fill(c, span<std::uint32_t, space>(state_.step_there), 0u);
@@ -173,6 +174,17 @@ class sharded_model {
     made->pass = std::make_unique<sharded_pass<Backend>>(*context_, *on_, operations, made->plan, why, formats_, state_, overlap_halo_);
     passes_.push_back(std::move(made));
     return *passes_.back();
+  }
+
+  // Halos would be asked for on one communicator here and on another there. Collective.
+  void agree_on_overlap() {
+    const std::int32_t mine = overlap_halo_ ? *overlap_halo_ : 2;
+    std::vector<std::int32_t> all(static_cast<std::size_t>(on_->all().size()));
+    all_gather(on_->all(), span<const std::int32_t>(&mine, 1), all);
+    constexpr const char* said[] = {"false", "true", "nothing"};
+    for (std::size_t r = 1; r < all.size(); ++r)
+      if (all[r] != all[0])
+        throw error(errc::mismatch, tutti::format("the ranks disagree on overlap_halo: rank 0 says %s, rank %zu says %s", said[all[0]], r, said[all[r]]));
   }
 
   // Ranks that hold the same part of a parameter must store it alike, or could neither

@@ -87,6 +87,7 @@ class bucketed_all_reduce {
         wait(b);
         o.update(b.what.first, b.what.count);
       }
+    end_step(o);
     full_ = 0;
     next_ = parameters_->parameters().size();
   }
