@@ -28,6 +28,8 @@ static_assert(tutti::legal_program<[] { return operations_of(tutti::lenet(), 64)
                                    "batch:data,conv*/filters:model,dense*/units:model", "data=2,model=2">);
 
 void train(tutti::communicator& world, const settings& chosen) {
+  if (chosen.what.any() && (chosen.device == "cuda" || chosen.precision != "float"))
+    throw tutti::error(tutti::errc::invalid_argument, "--explain, --picture, --bill and --check run on the processor: leave out --device and --precision");
   const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
   const tutti::known_network& known = tutti::network_called(chosen.model);
   std::optional<tutti::data_sets> data;
@@ -37,7 +39,7 @@ void train(tutti::communicator& world, const settings& chosen) {
       known.make(of ? tutti::pictures{.channels = of->channels, .height = of->height, .width = of->width, .classes = of->classes} : known.usual);
   const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
   const job what{.shape = shape, .net = net, .rules = rules, .data = data ? &*data : nullptr};
-  if (chosen.device == "cuda" && !chosen.what.any()) {
+  if (chosen.device == "cuda") {
 #if TRAIN_CNN_CUDA
     return train_on_cuda(world, chosen, what);
 #else

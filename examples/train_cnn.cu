@@ -8,11 +8,18 @@
 
 namespace {
 
+/// This rank's number among the ranks of its host, which share its devices.
+int number_on_host(const tutti::communicator& world) {
+  int number = 0;
+  for (int r = 0; r < world.rank(); ++r) number += world.all().same_host(tutti::rank{r}, tutti::rank{world.rank()});
+  return number;
+}
+
 template <class T>
 void train(tutti::communicator& world, const settings& chosen, const job& what) {
   using backend = tutti::cudnn_backend<T>;
   const int devices = tutti::device_count();
-  tutti::cudnn::context gpu({.device = world.rank() % devices, .tf32 = chosen.precision == "tf32"});
+  tutti::cudnn::context gpu({.device = number_on_host(world) % devices, .tf32 = chosen.precision == "tf32"});
   tutti::process_mesh mesh(world, what.shape);
   tutti::sharded_model<backend> model(gpu, mesh, what.net, what.rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
   tutti::device_sgd<backend> sgd(model, descent);

@@ -58,5 +58,5 @@ void run_epochs(Trainer& trainer, const settings& chosen, const job& what, bool 
   }
 }
 
-/// On the CUDA device whose number is the rank's, or what is left of it beyond the last.
+/// On the CUDA device whose number is the rank's among those of its host, or what is left of it beyond the last.
 void train_on_cuda(tutti::communicator& world, const settings& chosen, const job& what);

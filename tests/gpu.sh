@@ -37,7 +37,9 @@ for path in ${CUDNN_FOLDER:-} "$root" "$root/targets/x86_64-linux" /usr; do
     [ -z "$cudnn" ] && [ -e "$path/include/cudnn.h" ] || continue
     for file in "$path/$lib"/libcudnn.so*; do
       [ -e "$file" ] || continue
-      cudnn="$file -Wl,-rpath,$path/$lib" cudnn_include="-isystem $path/include"
+      cudnn="$file -Wl,-rpath,$path/$lib"
+      # The system's own folder as a second one hides what its C++ headers include next.
+      [ "$path" = /usr ] || cudnn_include="-isystem $path/include"
       break
     done
   done

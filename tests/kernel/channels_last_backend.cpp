@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/kernel/naive_backend.hpp>
@@ -75,4 +76,25 @@ TEST_CASE("every kind of layer, forward and backward, is the naive one's equal i
     });
     CHECK(wrong == std::vector<int>(wrong.size(), 0));
   }
+}
+
+TEST_CASE("what goes to the device and back takes memory once, and again where it is more") {
+  using backend = far_machine::far_backend<modular>;
+  backend::context c;
+  backend::tensor few(c, backend::format({.batch = 2, .channels = 3, .height = 4, .width = 5}));
+  backend::tensor many(c, backend::format({.batch = 3, .channels = 3, .height = 4, .width = 5}));
+  const std::size_t before = far_machine::memory.takes();
+  const auto there_and_back = [&](backend::tensor& through, std::size_t n) {
+    const std::vector<modular> sent = some<modular>(n, n);
+    std::vector<modular> got(n);
+    backend::bring(c, span<const modular>(sent), through);
+    backend::fetch(c, std::as_const(through), span<modular>(got));
+    CHECK(got == sent);
+  };
+  there_and_back(few, 120);
+  CHECK(far_machine::memory.takes() == before + 1);
+  there_and_back(many, 180);
+  CHECK(far_machine::memory.takes() == before + 2);
+  there_and_back(few, 120);
+  CHECK(far_machine::memory.takes() == before + 2);
 }

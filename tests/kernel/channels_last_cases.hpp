@@ -290,6 +290,19 @@ void check_mixed(Machine& machine) {
   step(good);
   CHECK(state.got()[0].factor == 2048);
   CHECK(state.got()[0].good == 0);
+  // The factor stays between 1 and 2^24, and follows gradients from there as from anywhere.
+  auto factor_after = [&](float factor, auto& gradients) {
+    state = there<mixed::loss_scale, Machine>(machine, {{.factor = factor, .good = mixed::loss_scale::patience - 1}});
+    step(gradients);
+    CHECK(state.got()[0].good == 0);
+    return state.got()[0].factor;
+  };
+  CHECK(factor_after(2, bad) == 1);
+  CHECK(factor_after(1, bad) == 1);
+  CHECK(factor_after(1, good) == 2);
+  CHECK(factor_after(8388608, good) == 16777216);
+  CHECK(factor_after(16777216, good) == 16777216);
+  CHECK(factor_after(16777216, bad) == 8388608);
   // Without a scale gradients are what they are, whatever they are.
   there<float, Machine> plain(machine, begin), still(machine, std::vector<float>(100));
   mixed::sgd_update<float, space>(plain.all(), still.all(), bad.seen(), rate.seen(), 0.9f, 0.0f, {}, {}, machine.order());

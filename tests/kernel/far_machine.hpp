@@ -42,6 +42,7 @@ class pages {
     free_.erase(best);
     if (left > 0) free_[at + bytes] = left;
     taken_[at] = bytes;
+    ++takes_;
     if (at + bytes > used_) {
       used_ = (at + bytes + page - 1) / page * page;
       if (opened_ > 0) protect(PROT_READ | PROT_WRITE);
@@ -69,6 +70,12 @@ class pages {
     return next != taken_.begin() && at + bytes <= std::prev(next)->first + std::prev(next)->second;
   }
 
+  /// How often memory has been taken.
+  std::size_t takes() {
+    const std::lock_guard held(mutex_);
+    return takes_;
+  }
+
   void open() {
     const std::lock_guard held(mutex_);
     if (opened_++ == 0) protect(PROT_READ | PROT_WRITE);
@@ -87,7 +94,7 @@ class pages {
   std::mutex mutex_;
   std::byte* begin_ = static_cast<std::byte*>(::mmap(nullptr, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   std::map<std::size_t, std::size_t> free_{{0, whole}}, taken_{};
-  std::size_t used_ = 0;
+  std::size_t used_ = 0, takes_ = 0;
   int opened_ = 0;
 };
 inline pages memory;
@@ -168,6 +175,10 @@ class far_context {
   far_machine::order order() { return &stream_; }
   const far_machine::device& device() const { return device_; }
   void wait() { stream_.wait(); }
+  std::byte* scratch(std::size_t bytes) {
+    if (scratch_.size() < bytes) scratch_ = tutti::buffer<std::byte, far>(bytes);
+    return scratch_.data();
+  }
   template <class Task>
   void run(Task task) {
     give(&stream_, task);
@@ -176,6 +187,7 @@ class far_context {
  private:
   far_machine::device device_{};
   host_device::stream stream_{};
+  tutti::buffer<std::byte, far> scratch_{};
 };
 
 struct host_context {

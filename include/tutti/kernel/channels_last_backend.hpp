@@ -17,8 +17,8 @@ namespace tutti {
 /// here once, for any machine: a CUDA device, or one that tests make up. No call waits
 /// but `fetch` and `bring`.
 ///
-/// A `Machine` has a `context` (with `space`, `order()`, `device()`, `wait()`), the type
-/// `device` of its device (see device/gpu.hpp), a `stream` of its own, a `graph`, a `range`
+/// A `Machine` has a `context` (with `space`, `order()`, `device()`, `wait()`, `scratch(bytes)`,
+/// which is memory that `fetch` and `bring` share), the type `device` of its device (see device/gpu.hpp), a `stream` of its own, a `graph`, a `range`
 /// that a profiler shows, and `convolution<T>` and `dense<T>`, products as
 /// `channels_last::layer` wants them.
 template <class T, class Machine>
@@ -60,7 +60,7 @@ struct channels_last_backend : Machine {
   /// Row-major elements (n) of the host into a tensor. Waits.
   template <class U, class V>
   static void bring(context& c, span<const U> rows, channels_last::tensor<V, space>& into) {
-    buffer<U, space> there(rows.size());
+    const span<U, space> there = scratch<U>(c, rows.size());
     c.device().copy(there.data(), rows.data(), rows.size() * sizeof(U), c.order());
     arrange(c, span<const U, space>(there), into);
     c.wait();
@@ -68,8 +68,8 @@ struct channels_last_backend : Machine {
   /// A tensor's elements (n), row-major, for the host. Waits.
   template <class U, class V>
   static void fetch(context& c, const channels_last::tensor<V, space>& from, span<U> rows) {
-    buffer<U, space> there(rows.size());
-    channels_last::to_rows<U, V, space>(channels_last::row_order(from.format()), from.stored(), span<U, space>(there), c.order());
+    const span<U, space> there = scratch<U>(c, rows.size());
+    channels_last::to_rows<U, V, space>(channels_last::row_order(from.format()), from.stored(), there, c.order());
     c.device().copy(rows.data(), there.data(), rows.size() * sizeof(U), c.order());
     c.wait();
   }
@@ -192,6 +192,12 @@ struct channels_last_backend : Machine {
    private:
     context* c_;
   };
+
+ private:
+  template <class U>
+  static span<U, space> scratch(context& c, std::size_t n) {
+    return {reinterpret_cast<U*>(c.scratch(n * sizeof(U))), n};
+  }
 };
 
 }  // namespace tutti

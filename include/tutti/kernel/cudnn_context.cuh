@@ -81,13 +81,18 @@ class context {
   bool tf32() const { return options_.tf32; }
   std::byte* workspace() { return workspace_.data(); }
   std::size_t workspace_bytes() const { return workspace_.size(); }
+  /// So much memory for what lies there until its caller has waited; kept for the next.
+  std::byte* scratch(std::size_t bytes) {
+    if (scratch_.size() < bytes) scratch_ = buffer<std::byte, cuda>(bytes);
+    return scratch_.data();
+  }
 
  private:
   tutti::detail::current_device here_;  // the libraries' handles are of the current device
   gpu device_;
   context_options options_;
   device_stream stream_;
-  buffer<std::byte, cuda> workspace_;
+  buffer<std::byte, cuda> workspace_, scratch_{};
   detail::owned<cudnnHandle_t, ::cudnnCreate, ::cudnnDestroy> dnn_;
   detail::owned<cublasHandle_t, ::cublasCreate_v2, ::cublasDestroy_v2> blas_;
 };

@@ -8,8 +8,10 @@
 namespace tutti::cudnn {
 
 /// The products of a convolution by cuDNN: weights (filters, channels / groups, down,
-/// across) and pictures with their channels last. Algorithms are chosen once, by measuring those that give the
-/// same bits every time and fit into the context's memory. cuDNN pads both sides alike:
+/// across) and pictures with their channels last. Algorithms are chosen once: of those
+/// that give the same bits every time and fit into the context's memory, the one that
+/// cuDNN expects to be fastest. Nothing is measured, so that like devices choose alike:
+/// replicas whose gradients are not summed stay the same. cuDNN pads both sides alike:
 /// where they differ, pictures are copied into wider ones first.
 template <class T>
 class convolution {
@@ -65,29 +67,39 @@ class convolution {
                   "describing pictures");
   }
 
-  // The fastest of those measured that will do.
-  template <class Performance>
-  auto best(const Performance* all, int found, const char* of) const {
-    for (int k = 0; k < found; ++k)
-      if (all[k].status == CUDNN_STATUS_SUCCESS && all[k].determinism == CUDNN_DETERMINISTIC && all[k].memory <= c_->workspace_bytes() &&
-          (sizeof(T) < 4 || c_->tf32() || all[k].mathType == CUDNN_FMA_MATH))
+  // The first of those that will do; `needs(algorithm, bytes)` asks cuDNN whether it can
+  // be had as the descriptors say, and for how much memory.
+  template <class Performance, class Needs>
+  auto best(const Performance* all, int found, const char* of, Needs needs) const {
+    for (int k = 0; k < found; ++k) {
+      std::size_t bytes = 0;
+      if (all[k].status == CUDNN_STATUS_SUCCESS && all[k].determinism == CUDNN_DETERMINISTIC && needs(all[k].algo, &bytes) == CUDNN_STATUS_SUCCESS &&
+          bytes <= c_->workspace_bytes())
         return all[k].algo;
+    }
     throw error(errc::device, format("cuDNN has no algorithm for %s within %zu bytes that gives the same bits every time", of, c_->workspace_bytes()));
   }
   void choose(bool train, bool input_gradient) {
     constexpr int most = 16;
+    const cudnnHandle_t dnn = c_->dnn();
     int found = 0;
     std::array<cudnnConvolutionFwdAlgoPerf_t, most> forward;
-    detail::check(::cudnnFindConvolutionForwardAlgorithm(c_->dnn(), x_of_, w_of_, how_, y_of_, most, &found, forward.data()), "measuring convolutions");
-    forward_ = best(forward.data(), found, "a convolution");
+    detail::check(::cudnnGetConvolutionForwardAlgorithm_v7(dnn, x_of_, w_of_, how_, y_of_, most, &found, forward.data()), "choosing a convolution");
+    forward_ = best(forward.data(), found, "a convolution", [&](auto algorithm, std::size_t* bytes) {
+      return ::cudnnGetConvolutionForwardWorkspaceSize(dnn, x_of_, w_of_, how_, y_of_, algorithm, bytes);
+    });
     if (!train) return;
     std::array<cudnnConvolutionBwdFilterAlgoPerf_t, most> weights;
-    detail::check(::cudnnFindConvolutionBackwardFilterAlgorithm(c_->dnn(), x_of_, y_of_, how_, w_of_, most, &found, weights.data()), "measuring convolutions");
-    of_weights_ = best(weights.data(), found, "the gradient of weights");
+    detail::check(::cudnnGetConvolutionBackwardFilterAlgorithm_v7(dnn, x_of_, y_of_, how_, w_of_, most, &found, weights.data()), "choosing a gradient of weights");
+    of_weights_ = best(weights.data(), found, "the gradient of weights", [&](auto algorithm, std::size_t* bytes) {
+      return ::cudnnGetConvolutionBackwardFilterWorkspaceSize(dnn, x_of_, y_of_, how_, w_of_, algorithm, bytes);
+    });
     if (!input_gradient) return;
     std::array<cudnnConvolutionBwdDataAlgoPerf_t, most> data;
-    detail::check(::cudnnFindConvolutionBackwardDataAlgorithm(c_->dnn(), w_of_, y_of_, how_, x_of_, most, &found, data.data()), "measuring convolutions");
-    of_data_ = best(data.data(), found, "the gradient of pictures");
+    detail::check(::cudnnGetConvolutionBackwardDataAlgorithm_v7(dnn, w_of_, y_of_, how_, x_of_, most, &found, data.data()), "choosing a gradient of pictures");
+    of_data_ = best(data.data(), found, "the gradient of pictures", [&](auto algorithm, std::size_t* bytes) {
+      return ::cudnnGetConvolutionBackwardDataWorkspaceSize(dnn, w_of_, y_of_, how_, x_of_, algorithm, bytes);
+    });
   }
 
   // From the pictures into the wider ones, or back.

@@ -13,12 +13,14 @@
 
 namespace tutti::mixed {
 
-/// Halved when a gradient is not finite, doubled after `patience` steps without one.
+/// Halved when a gradient is not finite, doubled after `patience` steps without one, from
+/// 1 to `largest`: it neither vanishes nor overflows itself, whatever the gradients are.
 struct loss_scale {
   float factor = 65536;
   std::uint32_t good = 0;  ///< steps since it changed
 
   static constexpr std::uint32_t patience = 2000;
+  static constexpr float smallest = 1, largest = 1 << 24;
 };
 
 namespace detail {
@@ -56,8 +58,9 @@ struct scale_step {
   loss_scale* state;
   std::uint32_t* overflown;
   TUTTI_HOST_DEVICE void operator()(std::size_t) const {
-    if (*overflown != 0) state->factor /= 2, state->good = 0;
-    else if (++state->good >= loss_scale::patience) state->factor *= 2, state->good = 0;
+    const float factor = state->factor;
+    if (*overflown != 0) *state = {.factor = factor > 2 * loss_scale::smallest ? factor / 2 : loss_scale::smallest};
+    else if (++state->good >= loss_scale::patience) *state = {.factor = factor < loss_scale::largest / 2 ? factor * 2 : loss_scale::largest};
     *overflown = 0;
   }
 };

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <string>
 #include <utility>
@@ -28,8 +29,8 @@ class device_step {
   /// `m` must outlive it. `graphs`: where they can be.
   device_step(sharded_model<Backend>& m, bool graphs) : model_(&m), figures_(1) {
     for (slot& s : slots_) s.done = there().make_event(), s.figures = staged<loss_figures>(1);
-    if (!graphs) why_no_graph_ = "not asked for";
-    else if (m.on().all().size() > 1) why_no_graph_ = "ranks have to meet within a step, which the host sees to";
+    if (!graphs) refuse("not asked for");
+    else if (m.on().all().size() > 1) refuse("ranks have to meet within a step, which the host sees to");
     begin();
   }
   device_step(const device_step&) = delete;
@@ -98,7 +99,7 @@ class device_step {
     return so_far();
   }
 
-  /// Why steps are given to the device piece by piece; empty where they are replayed.
+  /// Why steps, or those of a kind, are given to the device piece by piece; empty where all are replayed.
   const std::string& why_no_graph() const { return why_no_graph_; }
 
  private:
@@ -119,6 +120,7 @@ class device_step {
     placement lies;
     bool whole, counts;  // whether classes are, and this rank's figures do
     std::size_t runs = 0;
+    bool records = true;  // until that has failed
     typename Backend::graph graph{};
   };
 
@@ -136,24 +138,27 @@ class device_step {
   // The first time a batch's work is done piece by piece, the second time it is recorded.
   template <class Policy, class Work>
   bool replay(kept& mine, const Policy& policy, Work& work) {
-    if (!why_no_graph_.empty() || mine.runs == 0) return false;
+    if (!graphs_ || !mine.records || mine.runs == 0) return false;
     if (!mine.graph.recorded()) {
       if constexpr (requires { policy.can_be_recorded(); }) {
-        if (!policy.can_be_recorded()) why_no_graph_ = "the gradients' policy asks other ranks";
+        if (!policy.can_be_recorded()) refuse("the gradients' policy asks other ranks");
       } else {
-        why_no_graph_ = "the gradients' policy does not say that it can be recorded";
+        refuse("the gradients' policy does not say that it can be recorded");
       }
-      if (!why_no_graph_.empty()) return false;
+      if (!graphs_) return false;
       try {
         mine.graph.record(backend(), work);
-      } catch (const error& e) {
-        why_no_graph_ = e.what();
+      } catch (const std::exception& e) {
+        // What others have recorded stays.
+        mine.records = false, why_no_graph_ = e.what();
         return false;
       }
     }
     mine.graph.replay(backend());
     return true;
   }
+  // None will be recorded.
+  void refuse(const char* why) { graphs_ = false, why_no_graph_ = why; }
 
   // Where ranks have some of the classes each, the host has the logits, which are few.
   void cut_loss(sharded_pass<Backend>& pass, const kept& mine, slot& s, float scale, span<const float, space> factor, bool train) {
@@ -184,6 +189,7 @@ class device_step {
   std::array<slot, 2> slots_{};
   std::size_t batches_ = 0;
   std::map<const sharded_pass<Backend>*, kept> kept_{};
+  bool graphs_ = true;
   std::string why_no_graph_{};
 };
 
