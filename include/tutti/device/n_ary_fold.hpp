@@ -38,18 +38,16 @@ template <class T, class Op>
   return static_cast<T>(on_left ? op(next, so_far) : op(so_far, next));
 }
 
-template <std::size_t... Later>
-struct few_sources {
-  std::size_t lefts;
-  few_sources(std::index_sequence<Later...>, std::size_t its_lefts) : lefts(its_lefts) {}
-};
+// Operations that give the same bits either way, but for which NaN they pass on.
+template <class Op>
+inline constexpr bool has_no_sides = std::is_same_v<Op, plus>;
 
 // The sum of one line. Where the number of sources is a constant it stays in registers.
 template <class T, class Op, std::size_t... Later>
-[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, few_sources<Later...> all) {
+[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, std::index_sequence<Later...>) {
   for (std::size_t j = 0; j < elements_a_line<T>; ++j) {
     T v = from[0][at + j];
-    ((v = fold_next(v, from[Later + 1][at + j], Later < all.lefts, op)), ...);
+    ((v = fold_next(v, from[Later + 1][at + j], false, op)), ...);
     sum[j] = v;
   }
 }
@@ -109,9 +107,10 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
     one_by_one(0, begin);
     const detail::some_sources all{o.source_count, o.lefts};
     if (!detail::has_wide_vectors()) detail::fold_lines<false, T>(o, begin, end, op, all);
-    else if (o.source_count == 2) detail::fold_lines_wide<T>(o, begin, end, op, detail::few_sources(std::make_index_sequence<1>(), o.lefts));
-    else if (o.source_count == 4) detail::fold_lines_wide<T>(o, begin, end, op, detail::few_sources(std::make_index_sequence<3>(), o.lefts));
-    else if (o.source_count == 8) detail::fold_lines_wide<T>(o, begin, end, op, detail::few_sources(std::make_index_sequence<7>(), o.lefts));
+    else if (o.lefts > 0 && !detail::has_no_sides<Op>) detail::fold_lines_wide<T>(o, begin, end, op, all);
+    else if (o.source_count == 2) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<1>());
+    else if (o.source_count == 4) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<3>());
+    else if (o.source_count == 8) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<7>());
     else detail::fold_lines_wide<T>(o, begin, end, op, all);
     one_by_one(end, n);
   }
