@@ -76,7 +76,8 @@ enum class direct_form {
 };
 
 /// Seconds that the same takes in such a form, where the algorithm has it: what
-/// its steps receive is read, and what was folded is written to whom it is sent.
+/// its steps receive is read, and what was folded is written to whom it is sent,
+/// which costs what is moved and no step.
 /// Calls follow each other: a rank begins the next in the turn in which it ends
 /// one, so that for each round ranks that share a core wait for one turn of each.
 template <class Model = cost_model>
@@ -86,21 +87,22 @@ double predict_direct(collective what, algorithm how, const team& all, std::size
   const schedule one = make_schedule(what, how, all, typical);
   const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
   const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
-  auto busy_of = [&](const step& s) { return cost_of(s, typical, chunk_bytes, vector_bytes, model).busy_s; };
+  const link_model& link = model.between(typical, all.next(typical));
+  auto moving = [&](const step& s) { return cost_of(s, typical, chunk_bytes, vector_bytes, model).busy_s - link.step_s; };
   const contract agreed{.what = what, .all = all, .parts = one.parts};
   step shows{.what = verb::send, .peer = all.next(typical), .where = {chunk{0}, 0}};
   for (int k = 0; form == direct_form::shown && k < one.parts; ++k) shows.where.count += agreed.holds_before(typical, chunk{k});
-  double busy = busy_of(shows);
+  double busy = link.step_s + moving(shows);
   bool folded = false;
   for (const step& next : one.steps) {
     folded |= next.what == verb::recv_reduce;
     const bool taken = is_local(next.what) || next.what == verb::recv_reduce || (next.what == verb::send) == folded;
-    if (taken) busy += busy_of(next);
+    if (taken) busy += moving(next);
   }
   const bool shared = model.cores > 0 && model.cores < all.size;
   const double turns = shared ? static_cast<double>(all.size) / model.cores : 1;
   const int rounds = form == direct_form::lent ? 2 : 1;
-  return turns * (busy + (shared ? rounds * model.switch_s : 0)) + rounds * model.between(typical, shows.peer).latency_s;
+  return turns * (busy + (shared ? rounds * model.switch_s : 0)) + rounds * link.latency_s;
 }
 
 /// Whether an algorithm is for such a team. On one host, or with one rank on

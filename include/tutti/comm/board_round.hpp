@@ -18,6 +18,8 @@ class board_round {
     stranger_.met = false;
     board.show(parts, e);
   }
+  /// To be called after that.
+  void ring() const { board_->ring(); }
 
   bool done() const { return hops_ >= board_->size(); }
 
@@ -37,6 +39,8 @@ class board_round {
   int rank() const { return board_->rank(); }
   /// What a member showed.
   const std::byte* shown_by(int member) const { return board_->shown_by(member); }
+  /// Where that will be, of one that shows so many bytes.
+  const std::byte* place(int member, std::size_t bytes) const { return board_->place(member, bytes); }
 
   const execution::stranger& met() const { return stranger_; }
   /// The member that is waited for, or −1.

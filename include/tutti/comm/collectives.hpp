@@ -26,8 +26,8 @@ void refuse_without_operation() {
                 "reduce(world, in, out, tutti::plus{}, root)");
 }
 
-// `Keep`: whether the operation must hold a copy of the functor, since the call
-// returns before it is done.
+// `Keep`: whether the call returns before it is done, so that the operation must
+// hold a copy of the functor.
 template <bool Keep, class T, class Op>
 operation& start_all_reduce(communicator& c, span<const T> in, span<T> out, const Op& op, const call_options& options) {
   check_operation<T, Op>();
@@ -51,7 +51,7 @@ operation& start_reduce_scatter(communicator& c, span<const T> in, span<T> out, 
   return issue_reduction<Keep>(c, shape_of<T, Op>(collective::reduce_scatter, out.size(), -1, options), in, out, before, op);
 }
 
-template <class T>
+template <bool Keep, class T>
 operation& start_all_gather(communicator& c, span<const T> in, span<T> out, const call_options& options) {
   check_element<T>();
   need(holds_blocks(c, out.size(), in.size()), c, collective::all_gather,
@@ -61,7 +61,7 @@ operation& start_all_gather(communicator& c, span<const T> in, span<T> out, cons
   // In place, the input is this rank's block of the output.
   const std::size_t before = static_cast<std::size_t>(c.rank()) * in.size();
   need_apart(c, collective::all_gather, in, out, out.data() + before == in.data() ? out.data() : nullptr);
-  return c.issue(shape_of<T>(collective::all_gather, in.size(), -1, options), {.input = in.data(), .output = out.data()});
+  return c.issue(shape_of<T>(collective::all_gather, in.size(), -1, options), {.input = in.data(), .output = out.data(), .waits = !Keep});
 }
 
 template <class T>
@@ -88,8 +88,9 @@ operation& start_reduce(communicator& c, span<const T> in, span<T> out, const Op
   return issue_reduction<Keep>(c, shape_of<T, Op>(collective::reduce, in.size(), root, options), in, out, 0, op);
 }
 
-inline operation& start_barrier(communicator& c, const call_options& options) {
-  return c.issue({.what = collective::barrier, .algorithm = options.algorithm}, {});
+template <bool Keep>
+operation& start_barrier(communicator& c, const call_options& options) {
+  return c.issue({.what = collective::barrier, .algorithm = options.algorithm}, {.waits = !Keep});
 }
 
 }  // namespace detail
@@ -154,7 +155,7 @@ request reduce_scatter_async(communicator& c, const In& in, Out&& out, const Op&
 template <class In, class Out>
 void all_gather(communicator& c, const In& in, Out&& out, call_options options = {}) {
   using T = detail::value_of<Out>;
-  c.wait(detail::start_all_gather<T>(c, detail::input_of<T>(in), span<T>(out), options));
+  c.wait(detail::start_all_gather<false, T>(c, detail::input_of<T>(in), span<T>(out), options));
 }
 
 /// `all_gather` under way: until the request is through, `in` must stay as it is
@@ -163,7 +164,7 @@ void all_gather(communicator& c, const In& in, Out&& out, call_options options =
 template <class In, class Out>
 request all_gather_async(communicator& c, const In& in, Out&& out, call_options options = {}) {
   using T = detail::value_of<Out>;
-  return {c, detail::start_all_gather<T>(c, detail::input_of<T>(in), span<T>(out), options)};
+  return {c, detail::start_all_gather<true, T>(c, detail::input_of<T>(in), span<T>(out), options)};
 }
 
 /// Leaves the root's elements with all: `inout` (n).
@@ -227,12 +228,12 @@ request reduce_async(communicator&, const In&, Out&&, int, call_options = {}) {
 }
 
 /// Returns once every rank has called it.
-inline void barrier(communicator& c, call_options options = {}) { c.wait(detail::start_barrier(c, options)); }
+inline void barrier(communicator& c, call_options options = {}) { c.wait(detail::start_barrier<false>(c, options)); }
 
 /// `barrier` under way: the request is through once every rank has called it.
 /// Errors after the start are thrown by its `wait` and `test`.
 inline request barrier_async(communicator& c, call_options options = {}) {
-  return {c, detail::start_barrier(c, options)};
+  return {c, detail::start_barrier<true>(c, options)};
 }
 
 }  // namespace tutti

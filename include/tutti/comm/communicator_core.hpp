@@ -118,7 +118,8 @@ struct communicator_core {
     if (ready) {
       ready->part_of = &all;
       ready->detached = true;
-      push(*ready);
+      number(*ready);
+      queue->push(*ready);
     }
     for (posted_message* m : prepared_messages) queue->messages->submit(*m);
     runner->notice();
@@ -131,7 +132,7 @@ struct communicator_core {
     operation& o = with_scratch(p);
     // What may throw comes first: nothing has been issued then.
     try {
-      const bool keeps = m.keep && !m.stays;
+      const bool keeps = m.keep && !m.waits;
       if (keeps) m.keep(o.functor, m.fold.op);
       o.data = placed(p, c.element, m, o.scratch.data());
       if (keeps) o.data.fold.op = o.functor.kept();
@@ -140,7 +141,12 @@ struct communicator_core {
       throw;
     }
     o.after = m.after;
-    push(o);
+    number(o);
+    if (m.waits && !m.after && runner->do_at_once(*queue, o)) {
+      give_back(o);
+      return collecting;
+    }
+    queue->push(o);
     runner->notice();
     return o;
   }
@@ -163,7 +169,8 @@ struct communicator_core {
       give_back(o);
       throw;
     }
-    push(o);
+    number(o);
+    queue->push(o);
     runner->notice();
     return o;
   }
@@ -196,14 +203,13 @@ struct communicator_core {
     return d;
   }
 
-  void push(operation& o) {
+  // The next one of this communicator is that.
+  void number(operation& o) {
     if (!o.plan->parts.empty()) collected.give(o.calls), o.data = {}, o.after = nullptr;
     else o.parts.clear();
-    o.what = o.plan->what;
     o.what.number = ++issued;
     o.mark = {.fingerprint = mix(o.plan->shape, queue->id(o.what.number)) | 1, .what = &o.what,
               .element = static_cast<std::uint32_t>(o.what.element)};
-    queue->push(o);
   }
 
   // What is long enough to be lent lies where it can be, if there is room.
@@ -284,8 +290,7 @@ struct communicator_core {
     known_calls& kind = c.uneven || !c.calls.empty() ? known_lists : known;
     return kind.find(c, [&] { return prepare_chosen(c); }, [this](const prepared_call& p) { return in_use(p); },
                      [this](const prepared_call& p) {
-                       for (const auto& o : operations)
-                         if (o->plan == &p) o->plan = nullptr;
+                       for (const auto& o : operations) o->forget(p);
                      });
   }
 
@@ -328,7 +333,7 @@ struct communicator_core {
     found->in_use = true;
     found->detached.store(false, std::memory_order_relaxed);
     found->begun = found->broken = found->told = false;
-    found->plan = &p;
+    found->take(p);
     found->part_of = nullptr;
     found->sleepers.store(0, std::memory_order_relaxed);
     found->state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
@@ -352,19 +357,6 @@ struct communicator_core {
     return bytes;
   }
 
-  // What the members of a session say, of the world's ranks.
-  class among_members final : public exchange {
-   public:
-    explicit among_members(session& s) : session_(s) {}
-    contributions all_gather(bytes_view mine) override {
-      contributions all = session_.world().all_gather(mine), said;
-      for (int r : session_.members()) said.push_back(std::move(all.at(static_cast<std::size_t>(r))));
-      return said;
-    }
-
-   private:
-    session& session_;
-  };
   // One that is not connected yet: the destructor can be relied upon from here on.
   explicit communicator_core(session& s) : home(s), me(place_of(s.rank(), s.members())) {}
   static int place_of(int rank, const std::vector<int>& members) {

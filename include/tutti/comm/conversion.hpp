@@ -127,7 +127,7 @@ template <bool Keep, class T, class Op>
 operation& issue_reduction(communicator& c, call_shape shape, span<const T> in, span<T> out, std::size_t offset, const Op& op) {
   if constexpr (!is_converting<Op> && !travel<T, Op>::averages) {
     return c.issue(shape, {.input = in.data(), .output = out.data(), .alignment = alignof(T), .fold = fold_function_of<T>(op),
-                           .keep = keep_functor<Op>, .stays = !Keep, .stateless = std::is_empty_v<Op>});
+                           .keep = keep_functor<Op>, .waits = !Keep, .stateless = std::is_empty_v<Op>});
   } else {
     using functor = travelling<T, Op>;
     using other = typename functor::other;

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,27 @@ struct waiting_operation {
   std::string among() const { return of_communicator(queue.key(), queue.members()); }
   int member(std::size_t peer) const { return queue.members()[peer]; }
 };
+
+/// What a communicator's last messages and operations were, `t` seconds after the clock began.
+inline std::string last_of(operation_queue& q, double t) {
+  std::string text = q.messages->last(t);
+  const auto records = q.recorder().read();
+  if (records.empty()) return text;
+  text += format("\n  the last %zu operations%s:", records.size(), of_communicator(q.key(), q.members()).c_str());
+  std::size_t unfinished = 0;
+  for (const operation_record& r : records) {
+    text += "\n    " + describe(r, t);
+    unfinished += r.is == operation_record::state::running;
+  }
+  if (const std::size_t all = q.length(); all > unfinished) text += format("\n    and %zu that had not begun", all - unfinished);
+  return text;
+}
+
+inline void log_end(const operation_queue& q, const operation_record& r) {
+  log(log_level::trace, format("%s %llu%s: %s: %s after %.1f us", is_message(r.what) ? "message" : "operation",
+                               static_cast<unsigned long long>(r.number), of_communicator(q.key(), q.members()).c_str(), describe(r.what).c_str(),
+                               r.is == operation_record::state::done ? "done" : "failed", 1e6 * (r.ended - r.begun)));
+}
 
 /// That, for what a rank did or did not do, is the session's verdict.
 inline void blame(const waiting_operation& w, errc code, int rank, const std::string& why) {
@@ -146,6 +168,26 @@ inline void look_for_missing(const waiting_operation& w, double deadline) {
   blame(w, errc::deadline, first_missing,
         format("operation %llu%s (%s) was not joined within %g s by rank %s, which lives", w.number(), w.among().c_str(),
                describe(w.what.what).c_str(), deadline, missing.c_str()));
+}
+
+/// Does what may throw what a user's operation throws, which must not tear the
+/// thread down, nor leave the others waiting: it is the session's verdict, and the
+/// answer false.
+template <class Body>
+bool guarded(const waiting_operation& w, Body body) {
+  try {
+    body();
+    return true;
+  } catch (const error& e) {
+    if (e.code() == errc::link) declare_link(w, e);
+    else declare_throw(w, e.what());
+  } catch (const std::exception& e) {
+    declare_throw(w, e.what());
+  } catch (...) {
+    declare_throw(w, "something that is no std::exception");
+  }
+  w.what.broken = true;
+  return false;
 }
 
 }  // namespace tutti::detail

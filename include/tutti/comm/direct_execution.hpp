@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include <tutti/base/tally.hpp>
@@ -27,14 +28,20 @@ class direct_execution {
 
   /// Allocates only where no earlier team was as large.
   void prepare(const direct_program& p) {
-    program_ = &p;
-    offers_.assign(p.reads.size(), {});
-    bases_.assign(2 * p.reads.size(), nullptr);
-    sources_.resize(std::max(sources_.size(), p.places.size()));
-    targets_.resize(sources_.size());
+    if (program_ != &p) {
+      program_ = &p;
+      offers_.assign(p.reads.size(), {});
+      bases_.assign(2 * p.reads.size(), nullptr);
+      sources_.resize(std::max(sources_.size(), p.places.size()));
+      targets_.resize(sources_.size());
+    }
     pass_ = at_ = 0;
     sent_ = {};
     under_way_ = false;
+  }
+  /// Another may come to lie where that is.
+  void forget(const std::optional<direct_program>& p) {
+    if (p && program_ == &*p) program_ = nullptr;
   }
   bool has_room_for(const direct_program& p) const {
     return offers_.capacity() >= p.reads.size() && bases_.capacity() >= 2 * p.reads.size() &&
@@ -70,10 +77,11 @@ class direct_execution {
     return true;
   }
 
-  /// Takes everybody's input from where `round` shows it; writes this rank's
-  /// output only.
-  void open(const board_round& round, std::byte* output) {
-    for (int r = 0; r < round.size(); ++r) bases_[2 * static_cast<std::size_t>(r)] = const_cast<std::byte*>(round.shown_by(r));
+  /// Takes the others' input from where `round` shows it once it is done, as many
+  /// bytes of each; writes this rank's output only.
+  void open(const board_round& round, const std::byte* input, std::byte* output) {
+    for (int r = 0; r < round.size(); ++r)
+      bases_[2 * static_cast<std::size_t>(r)] = const_cast<std::byte*>(r == round.rank() ? input : round.place(r, program_->input_bytes));
     bases_[2 * static_cast<std::size_t>(round.rank()) + 1] = output;
     under_way_ = true;
   }
@@ -97,6 +105,21 @@ class direct_execution {
       if (at_ == 0) ++pass_;
     }
     if (program_->streams) end_streaming();
+    end(bill);
+  }
+
+  /// The same without a pause.
+  template <class Bill>
+  void do_all(std::size_t element, const fold_function& fold, Bill bill) {
+    for (const direct_pass& p : program_->passes)
+      if (p.sources > 1) reduce(p, p.bytes, element, fold);
+      else for (std::uint32_t t = 0; t < p.targets; ++t) put(target(p, t), source(p, 0), p.bytes);
+    end(bill);
+  }
+
+ private:
+  template <class Bill>
+  void end(Bill bill) {
     for (const direct_program::bill& b : program_->sends) {
       sent_.add(b.bytes);
       bill(b.peer, b.bytes);
@@ -104,7 +127,6 @@ class direct_execution {
     under_way_ = false;
   }
 
- private:
   // Of an accumulator, which stays in the first cache.
   static constexpr std::size_t block_bytes = 4096;
 

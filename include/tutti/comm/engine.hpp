@@ -1,6 +1,5 @@
 #pragma once
 #include <atomic>
-#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -96,6 +95,24 @@ class engine {
     if (o.current() == operation::stage::failed) fabric_.given().raise();
   }
 
+  /// Does an operation that is not in `q` yet and whose caller waits for it, where
+  /// that takes one round, nothing else is under way, and all others come soon.
+  /// False where it must be pushed, begun or not.
+  bool do_at_once(operation_queue& q, operation& o) {
+    if (!o.plan->shown || threaded_ || exact_ || transport_->asks_the_system() || busy()) return false;
+    if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { begin(q, o); })) return false;
+    for (int looks = 0; !(o.round.progress() && o.round.done()); ++looks) {
+      if (looks == short_wait || o.round.met().met) return false;
+      relax();
+    }
+    if (board_.any() || o.meets_strays(q.channels())) return false;
+    if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { o.direct.do_all(o.data.element, o.data.fold, q.bill()); })) return false;
+    if (!completed(q, o)) return false;
+    q.counts->completed(o.plan->kind, o.direct.sent());
+    record_end(q, o, operation_record::state::done);
+    return true;
+  }
+
   /// Moves things forward without waiting; fails what cannot be done any more.
   /// Called again and again with nothing to do, it looks at the peers as often
   /// as a rank that waits.
@@ -117,19 +134,7 @@ class engine {
   void report() {
     if (reported_.exchange(true)) return;
     std::string text;
-    const double t = now();
-    for (operation_queue* q : queues_) {
-      text += q->messages->last(t);
-      const auto records = q->recorder().read();
-      if (records.empty()) continue;
-      text += format("\n  the last %zu operations%s:", records.size(), of_communicator(q->key(), q->members()).c_str());
-      std::size_t unfinished = 0;
-      for (const operation_record& r : records) {
-        text += "\n    " + describe(r, t);
-        unfinished += r.is == operation_record::state::running;
-      }
-      if (const std::size_t all = q->length(); all > unfinished) text += format("\n    and %zu that had not begun", all - unfinished);
-    }
+    for (operation_queue* q : queues_) text += detail::last_of(*q, now());
     if (!text.empty()) log(log_level::error, fabric_.given().text + text);
   }
 
@@ -160,66 +165,60 @@ class engine {
   }
 
  private:
-  // An exception out of a user's operation must not tear the thread down, nor
-  // leave the others waiting.
   bool step(operation_queue& q, operation& o) {
     // After a verdict peers' memory may be gone, or be used for something else.
     if (o.broken || cut_short(q, o)) return false;
     ++o.steps;
-    try {
-      if (!o.begun) begin(q, o);
-      bool moved = false;
-      if (!o.agreed) {
-        moved = o.progress(q.channels());
-        if (o.met().met) mismatch(q, o, o.met());
-        if (!o.done()) return moved;
-        if (o.plan->lent && board_.any()) return false;
-        if (!o.begin_body(q.channels())) return moved;
-      }
-      if (o.direct.under_way()) {
-        // What is shown stays until all have shown again: only lent memory may be gone.
-        if (o.lent && board_.any()) return false;
-        o.direct.progress(o.data.element, o.data.fold, [&](int peer, std::size_t bytes) { q.channels().to(peer).count(bytes); });
-        if (o.direct.under_way()) return true;
-        o.close(q.channels());
-      }
-      moved |= o.progress(q.channels());
-      if (o.met().met) mismatch(q, o, o.met());
-      if (!o.done()) return moved;
-      if (o.body.borrowed() || o.lent) {
-        // After a verdict its owner may have written to it: whoever has seen that
-        // must see the verdict as well.
-        // (A thread sanitizer knows no fences.)
-        if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_acquire);
-        if (board_.any()) return false;
-      }
-      if (cut_short(q, o)) return false;
-      o.finish_results();
-    } catch (const error& e) {
-      o.broken = true;
-      if (e.code() == errc::link) detail::declare_link({fabric_, q, o, world_rank_}, e);
-      else detail::declare_throw({fabric_, q, o, world_rank_}, e.what());
-      return false;
-    } catch (const std::exception& e) {
-      o.broken = true;
-      detail::declare_throw({fabric_, q, o, world_rank_}, e.what());
-      return false;
-    } catch (...) {
-      o.broken = true;
-      detail::declare_throw({fabric_, q, o, world_rank_}, "something that is no std::exception");
-      return false;
-    }
-    fabric_.open_operation().store(q.id(o.what.number + 1), std::memory_order_relaxed);
-    q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
-    // Whoever gives a verdict now sees that this one is done, or this one sees the
-    // verdict (`verdict_board::announce` has the fence).
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (cut_short(q, o)) return false;
+    bool moved = false, ended = false;
+    if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { ended = advance(q, o, moved); })) return false;
+    if (!ended) return moved;
+    if (!completed(q, o)) return false;
     if (q.counts) o.each_call([&](collective what, std::size_t calls, const traffic& sent) { q.counts->completed(what, sent, calls); });
     record_end(q, o, operation_record::state::done);
     q.pop();
     detail::finish(o, operation::stage::done);
     return true;
+  }
+
+  // Whether its results are there; `moved`: whether anything was done.
+  bool advance(operation_queue& q, operation& o, bool& moved) {
+    if (!o.begun) begin(q, o);
+    if (!o.agreed) {
+      moved = o.progress(q.channels());
+      if (o.met().met) mismatch(q, o, o.met());
+      if (!o.done() || (o.plan->lent && board_.any()) || !o.begin_body(q.channels())) return false;
+    }
+    if (o.direct.under_way()) {
+      // What is shown stays until all have shown again: only lent memory may be gone.
+      if (o.lent && board_.any()) return false;
+      o.direct.progress(o.data.element, o.data.fold, q.bill());
+      moved = true;
+      if (o.direct.under_way()) return false;
+      o.close(q.channels());
+    }
+    moved |= o.progress(q.channels());
+    if (o.met().met) mismatch(q, o, o.met());
+    if (!o.done()) return false;
+    if (o.body.borrowed() || o.lent) {
+      // After a verdict its owner may have written to it: whoever has seen that
+      // must see the verdict as well.
+      // (A thread sanitizer knows no fences.)
+      if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_acquire);
+      if (board_.any()) return false;
+    }
+    if (cut_short(q, o)) return false;
+    o.finish_results();
+    return true;
+  }
+
+  // Writes down that it is done; false where a verdict comes before it.
+  bool completed(operation_queue& q, const operation& o) {
+    fabric_.open_operation().store(q.id(o.what.number + 1), std::memory_order_relaxed);
+    q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
+    // Whoever gives a verdict now sees that this one is done, or this one sees the
+    // verdict (`verdict_board::announce` has the fence).
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return !cut_short(q, o);
   }
 
   // Whether there is a verdict, and the operation does not come before it.
@@ -230,11 +229,13 @@ class engine {
   }
 
   void begin(operation_queue& q, operation& o) {
+    fabric_.open_operation().store(q.id(o.what.number), std::memory_order_relaxed);
+    // What others wait for goes out before all that is only written down.
+    o.begin(q.channels());
     o.begun_at = exact_ ? now() : coarse_now();
     q.recorder().begin(o.what.number, o.what, o.plan->shape, o.begun_at);
     q.channels().status().enter(o.plan->what, o.plan->shape, o.what.number);
-    fabric_.open_operation().store(q.id(o.what.number), std::memory_order_relaxed);
-    o.begin(q.channels());
+    if (o.waits_for_round) o.round.ring();
   }
 
   void record_end(operation_queue& q, const operation& o, operation_record::state how) {
@@ -245,20 +246,18 @@ class engine {
   }
 
   void tell(const operation_queue& q, const operation_record& r) {
-    const std::string of = of_communicator(q.key(), q.members());
-    if (trace_) trace_->add(r, q.key(), of.empty() ? "the first communicator" : of.substr(sizeof " of " - 1));
-    if (current_log_level() < log_level::trace) return;
-    const bool done = r.is == operation_record::state::done;
-    log(log_level::trace, format("%s %llu%s: %s: %s after %.1f us", is_message(r.what) ? "message" : "operation",
-                                 static_cast<unsigned long long>(r.number),
-                                 of.c_str(), describe(r.what).c_str(),
-                                 done ? "done" : "failed", 1e6 * (r.ended - r.begun)));
+    if (trace_) {
+      const std::string of = of_communicator(q.key(), q.members());
+      trace_->add(r, q.key(), of.empty() ? "the first communicator" : of.substr(sizeof " of " - 1));
+    }
+    if (current_log_level() >= log_level::trace) detail::log_end(q, r);
   }
 
   void mismatch(operation_queue& q, operation& o, const execution::stranger& s) {
     detail::declare_mismatch({fabric_, q, o, world_rank_}, s.peer, s.what);
   }
 
+  static constexpr int short_wait = 50;  // looks
   static constexpr unsigned few_steps = 16;
   static constexpr double longest_yielding = 0.02;  // seconds
 

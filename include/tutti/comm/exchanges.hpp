@@ -45,7 +45,7 @@ operation& start_scatter(communicator& c, span<const T> in, span<T> out, int roo
                  {.input = here ? in.data() : nullptr, .output = out.data()});
 }
 
-template <class T>
+template <bool Keep, class T>
 operation& start_all_to_all(communicator& c, span<const T> in, span<T> out, const call_options& options) {
   check_element<T>();
   const auto ranks = static_cast<std::size_t>(c.size());
@@ -56,7 +56,7 @@ operation& start_all_to_all(communicator& c, span<const T> in, span<T> out, cons
   need_apart(c, collective::all_to_all, in, out, in.data());
   call_shape shape = shape_of<T>(collective::all_to_all, in.size() / ranks, -1, options);
   shape.in_place = in.data() == out.data();
-  return c.issue(shape, {.input = in.data(), .output = out.data()});
+  return c.issue(shape, {.input = in.data(), .output = out.data(), .waits = !Keep});
 }
 
 }  // namespace detail
@@ -107,7 +107,7 @@ template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 void all_to_all(communicator& c, const In& in, Out&& out, call_options options = {}) {
   using T = detail::value_of<Out>;
-  c.wait(detail::start_all_to_all<T>(c, detail::input_of<T>(in), span<T>(out), options));
+  c.wait(detail::start_all_to_all<false, T>(c, detail::input_of<T>(in), span<T>(out), options));
 }
 
 /// In place: `inout` (p·n) is both.
@@ -123,7 +123,7 @@ template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 request all_to_all_async(communicator& c, const In& in, Out&& out, call_options options = {}) {
   using T = detail::value_of<Out>;
-  return {c, detail::start_all_to_all<T>(c, detail::input_of<T>(in), span<T>(out), options)};
+  return {c, detail::start_all_to_all<true, T>(c, detail::input_of<T>(in), span<T>(out), options)};
 }
 
 /// In place: until the request is through, `inout` (p·n) is the library's; else as above.

@@ -102,6 +102,17 @@ struct operation {
   unsigned steps = 0;  ///< looks at it so far
   operation* next = nullptr;
 
+  /// From here on it does calls of that shape.
+  void take(const prepared_call& p) {
+    if (plan == &p) return;
+    plan = &p;
+    what = p.what;
+  }
+  /// What was prepared is no longer.
+  void forget(const prepared_call& p) {
+    if (plan == &p) plan = nullptr;
+    direct.forget(p.direct());
+  }
   /// Whether a call of this shape can begin without allocating.
   bool has_room_for(const prepared_call& p) const {
     return scratch.size() >= p.scratch_bytes() && parts.capacity() >= p.parts.size() &&
@@ -121,7 +132,8 @@ struct operation {
     if (agreed) return start_body(plan->body);
     if (plan->shown) {
       direct.prepare(*plan->shown);
-      return round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark);
+      round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark);
+      return direct.open(round, data.input, data.output);
     }
     if (plan->shows_pairs())
       return shown_exchange::show(round, *peers.board(), plan->pairs.to, plan->pairs.from, data.input, mark);
@@ -145,10 +157,7 @@ struct operation {
   /// memory has gone with it.
   bool begin_body(link& peers) {
     waits_for_round = false;
-    if (plan->shown) {
-      direct.open(round, data.output);
-      return agreed = true;
-    }
+    if (plan->shown) return agreed = true;
     if (plan->shows_pairs() && exchange_in_round(peers)) {
       start_body(plan->closing);
       return agreed = true;
@@ -164,7 +173,10 @@ struct operation {
   /// Goes on with what is to be done once the passes are: before this rank's
   /// memory is its own again, the others say that they need it no more.
   void close(link& peers) {
-    if (lent && plan->in_rounds) round.start(*peers.board(), {}, mark), waits_for_round = true;
+    if (!lent || !plan->in_rounds) return;
+    waits_for_round = true;
+    round.start(*peers.board(), {}, mark);
+    round.ring();
   }
 
   /// Of whatever it waits for at present.
@@ -172,7 +184,7 @@ struct operation {
     if (!waits_for_round) return !all_shown() && waiting().progress(peers);
     const bool moved = round.progress();
     if (moved && round.done()) {
-      look_for_strays(peers);
+      meets_strays(peers);
       if (plan->shows_pairs()) look_for_other_counts(*peers.board());
     }
     return moved;
@@ -217,14 +229,16 @@ struct operation {
 
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
 
- private:
   // All have come to this call; what a peer has sent in an earlier one was not for it.
-  void look_for_strays(link& peers) {
+  bool meets_strays(link& peers) {
     for (int r = 0; r < round.size() && !astray.met; ++r) {
-      const envelope* other = r == peers.board()->rank() ? nullptr : peers.from(r).peek();
+      const envelope* other = r == round.rank() ? nullptr : peers.from(r).peek();
       if (other && other->what->number < what.number) astray = {.met = true, .peer = r, .what = *other->what};
     }
+    return astray.met;
   }
+
+ private:
 
   // Whoever expects something else than is sent says so; all others wait for that.
   void look_for_other_counts(const billboard& board) {

@@ -25,6 +25,10 @@ class operation_queue {
       : link_(std::move(l)), members_(std::move(members)), key_(key) {}
 
   link& channels() { return *link_; }
+  /// Counts what a schedule has sent, where it does not go through the channels.
+  auto bill() {
+    return [this](int peer, std::size_t bytes) { link_->to(peer).count(bytes); };
+  }
   const std::vector<int>& members() const { return members_; }
   communicator_key key() const { return key_; }
   flight_recorder& recorder() { return recorder_; }

@@ -114,6 +114,23 @@ class session {
   std::unique_ptr<engine> engine_;
 };
 
+namespace detail {
+
+/// What the members of a session say, of all the world's ranks.
+class among_members final : public exchange {
+ public:
+  explicit among_members(session& s) : session_(s) {}
+  contributions all_gather(bytes_view mine) override {
+    contributions all = session_.world().all_gather(mine), said;
+    for (int r : session_.members()) said.push_back(std::move(all.at(static_cast<std::size_t>(r))));
+    return said;
+  }
+
+ private:
+  session& session_;
+};
+
+}  // namespace detail
 }  // namespace tutti
 
 #if TUTTI_WITH_BODIES

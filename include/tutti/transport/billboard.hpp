@@ -49,8 +49,9 @@ class billboard {
     head.fingerprint = e.fingerprint;
     head.what = *e.what;
     head.flag.store(++round_, std::memory_order_release);
-    doorbell::ring(others_);
   }
+  /// To be called after that: wakes whoever sleeps for it.
+  void ring() const { doorbell::ring(others_); }
 
   /// What a member shows in this rank's round, or nothing where it has not come to
   /// it. Valid until this rank has seen what all show in the next one.
@@ -62,9 +63,12 @@ class billboard {
   }
   /// Where that is, of a member that has been seen.
   const std::byte* shown_by(int member) const {
+    return place(member, members_[static_cast<std::size_t>(member)].head(round_ - 1).bytes);
+  }
+  /// Where it will be, of one that shows so many bytes.
+  const std::byte* place(int member, std::size_t bytes) const {
     const slot_memory& theirs = members_[static_cast<std::size_t>(member)];
-    const slot_head& head = theirs.head(round_ - 1);
-    return head.bytes <= slot_head::carried ? head.small : theirs.data(round_ - 1);
+    return bytes <= slot_head::carried ? theirs.head(round_ - 1).small : theirs.data(round_ - 1);
   }
 
  private:
