@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <tutti/base/clock.hpp>
+#include <tutti/base/log.hpp>
 #include <tutti/comm/operation_queue.hpp>
 
 // Why does an operation not go on? Each of these looks at one possible reason
