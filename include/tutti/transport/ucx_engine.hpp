@@ -137,14 +137,14 @@ class ucx_fabric::engine final : public engine_transport {
         bell = bell_;
       }
       made->kinds_[p] = link_kind::window;
-      shown[p].base = theirs + channels_at + n * shapes[p].footprint();
+      shown[p] = {theirs + channels_at + n * shapes[p].footprint(), billboard::places};
       bells.push_back(bell);
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
-      const slot_memory outgoing{theirs + channels_at + self * shapes[p].footprint(), shapes[p]};
+      const slot_memory outgoing = slot_memory::one_of(theirs + channels_at, n, self, shapes[p]);
       made->senders_[p] = std::make_unique<slot_sender>(outgoing, *bell, fabric_.memory_.get());
       made->inbox_users_.push_back({made->statuses_[p], &outgoing.credit(), outgoing.credit().generation.load(std::memory_order_acquire)});
       made->receivers_[p] = std::make_unique<slot_receiver>(
-          slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
+          slot_memory::one_of(inbox + channels_at, n, p, shape), *bell, fabric_.borrowings_.get(), members[p]);
     }
 
     if (all_show && made->hosts_.empty()) made->board_ = std::make_unique<billboard>(me, std::move(shown), std::move(bells));
@@ -230,9 +230,9 @@ class ucx_fabric::engine final : public engine_transport {
     std::byte* inbox = fabric_.arena_.at(place);
     new (inbox) rank_status;
     const std::uint64_t generation = fabric_.next_generation_++;
-    std::byte* next = inbox + channels_at;
-    for (std::size_t p = 0; p < n; ++p, next += shape.footprint()) slot_memory{next, shape}.initialise(generation);
-    if (shows) slot_memory{next, billboard::places}.initialise();
+    std::byte* channels = inbox + channels_at;
+    for (std::size_t p = 0; p < n; ++p) slot_memory::one_of(channels, n, p, shape).initialise(generation);
+    if (shows) slot_memory{channels + n * shape.footprint(), billboard::places}.initialise();
     return inbox;
   }
 
