@@ -346,6 +346,26 @@ TEST_CASE("a rank that dies is found, one that leaves first is not") {
   }
 }
 
+TEST_CASE("after a failure UCX's end of the messages stays as it is until the process ends") {
+  for (bool fails : {false, true})
+    CHECK(processes::run(2, [&](auto& b) {
+      {
+        joined all(b, "message");
+        auto l = all.connect(2, b.rank());
+        b.all_gather({});
+        if (fails) {
+          verdict v{.code = errc::rank_failed, .rank = 0};
+          v.say("a full disk");
+          all.fabric.declare(v);
+          all.engine->abandon();
+        }
+        l.reset();
+        b.all_gather({});
+      }
+      need((detail::all_retained.load() != nullptr) == fails, fails ? "it was destroyed" : "something stays after a good end");
+    }) == 0);
+}
+
 TEST_CASE("a connection that breaks between two ranks that live is an error of the link, on both") {
   ::setenv("UCX_TLS", "tcp,self", 1);
   CHECK(processes::run(2, [&](auto& b) {

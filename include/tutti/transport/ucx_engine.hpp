@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include <tutti/base/log.hpp>
+#include <tutti/base/retained.hpp>
 #include <tutti/schedule/team.hpp>
 #include <tutti/transport/message.hpp>
 #include <tutti/transport/ucx_fabric.hpp>
@@ -74,8 +75,12 @@ class ucx_fabric::engine final : public engine_transport {
     bell_ = new (fabric.arena_.at(bell_place_)) doorbell;
   }
   ~engine() override {
-    ucx::endpoint::close(endpoints_, fabric_.board_->any());
+    const bool failed = fabric_.board_->any();
+    ucx::endpoint::close(endpoints_, failed);
     endpoints_.clear();
+    // UCX 1.13 ends the process where a worker is destroyed with an answer to a peer
+    // waiting for its connection, which after a failure may never be made.
+    if (failed && worker_) detail::retain(kept_worker{fabric_.context_, std::move(worker_)});
     worker_.reset();
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
   }
@@ -298,6 +303,11 @@ class ucx_fabric::engine final : public engine_transport {
       log(log_level::info, format("a message for communicator %u, which is not here", header.communicator));
     return UCS_OK;
   }
+
+  struct kept_worker {
+    std::shared_ptr<ucx::context> of;
+    std::unique_ptr<ucx::worker> worker;
+  };
 
   // One of a member's engines: a communicator that has a thread there has another
   // than those that have none.
