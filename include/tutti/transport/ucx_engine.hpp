@@ -75,12 +75,11 @@ class ucx_fabric::engine final : public engine_transport {
     bell_ = new (fabric.arena_.at(bell_place_)) doorbell;
   }
   ~engine() override {
-    const bool failed = fabric_.board_->any();
-    ucx::endpoint::close(endpoints_, failed);
+    ucx::endpoint::close(endpoints_, has_failed());
     endpoints_.clear();
     // UCX 1.13 ends the process where a worker is destroyed with an answer to a peer
     // waiting for its connection, which after a failure may never be made.
-    if (failed && worker_) detail::retain(kept_worker{fabric_.context_, std::move(worker_)});
+    if ((has_failed() || has_declared()) && worker_) detail::retain(kept_worker{fabric_.context_, std::move(worker_)});
     worker_.reset();
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
   }
@@ -210,6 +209,7 @@ class ucx_fabric::engine final : public engine_transport {
     ucx::endpoint::close(endpoints_, true);
   }
 
+  bool has_failed() const { return fabric_.board_->any(); }
   bool has_declared() const { return fabric_.declared_.load(std::memory_order_relaxed); }
 
   void forget(mixed_link& gone) {
@@ -378,6 +378,8 @@ inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
 }
 
 inline ucx_fabric::mixed_link::~mixed_link() {
+  // Nor does it survive an answer that cannot go out since the peer has gone.
+  if (owner_.has_failed()) owner_.abandon();
   owner_.flush(*this);
   // A goodbye would be heard sooner than what this rank has said to the monitor.
   if (owner_.has_declared()) {
