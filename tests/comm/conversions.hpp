@@ -3,6 +3,7 @@
 // on whatever link a communicator has. Throws std::logic_error.
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -155,6 +156,46 @@ std::vector<std::vector<Wide>> carried_out(const call_shape& c, const team& all,
   return results;
 }
 
+/// Scans in every form, by every algorithm: bit for bit what the folds and roundings
+/// of their schedules give here, of numbers that are rounded at every turn.
+template <class T, class Op>
+void check_scans(communicator& c, std::size_t n, const Op& op, const std::string& text) {
+  using other = typename detail::travel<T, Op>::type;
+  using sum = typename detail::travel<T, Op>::sum;
+  auto drawn = [n](int rank) {
+    std::vector<T> v(n);
+    for (std::size_t i = 0; i < n; ++i) v[i] = T(static_cast<float>(detail::mix(static_cast<std::uint64_t>(rank) + 3, i) >> 44) / 370.f - 900.f);
+    return v;
+  };
+  auto same = [](const std::vector<T>& a, const std::vector<T>& b) { return a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0; };
+  const std::vector<T> mine = drawn(c.rank()), untouched(n, T(99.0f));
+  for (const repertoire_entry& e : repertoire) {
+    if (e.what != collective::scan && e.what != collective::exclusive_scan) continue;
+    const bool inclusive = e.what == collective::scan, gets = inclusive || c.rank() > 0;
+    const call_options how{.algorithm = e.how};
+    const std::string name = text + " " + name_of(e.what) + " by " + name_of(e.how);
+    const call_shape shape{.what = e.what, .count = n, .element = sizeof(other), .algorithm = e.how};
+    const auto all = carried_out<other, sum>(shape, c.all(), [&](int rank) {
+      std::vector<sum> v;
+      for (T x : drawn(rank)) v.push_back(detail::converted<sum>(x));
+      return v;
+    });
+    std::vector<T> want;
+    for (sum x : all[static_cast<std::size_t>(c.rank())]) want.push_back(detail::converted<T>(x));
+
+    std::vector<T> in = mine, out = untouched, later = untouched;
+    const statistics before = c.counters();
+    inclusive ? scan(c, in, out, op, how) : exclusive_scan(c, in, out, op, how);
+    need(c.counters().since(before).sent().bytes == c.plan_for(shape).bytes_sent, name + ", bytes", n, c);
+    need(same(out, gets ? want : untouched) && same(in, mine), name, n, c);
+    request r = [&] { return inclusive ? scan_async(c, in, later, Op(op), how) : exclusive_scan_async(c, in, later, Op(op), how); }();
+    r.wait();
+    need(same(later, gets ? want : untouched) && same(in, mine), name + ", async", n, c);
+    inclusive ? scan(c, in, op, how) : exclusive_scan(c, in, op, how);
+    need(same(in, gets ? want : mine), name + ", in place", n, c);
+  }
+}
+
 /// Floats that no bfloat16 holds, sent as such and added up in float, by every
 /// algorithm: the roundings that the schedule says and no others, within the bound
 /// that follows from them, for half of the bytes.
@@ -257,6 +298,11 @@ inline void check_all(communicator& c, std::size_t n) {
   check<half>(c, n, send_as<half>(accumulate_in<float>(average{})), "average of half as half in float", [](int, std::size_t i) { return half(static_cast<float>(i % 200)); },
               [](std::size_t i) { return half(static_cast<float>(i % 200)); });
   check_sent_apart(c, n);
+
+  check_scans<half>(c, n, accumulate_in<float>(plus{}), "half in float");
+  check_scans<bfloat16>(c, n, accumulate_in<float>(plus{}), "bfloat16 in float");
+  check_scans<float>(c, n, send_as<bfloat16>(plus{}), "float as bfloat16");
+  check_scans<float>(c, n, send_as<bfloat16>(accumulate_in<float>(plus{})), "float as bfloat16 in float");
 }
 
 }  // namespace conversions

@@ -7,6 +7,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import rules
+import vectors
 
 SOUND = {
     "include/tutti/base/a.hpp": "#pragma once\n#include <vector>\n// as ucp_mem_map does; cudaMalloc is elsewhere\n",
@@ -84,8 +85,23 @@ def only_what_is_tracked_counts():
         return not before and rules.top_is_complete_and_no_more(root) == ["NOTES.md: does not belong at the top"]
 
 
+def single_additions_are_seen():
+    """A program that folds in vectors, and the same with each fold spoilt or gone."""
+    names = ["void fold_wide<float, tutti::plus>(float*)"] + [
+        f"void fold_lines_wide<float, tutti::plus, std::integer_sequence<unsigned long{''.join(f', {i}ul' for i in range(n - 1))}> >(int)"
+        for n in (2, 4, 8)]
+    block = lambda name, addition: f"0000000000001000 <{name}>:\n    1000:\t{addition}\n    1004:\tret\n"
+    program = lambda spoilt, addition: "x: file format elf64-x86-64\n\n" + "\n\n".join(
+        block(name, addition if name == spoilt else "vaddps (%rsi),%ymm0,%ymm0") for name in names if addition or name != spoilt)
+    return not list(vectors.flaws(program(None, None))) and all(
+        len(list(vectors.flaws(program(name, addition)))) >= 1 for name in names for addition in (None, "vaddss (%rsi),%xmm0,%xmm0", "ret"))
+
+
 def main():
     wrong = 0
+    if not single_additions_are_seen():
+        print("sums_are_folded_in_vectors: a fold that adds single floats, or is gone, is not seen")
+        wrong += 1
     if not only_what_is_tracked_counts():
         print("the top: what git tracks is not what counts")
         wrong += 1

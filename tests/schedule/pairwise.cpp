@@ -18,9 +18,9 @@ static_assert(proved_up_to_8<collective::reduce_scatter, algorithm::pairwise>);
 static_assert(proved_up_to_8<collective::all_gather, algorithm::pairwise>);
 static_assert(proved_up_to_8<collective::all_to_all, algorithm::pairwise>);
 
-TEST_CASE("pairwise exchange is proved for 1 to 33 ranks and some more") {
+TEST_CASE("pairwise exchange is proved for 1 to 145 ranks and some more") {
   for (collective what : {collective::reduce_scatter, collective::all_gather, collective::all_to_all})
-    proofs::prove_at_run_time(what, algorithm::pairwise);
+    proofs::prove_at_run_time(what, algorithm::pairwise, 145);
 }
 
 TEST_CASE("in the pairwise barrier everyone has heard from everyone before anyone says so") {

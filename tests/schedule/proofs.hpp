@@ -35,11 +35,11 @@ constexpr bool proved_for_sizes(std::integer_sequence<int, SizesLess1...>) {
 template <collective What, algorithm How>
 inline constexpr bool proved_up_to_8 = proved_for_sizes<What, How>(std::make_integer_sequence<int, 8>{});
 
-/// At run time for 1 to 33 ranks and a few larger teams; of larger teams some
-/// roots. An algorithm keeps the order of operands exactly where its table
-/// entry says so.
-inline void prove_at_run_time(collective what, algorithm how) {
-  for (int p = 1; p <= 257; p += p < 33 ? 1 : 56) {
+/// At run time for 1 to 33 ranks, or up to `all`, and a few larger teams; of larger
+/// teams some roots. An algorithm keeps the order of operands exactly where its
+/// table entry says so.
+inline void prove_at_run_time(collective what, algorithm how, int all = 33) {
+  for (int p = 1; p <= 257; p += p < all ? 1 : 56) {
     bool kept = true;
     for (int root = 0; root < (rooted(what) ? p : 1); root += p <= 9 ? 1 : p <= 33 ? 4 : 63) {
       CAPTURE(p);

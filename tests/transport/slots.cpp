@@ -61,6 +61,30 @@ TEST_CASE("slots are as long as fit, and no shorter than asked") {
   CHECK(shape_within(std::size_t{1} << 20, longest, 2048, 10000).bytes == 2048);
 }
 
+TEST_CASE("of channels in one memory the heads lie together, and no two share a byte") {
+  for (const slot_shape shape : {slot_shape{.slots = 4, .bytes = 2048}, slot_shape{.slots = 2, .bytes = 192, .heads = 8}}) {
+    constexpr std::size_t n = 5;
+    std::vector<char> users(n * shape.footprint());
+    std::byte* const all = reinterpret_cast<std::byte*>(users.data());
+    auto use = [&](const void* begin, std::size_t bytes) {
+      const auto at = static_cast<std::size_t>(static_cast<const std::byte*>(begin) - all);
+      REQUIRE(at + bytes <= users.size());
+      for (std::size_t i = 0; i < bytes; ++i) ++users[at + i];
+      return at + bytes;
+    };
+    for (std::size_t p = 0; p < n; ++p) {
+      const slot_memory one = slot_memory::one_of(all, n, p, shape);
+      CHECK(use(&one.credit(), sizeof(slot_credit)) <= n * shape.heads_bytes());
+      for (std::uint32_t h = 0; h < shape.heads; ++h) {
+        CHECK(use(&one.head(h), sizeof(slot_head)) <= n * shape.heads_bytes());
+        use(one.behind(h), shape.short_bytes());
+      }
+      for (std::uint32_t s = 0; s < shape.slots; ++s) use(one.data(s), shape.bytes);
+    }
+    CHECK(users == std::vector<char>(users.size(), 1));
+  }
+}
+
 TEST_CASE("the parts of a channel lie one after the other, on lines of their own") {
   const slot_shape shape{.slots = 8, .bytes = 192};
   channel c(shape);

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -134,6 +135,25 @@ TEST_CASE("channels keep to the memory that each rank allows them, and carry eve
     } catch (const error& e) {
       need(e.code() == errc::invalid_argument && std::string(e.what()).find("allows a communicator of 3 ranks 500 bytes for its channels; it needs ") != std::string::npos, e.what());
     }
+    b.all_gather({});
+  }) == 0);
+}
+
+TEST_CASE("the next links of a session lie where its neighbours look already") {
+  CHECK(processes::run(3, [](auto& b) {
+    auto mapped = [] {
+      std::ifstream maps("/proc/self/maps");
+      int found = 0;
+      for (std::string line; std::getline(maps, line);) found += line.find("SYSV") != line.npos || line.find("shm") != line.npos;
+      return found;
+    };
+    joined all(b, "window");
+    std::vector<std::unique_ptr<tutti::link>> links;
+    links.push_back(all.connect(3, b.rank()));
+    const int before = mapped();
+    need(before >= 3, "everybody's memory is seen");
+    for (int more = 0; more < 6; ++more) links.push_back(all.connect(3, b.rank()));
+    need(mapped() == before, format("%d more segments", mapped() - before));
     b.all_gather({});
   }) == 0);
 }
@@ -324,6 +344,26 @@ TEST_CASE("a rank that dies is found, one that leaves first is not") {
       ::_exit(0);
     }) == 0);
   }
+}
+
+TEST_CASE("after a failure UCX's end of the messages stays as it is until the process ends") {
+  for (bool fails : {false, true})
+    CHECK(processes::run(2, [&](auto& b) {
+      {
+        joined all(b, "message");
+        auto l = all.connect(2, b.rank());
+        b.all_gather({});
+        if (fails) {
+          verdict v{.code = errc::rank_failed, .rank = 0};
+          v.say("a full disk");
+          all.fabric.declare(v);
+          all.engine->abandon();
+        }
+        l.reset();
+        b.all_gather({});
+      }
+      need((detail::all_retained.load() != nullptr) == fails, fails ? "it was destroyed" : "something stays after a good end");
+    }) == 0);
 }
 
 TEST_CASE("a connection that breaks between two ranks that live is an error of the link, on both") {

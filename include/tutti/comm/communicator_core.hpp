@@ -94,10 +94,10 @@ struct communicator_core {
     home.fabric().given().raise();
   }
 
-  /// Issues messages that are waited for together, and with them what is `ready`.
+  /// Issues messages that are waited for together, and with them what is `ready`:
+  /// then they have been checked. Where it throws, nothing has been issued.
   operation& post(const message_call* calls, std::size_t n, operation* ready = nullptr) {
-    raise_verdict();
-    pool->check(calls, n);
+    if (!ready) raise_verdict(), pool->check(calls, n);
     if (n == 1 && !ready) {
       posted_message& m = pool->prepare(*calls, nullptr);
       queue->messages->submit(m);
@@ -112,6 +112,7 @@ struct communicator_core {
     } catch (...) {
       for (posted_message* m : prepared_messages) give_back(*m);
       give_back(all);
+      if (ready) give_back(*ready);
       throw;
     }
     if (all.open == 0) finish(all, operation::stage::done);
@@ -157,6 +158,7 @@ struct communicator_core {
     const std::vector<message_call>& messages = collected.messages();
     if (collected.shapes().empty()) return post(messages.data(), messages.size());
     raise_verdict();
+    pool->check(messages.data(), messages.size());
     operation& o = with_scratch(prepared({.calls = collected.shapes()}));
     try {
       o.parts.clear();
@@ -164,11 +166,11 @@ struct communicator_core {
       o.parts.reserve(parts.size());
       for (std::size_t i = 0; i < parts.size(); ++i)
         o.parts.push_back(placed(*parts[i], parts[i]->what.element, collected.memories(i), o.scratch.data() + parts[i]->begin));
-      if (!messages.empty()) return post(messages.data(), messages.size(), &o);
     } catch (...) {
       give_back(o);
       throw;
     }
+    if (!messages.empty()) return post(messages.data(), messages.size(), &o);
     number(o);
     queue->push(o);
     runner->notice();

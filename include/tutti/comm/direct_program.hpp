@@ -55,12 +55,9 @@ class direct_lowering {
       : team_(team), maps_(maps), ranks_(static_cast<int>(team.size())), me_(me) {
     program_.reads.resize(team.size());
     program_.writes.resize(team.size());
-    sent_.resize(team.size() * team.size());
-    received_.resize(team.size() * team.size());
+    sent_.resize(team.size());
+    received_.resize(team.size());
     for (int r = 0; r < ranks_; ++r) note_messages(r);
-    for (int to = 0; to < ranks_; ++to)
-      for (int from = 0; from < ranks_; ++from)
-        for (const message& m : sent_[pair(from, to)]) (m.written ? program_.writes[at(to)] : program_.reads[at(from)]) = 1;
     legal_ = legal_ && make_passes();
   }
 
@@ -81,7 +78,6 @@ class direct_lowering {
   };
 
   static std::size_t at(int i) { return static_cast<std::size_t>(i); }
-  std::size_t pair(int from, int to) const { return at(from) * at(ranks_) + at(to); }
   std::size_t length(int c) const { return maps_[at(me_)].bounds[at(c) + 1] - maps_[at(me_)].bounds[at(c)]; }
   remote_place in(int r, int c) const {
     const chunk_map& m = maps_[at(r)];
@@ -99,9 +95,14 @@ class direct_lowering {
       legal_ = legal_ && next.where.count == 1 && next.with.count == 1 && (next.what != verb::recv_reduce || next.with == next.where);
       const int c = next.where.first.value;
       if (!legal_) return;
-      if (next.what == verb::send) sent_[pair(r, next.peer.value)].push_back({c, written[at(c)] != 0});
-      else if (next.what != verb::copy) received_[pair(next.peer.value, r)].push_back(c);
-      if (next.what != verb::send) written[at(c)] = 1;
+      const int peer = next.peer.value;
+      if (next.what == verb::send) {
+        (written[at(c)] ? program_.writes[at(peer)] : program_.reads[at(r)]) = 1;
+        if (peer == me_) sent_[at(r)].push_back({c, written[at(c)] != 0});
+        continue;
+      }
+      if (!is_local(next.what) && peer == me_) received_[at(r)].push_back(c);
+      written[at(c)] = 1;
     }
   }
 
@@ -130,7 +131,7 @@ class direct_lowering {
           const std::size_t k = sent[at(peer)]++;
           if (results[at(c)]) {
             results[at(c)]->sent = true;
-            results[at(c)]->targets.push_back(out(peer, received_[pair(me_, peer)][k]));
+            results[at(c)]->targets.push_back(out(peer, received_[at(peer)][k]));
           } else if (arrives[at(c)]) {
             return false;  // passed on
           }
@@ -138,7 +139,7 @@ class direct_lowering {
         }
         case verb::recv:
         case verb::recv_reduce: {
-          const message& m = sent_[pair(peer, me_)][received[at(peer)]++];
+          const message& m = sent_[at(peer)][received[at(peer)]++];
           const bool folds = next.what == verb::recv_reduce;
           if (m.written) {
             if (folds || results[at(c)]) return false;
@@ -197,8 +198,8 @@ class direct_lowering {
   const std::vector<chunk_map>& maps_;
   int ranks_, me_;
   bool legal_ = true;
-  std::vector<std::vector<message>> sent_;  // by pair
-  std::vector<std::vector<int>> received_;  // the chunks into which they go
+  std::vector<std::vector<message>> sent_;  // to this rank, by rank
+  std::vector<std::vector<int>> received_;  // from this rank, by rank: the chunks into which it goes
   direct_program program_;
 };
 

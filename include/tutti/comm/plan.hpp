@@ -94,13 +94,14 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 namespace detail {
 
 /// Teams that the tests prove for every algorithm, those that they prove for
-/// every way to fall into hosts, and those for which a proof still takes
-/// milliseconds.
-inline constexpr int proved_by_tests = 33, proved_by_tests_on_hosts = 6, proved_when_made = 300;
+/// every way to fall into hosts, for pairwise exchange, without which no
+/// communicator is made, and those for which a proof still takes milliseconds.
+inline constexpr int proved_by_tests = 33, proved_by_tests_on_hosts = 6, proved_pairwise_by_tests = 145, proved_when_made = 300;
 
 inline bool needs_proof(algorithm how, const team& all) {
   const bool by_hosts = tells_hosts_apart(how) && all.hosts() > 1;
-  return all.size > (by_hosts ? proved_by_tests_on_hosts : proved_by_tests) && all.size <= proved_when_made;
+  const int by_tests = by_hosts ? proved_by_tests_on_hosts : how == algorithm::pairwise ? proved_pairwise_by_tests : proved_by_tests;
+  return all.size > by_tests && all.size <= proved_when_made;
 }
 
 /// A schedule beyond the tests is proved before it runs: once for all counts.

@@ -16,8 +16,9 @@ operation& start_scan(communicator& c, collective what, span<const T> in, span<T
   need_memory(c, what, in);
   need_memory(c, what, out);
   need_apart(c, what, in, out, in.data());
-  static_assert(!is_converting<Op> && !travel<T, Op>::averages,
-                "tutti: a scan folds its elements as they are; convert them before it, and divide after it");
+  static_assert(!travel<T, Op>::averages,
+                "tutti: every rank of a scan has the sum of another number of ranks; scan by plus, and divide after it");
+  if (what == collective::exclusive_scan && c.rank() == 0) out = {out.data(), 0};
   return issue_reduction<Keep>(c, shape_of<T, Op>(what, in.size(), -1, options), in, out, 0, op);
 }
 

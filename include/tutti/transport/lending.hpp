@@ -120,6 +120,7 @@ class lending_memory final : public memory_source, public lender {
       throw std::bad_alloc();
     }
     const ucx::shared_memory& made = segments_.back();
+    std::memset(made.data(), 0, made.size());  // so that whoever uses it first need not wait for the system
     total_ += made.size();
     std::size_t at = 0;
     while (at < free_.size() && free_[at].data < made.data()) ++at;

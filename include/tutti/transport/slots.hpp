@@ -20,14 +20,16 @@ namespace tutti {
 /// that the receiver can read where it lies is only named: these need no slot.
 /// Every line has one writer.
 ///
-/// In memory: the receiver's count of consumed pieces, the heads, what is short,
-/// the slots.
+/// In memory: the receiver's count of consumed pieces and the heads; then, or
+/// elsewhere, what is short and the slots.
 struct slot_shape {
   std::uint32_t slots = 4;      ///< a power of two
   std::uint32_t bytes = 32768;  ///< of one slot; a multiple of 64
   std::uint32_t heads = slots;  ///< pieces under way at a time; a power of two, not below `slots`
 
-  constexpr std::size_t footprint() const;
+  constexpr std::size_t footprint() const { return heads_bytes() + pieces_bytes(); }
+  constexpr std::size_t heads_bytes() const;
+  constexpr std::size_t pieces_bytes() const { return heads * short_bytes() + slots * std::size_t{bytes}; }
   /// What is not longer goes without a slot, where there are more heads than slots.
   constexpr std::size_t short_bytes() const { return heads > slots ? 512 : 0; }
 };
@@ -38,7 +40,7 @@ struct alignas(64) slot_head {
   std::atomic<std::uint64_t> flag;  ///< number of the piece, from 1, once it may be read
   std::uint64_t fingerprint;
   std::uint64_t bytes;
-  loan lent;  ///< 0: the bytes are here, or lie where `small` says, counted from the channel's begin
+  loan lent;  ///< 0: the bytes are here, or lie where `small` says, counted from the channel's first piece
   std::byte small[carried];
   call what;  ///< read only where the fingerprint is not the expected one
 };
@@ -51,9 +53,7 @@ struct alignas(64) slot_credit {
   std::atomic<std::uint64_t> generation;
 };
 
-constexpr std::size_t slot_shape::footprint() const {
-  return sizeof(slot_credit) + heads * (sizeof(slot_head) + short_bytes()) + slots * std::size_t{bytes};
-}
+constexpr std::size_t slot_shape::heads_bytes() const { return sizeof(slot_credit) + heads * sizeof(slot_head); }
 
 /// The channels from `peers` ranks of one host: slots as long as fit, together
 /// with all the rest, into `budget` bytes, if that is not too short.
@@ -66,6 +66,13 @@ constexpr slot_shape shape_within(std::size_t budget, slot_shape shape, std::uin
 struct slot_memory {
   std::byte* base = nullptr;
   slot_shape shape{};
+  std::byte* pieces = base ? base + shape.heads_bytes() : nullptr;
+
+  /// Channel `p` of `n` that lie in one memory: the heads of all, then the pieces of
+  /// all, so that few pages are touched before they are used.
+  static slot_memory one_of(std::byte* all, std::size_t n, std::size_t p, slot_shape shape) {
+    return {all + p * shape.heads_bytes(), shape, all + n * shape.heads_bytes() + p * shape.pieces_bytes()};
+  }
 
   slot_credit& credit() const { return *reinterpret_cast<slot_credit*>(base); }
   slot_head& head(std::uint64_t number) const {
@@ -73,11 +80,10 @@ struct slot_memory {
   }
   /// Where head `number` has its short piece.
   std::byte* behind(std::uint64_t number) const {
-    return base + sizeof(slot_credit) + shape.heads * sizeof(slot_head) + (number & (shape.heads - 1)) * shape.short_bytes();
+    return pieces + (number & (shape.heads - 1)) * shape.short_bytes();
   }
   std::byte* data(std::uint64_t slot) const {
-    return base + sizeof(slot_credit) + shape.heads * (sizeof(slot_head) + shape.short_bytes()) +
-           (slot & (shape.slots - 1)) * std::size_t{shape.bytes};
+    return pieces + shape.heads * shape.short_bytes() + (slot & (shape.slots - 1)) * std::size_t{shape.bytes};
   }
 
   /// By one of the two, before the other looks. `generation`: another than that
@@ -118,7 +124,7 @@ class slot_sender final : public send_port {
       std::byte* const to = n <= memory_.shape.short_bytes() ? memory_.behind(sent_) : free_slot();
       if (!to) return full;
       std::memcpy(to, data, n);
-      const std::uint64_t place = static_cast<std::uint64_t>(to - memory_.base);
+      const std::uint64_t place = static_cast<std::uint64_t>(to - memory_.pieces);
       std::memcpy(head.small, &place, sizeof place);
     }
     kept_[sent_ & (kept_.size() - 1)] = {.bytes = n, .lent = lent != 0};
@@ -194,7 +200,7 @@ class slot_receiver final : public recv_port {
     slot_head& head = memory_.head(received_);
     if (head.flag.load(std::memory_order_acquire) != received_ + 1) return nullptr;
     piece_.data = head.lent ? borrower_->find(peer_, head.lent)
-                  : head.bytes <= slot_head::carried ? head.small : memory_.base + place_of(head);
+                  : head.bytes <= slot_head::carried ? head.small : memory_.pieces + place_of(head);
     if (!piece_.data) return nullptr;
     piece_.bytes = head.bytes;
     piece_.lent = head.lent != 0;

@@ -1,7 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -84,8 +83,8 @@ class worker {
   ucp_worker_h handle_ = nullptr;
 };
 
-/// Memory that UCX allocated, so that peers on the same host can open it.
-/// Filled with zeros.
+/// Memory that UCX allocated, so that peers on the same host can open it. What is
+/// not used takes none of the machine's.
 class shared_memory {
  public:
   shared_memory(const context& from, std::size_t bytes) : context_(from.get()), size_(bytes) {
@@ -98,7 +97,6 @@ class shared_memory {
     attributes.field_mask = UCP_MEM_ATTR_FIELD_ADDRESS;
     check(ucp_mem_query(handle_, &attributes), "asking where shared memory lies");
     data_ = static_cast<std::byte*>(attributes.address);
-    std::memset(data_, 0, bytes);
   }
   shared_memory(const shared_memory&) = delete;
   shared_memory& operator=(const shared_memory&) = delete;

@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include <tutti/base/log.hpp>
+#include <tutti/base/retained.hpp>
 #include <tutti/schedule/team.hpp>
 #include <tutti/transport/message.hpp>
 #include <tutti/transport/ucx_fabric.hpp>
@@ -74,8 +75,11 @@ class ucx_fabric::engine final : public engine_transport {
     bell_ = new (fabric.arena_.at(bell_place_)) doorbell;
   }
   ~engine() override {
-    ucx::endpoint::close(endpoints_, fabric_.board_->any());
+    ucx::endpoint::close(endpoints_, has_failed());
     endpoints_.clear();
+    // UCX 1.13 ends the process where a worker is destroyed with an answer to a peer
+    // waiting for its connection, which after a failure may never be made.
+    if ((has_failed() || has_declared()) && worker_) detail::retain(kept_worker{fabric_.context_, std::move(worker_)});
     worker_.reset();
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
   }
@@ -137,14 +141,14 @@ class ucx_fabric::engine final : public engine_transport {
         bell = bell_;
       }
       made->kinds_[p] = link_kind::window;
-      shown[p].base = theirs + channels_at + n * shapes[p].footprint();
+      shown[p] = {theirs + channels_at + n * shapes[p].footprint(), billboard::places};
       bells.push_back(bell);
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
-      const slot_memory outgoing{theirs + channels_at + self * shapes[p].footprint(), shapes[p]};
+      const slot_memory outgoing = slot_memory::one_of(theirs + channels_at, n, self, shapes[p]);
       made->senders_[p] = std::make_unique<slot_sender>(outgoing, *bell, fabric_.memory_.get());
       made->inbox_users_.push_back({made->statuses_[p], &outgoing.credit(), outgoing.credit().generation.load(std::memory_order_acquire)});
       made->receivers_[p] = std::make_unique<slot_receiver>(
-          slot_memory{inbox + channels_at + p * shape.footprint(), shape}, *bell, fabric_.borrowings_.get(), members[p]);
+          slot_memory::one_of(inbox + channels_at, n, p, shape), *bell, fabric_.borrowings_.get(), members[p]);
     }
 
     if (all_show && made->hosts_.empty()) made->board_ = std::make_unique<billboard>(me, std::move(shown), std::move(bells));
@@ -205,6 +209,7 @@ class ucx_fabric::engine final : public engine_transport {
     ucx::endpoint::close(endpoints_, true);
   }
 
+  bool has_failed() const { return fabric_.board_->any(); }
   bool has_declared() const { return fabric_.declared_.load(std::memory_order_relaxed); }
 
   void forget(mixed_link& gone) {
@@ -230,9 +235,9 @@ class ucx_fabric::engine final : public engine_transport {
     std::byte* inbox = fabric_.arena_.at(place);
     new (inbox) rank_status;
     const std::uint64_t generation = fabric_.next_generation_++;
-    std::byte* next = inbox + channels_at;
-    for (std::size_t p = 0; p < n; ++p, next += shape.footprint()) slot_memory{next, shape}.initialise(generation);
-    if (shows) slot_memory{next, billboard::places}.initialise();
+    std::byte* channels = inbox + channels_at;
+    for (std::size_t p = 0; p < n; ++p) slot_memory::one_of(channels, n, p, shape).initialise(generation);
+    if (shows) slot_memory{channels + n * shape.footprint(), billboard::places}.initialise();
     return inbox;
   }
 
@@ -298,6 +303,11 @@ class ucx_fabric::engine final : public engine_transport {
       log(log_level::info, format("a message for communicator %u, which is not here", header.communicator));
     return UCS_OK;
   }
+
+  struct kept_worker {
+    std::shared_ptr<ucx::context> of;
+    std::unique_ptr<ucx::worker> worker;
+  };
 
   // One of a member's engines: a communicator that has a thread there has another
   // than those that have none.
@@ -368,6 +378,8 @@ inline std::byte* ucx_fabric::mixed_link::borrowed(int peer, loan from) {
 }
 
 inline ucx_fabric::mixed_link::~mixed_link() {
+  // Nor does it survive an answer that cannot go out since the peer has gone.
+  if (owner_.has_failed()) owner_.abandon();
   owner_.flush(*this);
   // A goodbye would be heard sooner than what this rank has said to the monitor.
   if (owner_.has_declared()) {

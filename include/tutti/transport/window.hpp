@@ -45,12 +45,14 @@ struct memory_user {
 /// added as needed and kept until the session ends. For any thread.
 class arena {
  public:
-  static constexpr std::size_t segment_bytes = std::size_t{1} << 20;
+  /// Enough for several communicators of many ranks: to open a new one takes each of
+  /// them longer than all else. What is not used yet is not there.
+  static constexpr std::size_t segment_bytes = std::size_t{8} << 20;
 
   explicit arena(const ucx::context& context) : context_(context) {}
 
-  /// `bytes` bytes at a multiple of 64: zeros, or what was last written to memory
-  /// that was released. A new segment where the last has too little left.
+  /// `bytes` bytes at a multiple of 64, with anything in them. A new segment where
+  /// the last has too little left.
   arena_place allocate(std::size_t bytes) {
     bytes = rounded(bytes);
     const std::lock_guard held(mutex_);
@@ -60,10 +62,7 @@ class arena {
         free_.erase(free_.begin() + static_cast<std::ptrdiff_t>(f));
         return place;
       }
-    if (segments_.empty() || used_ + bytes > segments_.back().size()) {
-      segments_.emplace_back(context_, bytes > segment_bytes ? bytes : segment_bytes);
-      used_ = 0;
-    }
+    if (segments_.empty() || used_ + bytes > segments_.back().size()) grow(bytes);
     arena_place place{static_cast<std::uint32_t>(segments_.size() - 1), 0, used_};
     used_ += bytes;
     return place;
@@ -94,6 +93,16 @@ class arena {
     }
   };
   static std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+  void grow(std::size_t bytes) {
+    try {
+      segments_.emplace_back(context_, bytes > segment_bytes ? bytes : segment_bytes);
+    } catch (const error&) {
+      if (bytes >= segment_bytes) throw;
+      segments_.emplace_back(context_, bytes);
+    }
+    used_ = 0;
+  }
 
   const ucx::context& context_;
   mutable std::mutex mutex_;
