@@ -89,7 +89,15 @@ void check_all(Machine& machine, std::size_t n, std::size_t shift) {
   auto halves = in(std::vector<tutti::half>(n));
   elementwise::convert(halves.inside(), x.inside(), machine.order());
   CHECK(same(got(halves), loop([&](std::size_t i) { return tutti::half(a[i]); })));
-  // 16-bit numbers are folded in float: the sum of the first two alone is rounded away.
+  auto bytes = in(std::vector<fp8_e4m3>(n));
+  elementwise::convert(bytes.inside(), x.inside(), machine.order());
+  CHECK(same(got(bytes), loop([&](std::size_t i) { return fp8_e4m3(a[i]); })));
+  auto wider = in(std::vector<fp8_e5m2>(n));
+  elementwise::convert(wider.inside(), x.inside(), machine.order());
+  CHECK(same(got(wider), loop([&](std::size_t i) { return fp8_e5m2(a[i]); })));
+  elementwise::convert(out.inside(), wider.inside(), machine.order());
+  CHECK(same(got(out), loop([&](std::size_t i) { return static_cast<float>(fp8_e5m2(a[i])); })));
+  // Short floats are folded in float: the sum of the first two alone is rounded away.
   const std::vector<tutti::half> most(n, tutti::half(2048.0f)), one(n, tutti::half(1.0f));
   auto big = in(most), small = in(one);
   elementwise::fold(std::array{halves.inside()}, std::array<span<const tutti::half, space>, 3>{big.inside(), small.inside(), small.inside()}, plus{},
