@@ -78,6 +78,7 @@ TEST_CASE("elementwise functions on the device do what plain loops do, bit by bi
       CAPTURE(shift);
       elementwise_cases::check_all(machine, n, shift);
     }
+  elementwise_cases::check_conversions(machine);
 }
 
 TEST_CASE("every collective between threads that share a device gives what the host's gives, by windows and through the host") {

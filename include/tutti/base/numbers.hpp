@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <type_traits>
 
+#include <tutti/base/config.hpp>
 #include <tutti/base/names.hpp>
 
 namespace tutti {
@@ -40,6 +42,37 @@ constexpr std::uint32_t widened(std::uint32_t magnitude) {
   return select(magnitude < 1u << Fraction, below, normal);
 }
 
+// Devices have instructions for what follows; from sm_89 on, for 8 bits too. A NaN's
+// bits are theirs.
+#if TUTTI_DEVICE_PASS > 0
+constexpr std::uint16_t instructed_half(float value) {
+  std::uint16_t bits = 0;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+constexpr float instructed_float(std::uint16_t half) {
+  float value = 0;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(half));
+  return value;
+}
+#endif
+#if TUTTI_DEVICE_PASS >= 890
+template <int Fraction>
+constexpr std::uint8_t instructed_fp8(float value) {
+  std::uint16_t both = 0;
+  if constexpr (Fraction == 3) asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(both) : "f"(0.0f), "f"(value));
+  else asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(both) : "f"(0.0f), "f"(value));
+  return static_cast<std::uint8_t>(both);
+}
+template <int Fraction>
+constexpr float instructed_float(std::uint8_t fp8) {
+  std::uint32_t both = 0;
+  if constexpr (Fraction == 3) asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(both) : "h"(static_cast<std::uint16_t>(fp8)));
+  else asm("cvt.rn.f16x2.e5m2x2 %0, %1;" : "=r"(both) : "h"(static_cast<std::uint16_t>(fp8)));
+  return instructed_float(static_cast<std::uint16_t>(both));
+}
+#endif
+
 // How numbers are stored. `most` is the greatest one, `none` what is no number, and
 // `infinite` zero where there is no infinity.
 
@@ -62,11 +95,17 @@ struct half_format {
   static constexpr word most = 0x7bff, infinite = 0x7c00, none = 0x7e00;
 
   static constexpr word narrow(float value) {
+#if TUTTI_DEVICE_PASS > 0
+    if (!std::is_constant_evaluated()) return instructed_half(value);
+#endif
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(value), magnitude = bits & 0x7fffffffu;
     const std::uint32_t rounded = narrowed<fraction, bias>(magnitude);
     return static_cast<word>(((bits >> 16) & 0x8000u) | (magnitude > 0x7f800000u ? none : rounded < infinite ? rounded : infinite));
   }
   static constexpr float widen(word bits) {
+#if TUTTI_DEVICE_PASS > 0
+    if (!std::is_constant_evaluated()) return instructed_float(bits);
+#endif
     const std::uint32_t magnitude = bits & 0x7fffu, sign = (bits & 0x8000u) << 16;
     const std::uint32_t wide = widened<fraction, bias>(magnitude);
     return std::bit_cast<float>(sign | select(magnitude >= infinite, 0x7f800000u | magnitude << 13, wide));
@@ -82,11 +121,17 @@ struct fp8_format {
   static constexpr word most = Most, infinite = Infinite, none = 0x7f;
 
   static constexpr word narrow(float value) {
+#if TUTTI_DEVICE_PASS >= 890
+    if (!std::is_constant_evaluated()) return instructed_fp8<fraction>(value);
+#endif
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(value), magnitude = bits & 0x7fffffffu;
     const std::uint32_t rounded = narrowed<fraction, bias>(magnitude);
     return static_cast<word>(magnitude > 0x7f800000u ? none : ((bits >> 24) & 0x80u) | (rounded < most ? rounded : most));
   }
   static constexpr float widen(word bits) {
+#if TUTTI_DEVICE_PASS >= 890
+    if (!std::is_constant_evaluated()) return instructed_float<fraction>(bits);
+#endif
     const std::uint32_t magnitude = bits & 0x7fu, sign = (bits & 0x80u) << 24;
     const std::uint32_t wide = widened<fraction, bias>(magnitude), beyond = magnitude == infinite ? 0x7f800000u : 0x7fc00000u;
     return std::bit_cast<float>(sign | select(magnitude > most, beyond, wide));
