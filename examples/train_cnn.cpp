@@ -41,7 +41,9 @@ void train(tutti::communicator& world, const settings& chosen) {
   const job what{.shape = shape, .net = net, .rules = rules, .data = data ? &*data : nullptr};
   if (chosen.device == "cuda") {
 #if TRAIN_CNN_CUDA
-    return train_on_cuda(world, chosen, what);
+    if (chosen.precision == "bf16") return train_on_cuda<tutti::bfloat16>(world, chosen, what);
+    if (chosen.precision == "fp16") return train_on_cuda<tutti::half>(world, chosen, what);
+    return train_on_cuda<float>(world, chosen, what);
 #else
     throw tutti::error(tutti::errc::not_supported, "--device cuda: this program was built without it (-Dtrain_cuda=enabled builds it, with nvcc, cuDNN and cuBLAS)");
 #endif

@@ -1,4 +1,5 @@
-// train_cnn on CUDA devices, by cuDNN and cuBLAS: compiled by nvcc, called by train_cnn.cpp.
+// train_cnn on CUDA devices, by cuDNN and cuBLAS: compiled by nvcc, once for each type of
+// elements since that takes long (TRAIN_CNN_ELEMENT), and called by train_cnn.cpp.
 #include <tutti/kernel/cudnn.cuh>
 #include <tutti/train/device_sgd.hpp>
 #include <tutti/train/device_trainer.hpp>
@@ -15,8 +16,10 @@ int number_on_host(const tutti::communicator& world) {
   return number;
 }
 
+}  // namespace
+
 template <class T>
-void train(tutti::communicator& world, const settings& chosen, const job& what) {
+void train_on_cuda(tutti::communicator& world, const settings& chosen, const job& what) {
   using backend = tutti::cudnn_backend<T>;
   const int devices = tutti::device_count();
   tutti::cudnn::context gpu({.device = number_on_host(world) % devices, .tf32 = chosen.precision == "tf32"});
@@ -31,10 +34,4 @@ void train(tutti::communicator& world, const settings& chosen, const job& what) 
   policy.close();
 }
 
-}  // namespace
-
-void train_on_cuda(tutti::communicator& world, const settings& chosen, const job& what) {
-  if (chosen.precision == "bf16") return train<tutti::bfloat16>(world, chosen, what);
-  if (chosen.precision == "fp16") return train<tutti::half>(world, chosen, what);
-  train<float>(world, chosen, what);
-}
+template void train_on_cuda<TRAIN_CNN_ELEMENT>(tutti::communicator&, const settings&, const job&);

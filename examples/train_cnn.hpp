@@ -58,5 +58,7 @@ void run_epochs(Trainer& trainer, const settings& chosen, const job& what, bool 
   }
 }
 
-/// On the CUDA device whose number is the rank's among those of its host, or what is left of it beyond the last.
+/// On the CUDA device whose number is the rank's among those of its host, or what is left of it beyond the last; of T
+/// is what is multiplied.
+template <class T>
 void train_on_cuda(tutti::communicator& world, const settings& chosen, const job& what);

@@ -25,10 +25,12 @@ TEST_CASE("what converts keeps its operation, and whether that commutes") {
   CHECK(accumulate_in<long>([factor](long a, long b) { return factor * (a + b); }).op(1, 2) == 9);
 }
 
-TEST_CASE("a number is rounded when it becomes a 16-bit one, and exact on the way back") {
+TEST_CASE("a number is rounded when it becomes a short one, and exact on the way back") {
   static_assert(detail::converted<half>(2049.0).bits == half(2048.f).bits);
   static_assert(detail::converted<double>(half(1.5f)) == 1.5);
   static_assert(detail::converted<float>(1.0 + 0x1p-40) == 1.0f);
   static_assert(detail::converted<bfloat16>(half(3.f)).bits == bfloat16(3.f).bits);
+  static_assert(detail::converted<fp8_e4m3>(17.0).bits == fp8_e4m3(16.f).bits && detail::converted<double>(fp8_e5m2(-3.f)) == -3);
+  static_assert(detail::converted<fp8_e5m2>(half(3.f)).bits == fp8_e5m2(3.f).bits && detail::converted<fp8_e4m3>(500).bits == 0x7e);
   CHECK(detail::converted<int>(2.75f) == 2);
 }

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include <tutti/base/numbers.hpp>
 
@@ -31,6 +32,10 @@ void identities_of_numbers() {
   identity_changes_nothing<Op, float>({0.f, -1.5f, std::numeric_limits<float>::max(), inf, -inf});
   identity_changes_nothing<Op, half>({half(0.f), half(-1.5f), half(65504.f), half(inf), half(-inf)});
   identity_changes_nothing<Op, bfloat16>({bfloat16(0.f), bfloat16(-1.5f), bfloat16(inf), bfloat16(-inf)});
+  identity_changes_nothing<Op, fp8_e4m3>({fp8_e4m3(0.f), fp8_e4m3(-1.5f), fp8_e4m3(448.f), fp8_e4m3(-448.f)});
+  constexpr fp8_e5m2 infinite = std::numeric_limits<fp8_e5m2>::infinity();
+  // Sums and products are made of floats, which do not become infinite.
+  if constexpr (std::is_same_v<Op, minimum> || std::is_same_v<Op, maximum>) identity_changes_nothing<Op, fp8_e5m2>({fp8_e5m2(2.f), infinite, -infinite});
 }
 
 TEST_CASE("the identity of each operation changes nothing") {

@@ -30,6 +30,26 @@ TEST_CASE("averages, wider accumulators and narrower messages, in every form of 
     }
 }
 
+TEST_CASE("numbers of 8 bits, in every form of every reduction") {
+  for (int ranks : {1, 2, 3, 8})
+    for (std::size_t n : {0u, 5u, 700u}) {
+      CAPTURE(ranks);
+      CAPTURE(n);
+      on_ranks(ranks, progress::caller, [&](communicator& c) {
+        using conversions::check;
+        const int p = c.size();
+        // Ones that e4m3 forgets beside 16, and sums that are beyond its range on the way.
+        check<fp8_e4m3>(c, n, accumulate_in<float>(plus{}), "e4m3 in float", [](int rank, std::size_t) { return fp8_e4m3(rank == 0 ? 16.f : 1.f); },
+                        [&](std::size_t) { return fp8_e4m3(static_cast<float>(15 + p)); });
+        check<fp8_e4m3>(c, n, accumulate_in<float>(average{}), "average of e4m3 in float", [](int, std::size_t i) { return fp8_e4m3(i % 2 ? 448.f : -448.f); },
+                        [&](std::size_t i) { return fp8_e4m3(i % 2 ? 448.f : -448.f); });
+        check<float>(c, n, send_as<fp8_e5m2>(maximum{}), "float as e5m2", [](int rank, std::size_t i) { return static_cast<float>((static_cast<std::size_t>(rank) + i) % 3 * 3); },
+                     [&](std::size_t i) { return p == 1 ? static_cast<float>(i % 3 * 3) : p == 2 && i % 3 == 0 ? 3.f : 6.f; });
+        conversions::check_sent_apart<fp8_e5m2>(c, n);
+      });
+    }
+}
+
 TEST_CASE("by a rank that folds what all have sent, sums are rounded once") {
   for (int ranks : {2, 5, 9})
     CHECK_NOTHROW(thread_ranks::run(ranks, [](communicator& c) {
@@ -42,6 +62,7 @@ TEST_CASE("by a rank that folds what all have sent, sums are rounded once") {
       conversions::need(x == std::vector<float>(x.size(), forgotten) && y == x, "rounded more than once", x.size(), c);
       conversions::need(z == std::vector<float>(x.size(), 256.f), "rounded less often than it says", x.size(), c);
       conversions::check_sent_apart(c, 1024 * static_cast<std::size_t>(c.size()));
+      conversions::check_sent_apart<fp8_e5m2>(c, 1024 * static_cast<std::size_t>(c.size()));
       // A persistent call, and one with a count for each rank.
       std::vector<float> ones(40, 1.5f), sums(40), wide(40 * static_cast<std::size_t>(c.size()), 1.5f);
       persistent step([&] { return all_reduce_async(c, ones, sums, send_as<bfloat16>(accumulate_in<double>())); });
@@ -112,6 +133,26 @@ TEST_CASE("ranks that convert otherwise, or from something else, call different 
     if (c.rank() == 0) all_reduce(c, x, accumulate_in<float>());
     else all_reduce(c, x, accumulate_in<float>(average{}));
   }));
+}
+
+TEST_CASE("an error calls short numbers by their names") {
+  std::atomic<int> told{0};
+  try {
+    thread_ranks::run(2, [&](communicator& c) {
+      std::vector<fp8_e4m3> x(10);
+      std::vector<fp8_e5m2> y(10);
+      try {
+        if (c.rank() == 0) all_reduce(c, x);
+        else all_reduce(c, y);
+      } catch (const error& e) {
+        const std::string text = e.what();
+        if (e.code() == errc::mismatch && text.find("fp8_e4m3") != std::string::npos && text.find("fp8_e5m2") != std::string::npos) ++told;
+        throw;
+      }
+    });
+  } catch (const error&) {
+  }
+  CHECK(told == 2);
 }
 
 TEST_CASE("a conversion that throws leaves nothing behind") {

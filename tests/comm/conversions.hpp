@@ -4,12 +4,14 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <tutti/base/accumulation.hpp>
 #include <tutti/base/binned.hpp>
+#include <tutti/base/names.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/plan.hpp>
 #include <tutti/schedule/repertoire.hpp>
@@ -196,12 +198,13 @@ void check_scans(communicator& c, std::size_t n, const Op& op, const std::string
   }
 }
 
-/// Floats that no bfloat16 holds, sent as such and added up in float, by every
+/// Floats that no Narrow holds, sent as such and added up in float, by every
 /// algorithm: the roundings that the schedule says and no others, within the bound
-/// that follows from them, for half of the bytes.
-inline void check_sent_apart(communicator& c, std::size_t n) {
+/// that follows from them, for as many bytes less.
+template <class Narrow = bfloat16>
+void check_sent_apart(communicator& c, std::size_t n) {
   const auto p = static_cast<std::size_t>(c.size()), me = static_cast<std::size_t>(c.rank());
-  const auto op = send_as<bfloat16>(accumulate_in<float>(plus{}));
+  const auto op = send_as<Narrow>(accumulate_in<float>(plus{}));
   auto drawn = [](int rank, std::size_t i) {
     const std::uint64_t bits = detail::mix(static_cast<std::uint64_t>(rank) + 1, i) >> 40;
     return static_cast<float>(static_cast<int>(bits % 20001) - 10000) / 37.f;
@@ -218,7 +221,7 @@ inline void check_sent_apart(communicator& c, std::size_t n) {
     const bool cuts = e.what == collective::reduce_scatter;
     const int root = e.what == collective::reduce ? c.size() - 1 : -1;
     const call_options how{.algorithm = e.how};
-    const std::string name = std::string("floats sent as bfloat16 and added up in float: ") + name_of(e.what) + " by " + name_of(e.how);
+    const std::string name = "floats sent as " + std::string(type_name<Narrow>) + " and added up in float: " + name_of(e.what) + " by " + name_of(e.how);
     std::vector<float> in = given(cuts ? n * p : n)(c.rank()), out(n);
     auto call = [&](const auto& by) {
       const statistics before = c.counters();
@@ -228,15 +231,16 @@ inline void check_sent_apart(communicator& c, std::size_t n) {
       return c.counters().since(before).sent().bytes;
     };
     const std::uint64_t whole = call(plus{}), sent = call(op);
-    if (n % (p * 64) == 0) need(2 * sent == whole, name + ", bytes", n, c);
-    const call_shape shape{.what = e.what, .count = n, .element = sizeof(bfloat16), .root = root, .algorithm = e.how};
+    if (n % (p * 64) == 0) need(sizeof(float) / sizeof(Narrow) * sent == whole, name + ", bytes", n, c);
+    const call_shape shape{.what = e.what, .count = n, .element = sizeof(Narrow), .root = root, .algorithm = e.how};
     need(sent == c.plan_for(shape).bytes_sent, name + ", bytes billed", n, c);
-    const auto all = carried_out<bfloat16, float>(shape, c.all(), given(in.size()));
+    const auto all = carried_out<Narrow, float>(shape, c.all(), given(in.size()));
     if (root < 0 || c.rank() == root) need(out == all[me], name, n, c);
     if (e.what == collective::all_reduce) need(all[0] == all[me], name + ", the same on all", n, c);
-    // Each element is rounded by 2^-8 of it at most, and every sum that holds it.
+    // Each element is rounded by half of Narrow's unit at most, and every sum that holds it.
+    constexpr double unit = static_cast<double>(static_cast<float>(std::numeric_limits<Narrow>::epsilon()));
     double factor = 1;
-    for (std::size_t r = 0; r < p; ++r) factor *= (1 + 0x1p-8) * (1 + 0x1p-23);
+    for (std::size_t r = 0; r < p; ++r) factor *= (1 + unit / 2) * (1 + 0x1p-23);
     for (std::size_t i = 0; i < all[me].size(); ++i) {
       double exact = 0, sizes = 0;
       for (int r = 0; r < c.size(); ++r) {

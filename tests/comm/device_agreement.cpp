@@ -36,6 +36,16 @@ TEST_CASE("ranks that call different things are told, all in the same words") {
                               "one_shot of 8 elements of 4 bytes, root -1 with another operation";
     if (world.rank() == 0) refused(8, plus{}, other);
     else refused(8, maximum{}, other);
+    // Of the same size, and not the same.
+    const char* const type = "rank 0 calls all_reduce by automatic of 5 elements of 1 bytes, root -1 on device memory, rank 1 calls all_reduce by "
+                             "automatic of 5 elements of 1 bytes, root -1 with elements of another type";
+    try {
+      if (world.rank() == 1) detail::agree_on_call(world, device_call<fp8_e4m3, plus>{.count = 5}, {});
+      else detail::agree_on_call(world, device_call<fp8_e5m2, plus>{.count = 5}, {});
+      throw std::logic_error("not told");
+    } catch (const error& e) {
+      if (e.code() != errc::mismatch || std::string(type) != e.what()) throw;
+    }
     detail::agree_on_call(world, device_call<int, plus>{.count = 3}, {});
   });
 }

@@ -2,7 +2,9 @@
 // What device/thrust.hpp must do, against plain loops, in the memory of any
 // machine: `put` brings a vector there, `get` back, `order` says in whose order.
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -89,7 +91,10 @@ void check_all(Machine& machine, std::size_t n, std::size_t shift) {
   auto halves = in(std::vector<tutti::half>(n));
   elementwise::convert(halves.inside(), x.inside(), machine.order());
   CHECK(same(got(halves), loop([&](std::size_t i) { return tutti::half(a[i]); })));
-  // 16-bit numbers are folded in float: the sum of the first two alone is rounded away.
+  auto bytes = in(std::vector<fp8_e4m3>(n));
+  elementwise::convert(bytes.inside(), x.inside(), machine.order());
+  CHECK(same(got(bytes), loop([&](std::size_t i) { return fp8_e4m3(a[i]); })));
+  // Short floats are folded in float: the sum of the first two alone is rounded away.
   const std::vector<tutti::half> most(n, tutti::half(2048.0f)), one(n, tutti::half(1.0f));
   auto big = in(most), small = in(one);
   elementwise::fold(std::array{halves.inside()}, std::array<span<const tutti::half, space>, 3>{big.inside(), small.inside(), small.inside()}, plus{},
@@ -120,6 +125,42 @@ void check_all(Machine& machine, std::size_t n, std::size_t shift) {
   auto picked = in(std::vector<float>(3 * rows, -1.0f));
   elementwise::gather_rows(picked.inside(), x.inside(), 3, 5, machine.order());
   CHECK(same(got(picked), poisoned(wanted, shift)));
+}
+
+/// All numbers of T become floats, and floats numbers of T, as they do here: those between
+/// two neighbours, just beside, and beyond all of them.
+template <class T, class Machine>
+void check_conversions(Machine& machine) {
+  constexpr float infinite = std::numeric_limits<float>::infinity();
+  std::vector<T> numbers;
+  std::vector<float> floats{infinite, -infinite, std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min()};
+  for (std::uint32_t bits = 0; bits >> 8 * sizeof(T) == 0; ++bits) {
+    T one, next;
+    one.bits = static_cast<decltype(one.bits)>(bits), next.bits = static_cast<decltype(one.bits)>(bits + 1);
+    const float low = one, middle = low / 2 + static_cast<float>(next) / 2;
+    if (std::isnan(low)) continue;
+    numbers.push_back(one);
+    if (std::isfinite(middle)) floats.insert(floats.end(), {middle, std::nextafter(middle, infinite), std::nextafter(middle, -infinite)});
+  }
+  std::vector<float> wide;
+  std::vector<T> narrow;
+  for (T x : numbers) wide.push_back(x);
+  for (float x : floats) narrow.push_back(T(x));
+  auto a = machine.put(poisoned(numbers, 0), 0);
+  auto b = machine.put(poisoned(std::vector<float>(numbers.size()), 0), 0), c = machine.put(poisoned(floats, 0), 0);
+  auto d = machine.put(poisoned(std::vector<T>(floats.size()), 0), 0);
+  elementwise::convert(b.inside(), a.inside(), machine.order());
+  CHECK(same(machine.get(b), poisoned(wide, 0)));
+  elementwise::convert(d.inside(), c.inside(), machine.order());
+  CHECK(same(machine.get(d), poisoned(narrow, 0)));
+}
+
+template <class Machine>
+void check_conversions(Machine& machine) {
+  check_conversions<tutti::half>(machine);
+  check_conversions<bfloat16>(machine);
+  check_conversions<fp8_e4m3>(machine);
+  check_conversions<fp8_e5m2>(machine);
 }
 
 }  // namespace elementwise_cases

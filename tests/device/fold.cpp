@@ -102,7 +102,7 @@ large element<large>(std::size_t i, int which) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("every element type, at every size around a vector", T, std::int8_t, std::uint8_t, std::int16_t,
-                   std::uint16_t, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, float, double, half, bfloat16) {
+                   std::uint16_t, std::int32_t, std::uint32_t, std::int64_t, std::uint64_t, float, double, half, bfloat16, fp8_e4m3, fp8_e5m2) {
   check<T>(plus{});
   check<T>(multiplies{});
   check<T>(minimum{});

@@ -101,6 +101,7 @@ TEST_CASE("several sources are folded one after the other into all targets") {
   check<std::uint8_t>(weigh{});
   check<half>(plus{});
   check<bfloat16>(plus{});
+  check<fp8_e4m3>(plus{});
   check<two_words>(join{});
   check<three_bytes>(join{});
 }

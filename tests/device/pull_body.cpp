@@ -106,7 +106,7 @@ TEST_CASE("elements of no power of two, odd sizes, misaligned memory, more threa
         }
 }
 
-TEST_CASE("numbers of 16 bits are added up in float, and rounded once") {
+TEST_CASE("short floats are added up in float, and rounded once") {
   std::mt19937 random(4);
   for (algorithm how : {algorithm::one_shot, algorithm::two_shot})
     for (std::size_t shift : {0u, 1u}) {
@@ -118,6 +118,12 @@ TEST_CASE("numbers of 16 bits are added up in float, and rounded once") {
       const auto out = pulled::run(c, in, filled<half>(c, false, value), plus{}, 2, random);
       CHECK(static_cast<float>(out[3][0]) == 2052.0f);
       CHECK(right<bfloat16>(c, plus{}, [](int r, std::size_t i) { return bfloat16(static_cast<float>(r) + static_cast<float>(i) / 3); }, 4, random));
+      // 16 + 1 is 16 in e4m3; 16 bytes are 16 elements.
+      auto little = [](int r, std::size_t i) { return fp8_e4m3(r == 0 ? 16.0f + static_cast<float>(2 * (i % 5)) : 1.0f); };
+      CHECK(right<fp8_e4m3>(c, plus{}, little, 4, random));
+      const auto made = pulled::run(c, filled<fp8_e4m3>(c, true, little), filled<fp8_e4m3>(c, false, little), plus{}, 2, random);
+      CHECK(static_cast<float>(made[3][0]) == 20.0f);
+      CHECK(right<fp8_e5m2>(c, plus{}, [](int r, std::size_t i) { return fp8_e5m2(static_cast<float>(r) - static_cast<float>(i) / 3); }, 4, random));
     }
-  static_assert(std::is_same_v<wide<half, plus>, float> && std::is_same_v<wide<float, plus>, float>);
+  static_assert(std::is_same_v<wide<half, plus>, float> && std::is_same_v<wide<fp8_e5m2, plus>, float> && std::is_same_v<wide<float, plus>, float>);
 }

@@ -12,6 +12,7 @@ TEST_CASE("fold, scale, convert, update, quantise and gather on the host do what
       CAPTURE(shift);
       elementwise_cases::check_all(machine, n, shift);
     }
+  elementwise_cases::check_conversions(machine);
 }
 
 TEST_CASE("sizes that do not fit are refused") {

@@ -78,6 +78,7 @@ TEST_CASE("elementwise functions on the device do what plain loops do, bit by bi
       CAPTURE(shift);
       elementwise_cases::check_all(machine, n, shift);
     }
+  elementwise_cases::check_conversions(machine);
 }
 
 TEST_CASE("every collective between threads that share a device gives what the host's gives, by windows and through the host") {
@@ -93,15 +94,21 @@ TEST_CASE("every collective between threads that share a device gives what the h
       });
 }
 
-TEST_CASE("16-bit numbers are added up in float, and rounded once") {
+TEST_CASE("short floats are added up in float, and rounded once") {
   thread_ranks::run(4, [](tutti::communicator& world) {
     device_ranks there(world, tutti::gpu(0));
     tutti::device_stream stream(0);
-    guarded<tutti::half> x(std::vector<tutti::half>(1001, tutti::half(world.rank() == 0 ? 2048.0f : 1.0f)), 0);
-    all_reduce(there, x.memory.inside(), tutti::plus{}, on(stream));
-    stream.wait();
-    // 2051 lies between 2050 and 2052; ties go to even.
-    if (!x.is(std::vector<tutti::half>(1001, tutti::half(2051.0f)))) throw std::logic_error("wrong sum");
+    // One more than `first` is between it and the next number, and ties go to even.
+    auto sum = [&]<class T>(T, float first) {
+      guarded<T> x(std::vector<T>(1001, T(world.rank() == 0 ? first : 1.0f)), 0);
+      all_reduce(there, x.memory.inside(), tutti::plus{}, on(stream));
+      stream.wait();
+      if (!x.is(std::vector<T>(1001, T(first + 3)))) throw std::logic_error("wrong sum");
+    };
+    sum(tutti::half{}, 2048);
+    sum(tutti::bfloat16{}, 256);
+    sum(tutti::fp8_e4m3{}, 16);
+    sum(tutti::fp8_e5m2{}, 8);
     there.close();
   });
 }

@@ -7,15 +7,15 @@
 #include <string>
 #include <vector>
 
-#include <tutti/train/bucketed_all_reduce.hpp>
-#include <tutti/train/device_sgd.hpp>
-#include <tutti/train/streamed_all_reduce.hpp>
+#include <tutti/kernel/onednn.hpp>
 
 #include "../comm/thread_ranks.hpp"
 #include "../kernel/far_machine.hpp"
+#include "device_runs.hpp"
 #include "stripes.hpp"
 
 using namespace tutti;
+using device_runs::outcome;
 
 namespace {
 
@@ -24,54 +24,16 @@ using near = far_machine::near_backend<T>;
 template <class T>
 using away = far_machine::far_backend<T>;
 
-struct outcome {
-  std::vector<double> figures = {};
-  std::vector<float> parameters = {};
-  std::string why_no_graph = {};
-  int replays = 0;
-};
-
-template <class Backend, class Trainer, class Model>
-void go(outcome& mine, Trainer& t, Model& model, const dataset& test, int epochs) {
-  const auto note = [&](double loss, double accuracy) { mine.figures.insert(mine.figures.end(), {loss, accuracy}); };
-  for (int e = 0; e < epochs; ++e) {
-    const epoch_report did = t.train_epoch(static_cast<std::size_t>(e));
-    note(did.loss, did.accuracy);
-    mine.figures.push_back(static_cast<double>(did.samples));
-  }
-  const evaluation_report found = t.evaluate(test);
-  note(found.loss, found.accuracy);
-  for (const parameter& p : model.whole())
-    for (float value : model.read(p.index)) mine.parameters.push_back(value);
-}
-
-/// Trains on threads, in the host's memory or a device's; what each rank has in the end.
+/// On threads, in the host's memory or a device's; what each rank has in the end.
 template <class Backend>
 std::vector<outcome> train(const mesh& m, std::string_view rules, const network& net, const trainer_options& options, int epochs = 2) {
-  constexpr bool on_device = !on_host<typename Backend::space>;
-  const dataset data = stripes::pictures(45, 1), test = stripes::pictures(50, 2);
+  const data_sets data{.training = stripes::pictures(45, 1), .test = stripes::pictures(50, 2)};
   std::vector<outcome> all(static_cast<std::size_t>(m.size()));
   thread_ranks::run(m.size(), [&](communicator& world) {
     outcome& mine = all[static_cast<std::size_t>(world.rank())];
-    typename Backend::context c;
-    process_mesh on(world, m);
-    sharded_model<Backend> model(c, on, net, rules, {.seed = 7, .usual_batch = options.batch});
-    const sgd_options how{.learning_rate = 0.05, .weight_decay = 1e-3};
-    if constexpr (on_device) {
-      far_machine::away::graph::replays() = 0;
-      device_sgd<Backend> o(model, how);
-      streamed_all_reduce<Backend> policy(model, {.bytes = 256});
-      device_trainer<Backend, streamed_all_reduce<Backend>, device_sgd<Backend>> t(model, policy, o, data, options);
-      go<Backend>(mine, t, model, test, epochs);
-      mine.why_no_graph = t.step().why_no_graph();
-      mine.replays = far_machine::away::graph::replays();
-      policy.close();
-    } else {
-      sgd<typename Backend::number> o(model.parameters(), how);
-      bucketed_all_reduce policy(model, {.bytes = 256});
-      trainer t(model, policy, o, data, options);
-      go<Backend>(mine, t, model, test, epochs);
-    }
+    far_machine::away::graph::replays() = 0;
+    mine = device_runs::train<Backend>(world, m, rules, net, data, options, epochs);
+    mine.replays = far_machine::away::graph::replays();
   });
   return all;
 }
@@ -133,6 +95,14 @@ TEST_CASE("where ranks have some of the classes each, or of the rows, the same n
   CHECK(spread > 0);
   for (const char* rules : {"a/filters:p,b/filters:p,s/filters:p,c/units:p", "a/height:p,b/height:p,s/height:p"})
     for (const outcome& each : train<away<float>>({{"p", 2}}, rules, stripes::residual_network(), usual)) CHECK(distance(each) <= 4 * spread);
+}
+
+TEST_CASE("Law 1: over 100 steps of the trainer a device and the host differ by no more than rounding explains") {
+  const auto found = device_runs::law_1_over_100_steps<onednn_backend, away<float>>();
+  MESSAGE(found.text());
+  CHECK(found.last_loss < 0.7 * found.first_loss);
+  REQUIRE(found.apart.size() == 3);
+  for (const device_runs::distance& each : found.apart) CHECK(each.explained_by(found.spread));
 }
 
 TEST_CASE_TEMPLATE("in 16 bits a network learns, on several ranks the same", T, tutti::half) {

@@ -1,5 +1,4 @@
 #pragma once
-#include <concepts>
 #include <limits>
 #include <type_traits>
 
@@ -39,10 +38,10 @@ inline constexpr bool is_accumulating = false;
 template <class Other, class Op>
 inline constexpr bool is_accumulating<accumulating<Other, Op>> = true;
 
-// A 16-bit number is made of a float; what is wider is rounded to that first.
+// A short number is made of a float; what is wider is rounded to that first.
 template <class To, class From>
 constexpr To converted(const From& x) {
-  if constexpr ((std::same_as<To, half> || std::same_as<To, bfloat16>) && std::is_arithmetic_v<From>)
+  if constexpr (is_short_float<To> && std::is_arithmetic_v<From>)
     return To(static_cast<float>(x));
   else return static_cast<To>(x);
 }
@@ -61,7 +60,7 @@ constexpr accumulating<Wide, Op> accumulate_in(Op op = {}) {
   return {op};
 }
 
-/// The operation done on narrower operands, to halve the bytes: by
+/// The operation done on narrower operands, to halve the bytes, or quarter them: by
 /// `send_as<bfloat16>(plus{})` each rank's elements, floats for example, are
 /// rounded to bfloat16, and so is every sum of two of them; the result, the same
 /// bits on all ranks, is converted back. So a sum over p ranks holds at most

@@ -50,6 +50,13 @@ inline constexpr struct version_number {
 #define TUTTI_ON_CUDA 0
 #endif
 
+// For which devices this pass of the compiler makes code: 900 for sm_90, 0 where it is the host's.
+#if defined(__CUDA_ARCH__)
+#define TUTTI_DEVICE_PASS __CUDA_ARCH__
+#else
+#define TUTTI_DEVICE_PASS 0
+#endif
+
 // Whether the libraries for networks on CUDA devices are there too.
 #if TUTTI_ON_CUDA && __has_include(<cudnn.h>) && __has_include(<cublas_v2.h>)
 #define TUTTI_ON_CUDNN 1

@@ -5,6 +5,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
@@ -63,17 +64,21 @@ inline std::optional<device_refusal> agree(communicator& c, const std::optional<
 /// What ranks must have in common to call a collective on devices.
 struct device_signature {
   std::uint64_t count = 0;
-  std::uint32_t element = 0;
+  std::uint32_t element = 0, type = 0;  ///< its bytes, its name's hash
   std::int32_t root = 0;
+  std::uint32_t operation = 0;
   std::uint16_t what = 0, how = 0;
-  std::uint32_t operation = 0, refuses = 0;
+  std::uint32_t refuses = 0;
 
   template <class T, class Op>
   static device_signature of(const device_call<T, Op>& call) {
-    device_signature s{.count = call.count, .element = sizeof(T), .root = call.root, .what = static_cast<std::uint16_t>(call.what),
-                       .how = static_cast<std::uint16_t>(call.algorithm), .operation = 2166136261u};
-    for (char letter : operation_name<Op>) s.operation = (s.operation ^ static_cast<unsigned char>(letter)) * 16777619u;
-    return s;
+    return {.count = call.count, .element = sizeof(T), .type = hash_of(type_name<T>), .root = call.root, .operation = hash_of(operation_name<Op>),
+            .what = static_cast<std::uint16_t>(call.what), .how = static_cast<std::uint16_t>(call.algorithm)};
+  }
+  static constexpr std::uint32_t hash_of(std::string_view name) {
+    std::uint32_t hash = 2166136261u;
+    for (char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 16777619u;
+    return hash;
   }
   std::string said() const {
     return format("%s by %s of %zu elements of %u bytes, root %d", name_of(static_cast<collective>(what)), name_of(static_cast<algorithm>(how)),
@@ -97,7 +102,9 @@ void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::o
   for (int r = 1; r < c.size(); ++r)
     if (at(r) != at(0))
       throw error(errc::mismatch, format("rank %d calls %s on device memory, rank %d calls %s%s", c.world_rank(0), at(0).said().c_str(), c.world_rank(r),
-                                         at(r).said().c_str(), at(0).said() == at(r).said() ? " with another operation" : ""), c.world_rank(r));
+                                         at(r).said().c_str(),
+                                         at(0).said() != at(r).said() ? "" : at(0).type != at(r).type ? " with elements of another type" : " with another operation"),
+                  c.world_rank(r));
 }
 
 }  // namespace tutti::detail

@@ -12,7 +12,7 @@ namespace tutti {
 // The call returns when the stream has its work. Until then the host waits for
 // the other ranks to call as well, and, where data goes through the host, for the
 // data. The operation is called on the device: a functor whose call is constexpr
-// or for both sides. A sum of 16-bit numbers is rounded once for each time that it
+// or for both sides. A sum of short floats is rounded once for each time that it
 // is stored on the way.
 //
 // All throw `error`, on every rank and in the same words: `invalid_argument` for
@@ -39,7 +39,7 @@ template <class T, class Op, class Device>
 void check_device_call(const device_communicator<Device>&) {
   check_element<T>();
   static_assert(!is_converting<Op> && !std::is_same_v<Op, average>,
-                "tutti: on a device, convert before the call and scale after it (see device/thrust.hpp); 16-bit numbers are "
+                "tutti: on a device, convert before the call and scale after it (see device/thrust.hpp); short floats are "
                 "added up in float anyway");
   if constexpr (!std::is_same_v<Op, no_operation>) check_operation<T, Op>();
 }

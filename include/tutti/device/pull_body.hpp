@@ -28,12 +28,11 @@ struct pull_memories {
 namespace detail {
 template <class T, class Op>
 struct wide_of {
-  static constexpr bool is_short = std::is_same_v<T, half> || std::is_same_v<T, bfloat16>;
-  using type = std::conditional_t<is_short && reduction<Op, float>, float, T>;
+  using type = std::conditional_t<is_short_float<T> && reduction<Op, float>, float, T>;
 };
 }  // namespace detail
 
-/// What operands of 16 bits are added up in, to be rounded once: float, where the
+/// What halves, bfloat16s and fp8s are added up in, to be rounded once: float, where the
 /// operation takes floats.
 template <class T, class Op>
 using wide = typename detail::wide_of<T, Op>::type;

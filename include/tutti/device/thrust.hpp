@@ -131,7 +131,7 @@ void fold(span<T, Space> out, std::type_identity_t<span<const T, Space>> left, s
 }
 
 /// Each of `outs` = ins[0] ∘ ins[1] ∘ …, in this order; all (n). An output may be an
-/// input. 16-bit numbers are folded in float, where the operation takes that, and
+/// input. Short floats are folded in float, where the operation takes that, and
 /// rounded once.
 template <class T, memory_space Space, std::size_t Ins, std::size_t Outs, class Op>
 void fold(const std::array<span<T, Space>, Outs>& outs, const std::array<span<const T, Space>, Ins>& ins, const Op& op, const order_of<Space>& order) {
