@@ -40,7 +40,7 @@ using tutti::now;
 struct settings {
   std::string model = "resnet18";
   std::size_t batch = 64, bucket = tutti::bucket_options{}.bytes;
-  int rounds = 7;
+  int rounds = 9;
   bool winograd = false, halo = false;
 };
 
