@@ -8,13 +8,18 @@
 // behind what needs none, in steps without halos (each rank on pictures of its own, as
 // high as its parts), with halos that all waits for, and with ones that only rims wait for.
 //
-// Hidden is 1 − (T_overlapped − T_without) / (T_serial − T_without), of the medians. On
-// windows that is; over a throttled cable by benchmarks/overlap.sh.
+// Hidden is 1 − (T_overlapped − T_without) / (T_serial − T_without), of the medians of the
+// differences within a round, each of which is three steps, every other time in reverse:
+// what is slow for longer than a round slows all three. On windows that is; over a
+// throttled cable by benchmarks/overlap.sh.
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <time.h>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/kernel/onednn.hpp>
@@ -35,9 +40,25 @@ using tutti::now;
 struct settings {
   std::string model = "resnet18";
   std::size_t batch = 64, bucket = tutti::bucket_options{}.bytes;
-  int rounds = 7;
+  int rounds = 9;
   bool winograd = false, halo = false;
 };
+
+// Seconds of each step of a kind.
+struct records {
+  std::vector<double> seconds{}, backward{};
+  std::vector<double> waited{};     // for sums, behind backward
+  std::vector<double> processor{};  // that threads beside this one had of it
+};
+
+double processor_seconds() {
+  const auto of = [](clockid_t clock) {
+    timespec t;
+    ::clock_gettime(clock, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  };
+  return of(CLOCK_PROCESS_CPUTIME_ID) - of(CLOCK_THREAD_CPUTIME_ID);
+}
 
 // A policy, and how long backward takes from the first gradient to the last.
 template <class Policy>
@@ -55,6 +76,10 @@ class timed {
     policy_->finish(o);
   }
   double backward() const { return ended_ - begun_; }
+  tutti::communication_time time() const {
+    if constexpr (requires { policy_->time(); }) return policy_->time();
+    else return {};
+  }
 
  private:
   Policy* policy_;
@@ -68,39 +93,77 @@ struct stepping {
   tutti::sgd<float> sgd;
   timed<Policy> policy;
   tutti::trainer<tutti::onednn_backend, timed<Policy>, tutti::sgd<float>> trainer;
-  std::vector<double> steps{}, backward{};
+  records of{};
   std::size_t epoch = 0;
 
   // Nothing is learned: where nobody sums, ranks stay alike.
   stepping(model_type& model, Policy& p, const tutti::dataset& data)
       : sgd(model.parameters(), {.learning_rate = 0}), policy(p), trainer(model, policy, sgd, data, {.batch = data.count}) {}
   void step() {
-    steps.push_back(trainer.train_epoch(epoch++).seconds);
-    backward.push_back(policy.backward());
+    const double before = processor_seconds();
+    const tutti::epoch_report did = trainer.train_epoch(epoch++);
+    of.seconds.push_back(did.seconds);
+    of.backward.push_back(policy.backward());
+    of.waited.push_back(did.communication.exposed);
+    of.processor.push_back(processor_seconds() - before);
   }
 };
 
-double median(const std::vector<double>& seconds) { return benchmarks::summarise(seconds).median; }
-
 // Steps of convolutions alone, all of whose parts begin together.
 struct convolving {
+  tutti::communicator& world;
   model_type model;
   std::size_t batch;
-  std::vector<double> steps{}, backward{};
+  records of{};
 
-  void step(tutti::communicator& world) {
+  void step() {
     auto& pass = model.pass_for(batch);
     barrier(world);
-    const double begun = now();
+    const double begun = now(), before = processor_seconds();
     model.forward(pass);
     const double made = now();
     for (float& value : pass.output_gradient()) value = 1;
     model.backward(pass, [](const tutti::parameter&, tutti::span<float>) {});
-    backward.push_back(now() - made);
+    of.backward.push_back(now() - made);
     barrier(world);
-    steps.push_back(now() - begun);
+    of.seconds.push_back(now() - begun);
+    of.processor.push_back(processor_seconds() - before);
   }
 };
+
+// The first round makes what is made once, and is not counted.
+template <class Without, class Serial, class Overlapped>
+void take_turns(int rounds, Without& without, Serial& serial, Overlapped& overlapped) {
+  for (int round = -1; round < rounds; ++round) {
+    if (round % 2 == 0) without.step(), serial.step(), overlapped.step();
+    else overlapped.step(), serial.step(), without.step();
+    if (round < 0) without.of = serial.of = overlapped.of = {};
+  }
+}
+
+double quantile(std::vector<double> of, double q) {
+  std::sort(of.begin(), of.end());
+  return benchmarks::quantile(of, q);
+}
+double median(const std::vector<double>& of) { return quantile(of, 0.5); }
+
+// `a` without `b`, round by round.
+std::vector<double> beyond(std::vector<double> a, const std::vector<double>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
+  return a;
+}
+
+std::string json(const records& without, const records& serial, const records& overlapped) {
+  const std::vector<double> left = beyond(overlapped.seconds, without.seconds), whole = beyond(serial.seconds, without.seconds);
+  std::vector<double> hidden;  // by round
+  for (std::size_t i = 0; i < left.size(); ++i) hidden.push_back(1 - left[i] / whole[i]);
+  const double backward = median(without.backward);
+  return tutti::format("\"rounds\": %zu, \"backward_ms\": %.1f, \"without_ms\": %.1f, \"serial_ms\": %.1f, \"overlapped_ms\": %.1f, "
+                       "\"processor_ms\": %.1f, \"exposed_of_backward\": %.3f, \"quartiles\": [%.3f, %.3f], \"hidden\": %.3f",
+                       left.size(), 1e3 * backward, 1e3 * median(without.seconds), 1e3 * median(serial.seconds), 1e3 * median(overlapped.seconds),
+                       1e3 * median(overlapped.processor), median(whole) / backward,
+                       quantile(hidden, 0.25), quantile(hidden, 0.75), 1 - median(left) / median(whole));
+}
 
 void run_halo(tutti::communicator& world, const settings& chosen) {
   const auto ranks = static_cast<std::size_t>(world.size());
@@ -113,22 +176,15 @@ void run_halo(tutti::communicator& world, const settings& chosen) {
     return n.convolution("a", {.filters = 32, .kernel = 3, .padding = 1}).convolution("b", {.filters = 32, .kernel = 3, .padding = 1});
   };
   auto cut = [&](bool overlap) {
-    return convolving{.model = {cpu, all, net(side), "height:ranks", {.usual_batch = chosen.batch, .overlap_halo = overlap}}, .batch = chosen.batch};
+    return convolving{.world = world, .model = {cpu, all, net(side), "height:ranks", {.usual_batch = chosen.batch, .overlap_halo = overlap}}, .batch = chosen.batch};
   };
-  convolving without{.model = {cpu, alone, net(side / ranks), "", {.usual_batch = chosen.batch}}, .batch = chosen.batch}, serial = cut(false), overlapped = cut(true);
-  for (int round = -1; round < chosen.rounds; ++round) {
-    without.step(world), serial.step(world), overlapped.step(world);
-    if (round < 0)
-      without.steps.clear(), serial.steps.clear(), overlapped.steps.clear(), without.backward.clear();
-  }
+  convolving without{.world = world, .model = {cpu, alone, net(side / ranks), "", {.usual_batch = chosen.batch}}, .batch = chosen.batch}, serial = cut(false), overlapped = cut(true);
+  take_turns(chosen.rounds, without, serial, overlapped);
   const double bytes = static_cast<double>(all.over(1).counters().sent().bytes) / (chosen.rounds + 1);
   if (world.rank() != 0) return;
-  const double least = median(without.steps), most = median(serial.steps), between = median(overlapped.steps);
-  std::printf("{\"halo\": \"two of 3 x 3, 32 channels, 64 x 64\", \"ranks\": %d, \"batch\": %zu, \"winograd\": %s, \"bytes\": %.0f, \"backward_ms\": %.1f, "
-              "\"without_ms\": %.1f, \"serial_ms\": %.1f, \"overlapped_ms\": %.1f, \"exposed_of_backward\": %.3f, \"hidden\": %.3f, "
-              "\"overlapped_over_serial\": %.3f}\n",
-              world.size(), chosen.batch, chosen.winograd ? "true" : "false", bytes, 1e3 * median(without.backward), 1e3 * least, 1e3 * most, 1e3 * between,
-              (most - least) / median(without.backward), 1 - (between - least) / (most - least), between / most);
+  std::printf("{\"halo\": \"two of 3 x 3, 32 channels, 64 x 64\", \"ranks\": %d, \"batch\": %zu, \"winograd\": %s, \"bytes\": %.0f, %s, \"overlapped_over_serial\": %.3f}\n",
+              world.size(), chosen.batch, chosen.winograd ? "true" : "false", bytes, json(without.of, serial.of, overlapped.of).c_str(),
+              median(overlapped.of.seconds) / median(serial.of.seconds));
 }
 
 void run(tutti::communicator& world, const settings& chosen) {
@@ -144,18 +200,12 @@ void run(tutti::communicator& world, const settings& chosen) {
   stepping without(model, no_sums, data);
   stepping serial(model, all_at_once, data);
   stepping overlapped(model, buckets, data);
-  for (int round = -1; round < chosen.rounds; ++round) {
-    without.step(), serial.step(), overlapped.step();
-    if (round < 0)  // makes what is made once
-      without.steps.clear(), serial.steps.clear(), overlapped.steps.clear(), without.backward.clear();
-  }
+  take_turns(chosen.rounds, without, serial, overlapped);
   if (world.rank() != 0) return;
   const double p = world.size(), bytes = 2 * (p - 1) / p * sizeof(float) * static_cast<double>(model.parameters().gradients().size());
-  const double least = median(without.steps), most = median(serial.steps), between = median(overlapped.steps);
-  std::printf("{\"model\": \"%s\", \"ranks\": %d, \"batch\": %zu, \"winograd\": %s, \"bytes\": %.0f, \"backward_ms\": %.1f, \"without_ms\": %.1f, "
-              "\"serial_ms\": %.1f, \"overlapped_ms\": %.1f, \"exposed_of_backward\": %.3f, \"hidden\": %.3f}\n",
-              chosen.model.c_str(), world.size(), chosen.batch, chosen.winograd ? "true" : "false", bytes, 1e3 * median(without.backward),
-              1e3 * least, 1e3 * most, 1e3 * between, (most - least) / median(without.backward), 1 - (between - least) / (most - least));
+  std::printf("{\"model\": \"%s\", \"ranks\": %d, \"batch\": %zu, \"bucket\": %zu, \"winograd\": %s, \"bytes\": %.0f, \"waited_ms\": %.1f, %s}\n",
+              chosen.model.c_str(), world.size(), chosen.batch, chosen.bucket, chosen.winograd ? "true" : "false", bytes,
+              1e3 * median(overlapped.of.waited), json(without.of, serial.of, overlapped.of).c_str());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <tutti/kernel/random.hpp>
 
 #include "../kernel/data.hpp"
+#include "windows.hpp"
 
 using namespace tutti;
 
@@ -95,26 +96,19 @@ TEST_CASE("whatever the window and the cuts, ranks that read their halo get what
   std::size_t cases = 0, wrong = 0;
   const random_stream random{.seed = 31};
   std::uint64_t next = 0;
-  for (std::size_t size : {1u, 2u, 3u, 5u, 7u})
-    for (std::size_t stride : {1u, 2u, 3u})
-      for (std::size_t dilation : {1u, 2u})
-        for (std::size_t low = 0; low <= (size - 1) * dilation; ++low)
-          for (std::size_t high = 0; high <= (size - 1) * dilation; ++high)
-            for (std::size_t height = 1; height <= 17; ++height) {
-              const window down{.size = size, .stride = stride, .pad_low = low, .pad_high = high, .dilation = dilation};
-              if (down.outputs(height) == 0) continue;
-              const problem p(down, height);
-              for (int ranks = 1; ranks <= 4; ++ranks) {
-                std::vector<share> even_in, even_out;
-                for (int r = 0; r < ranks; ++r) {
-                  even_in.push_back(share_of(height, r, ranks));
-                  even_out.push_back(share_of(down.outputs(height), r, ranks));
-                }
-                wrong += !p.by_ranks(even_in, even_out);
-                wrong += !p.by_ranks(cut_anywhere(height, ranks, random, next), cut_anywhere(down.outputs(height), ranks, random, next));
-                cases += 2;
-              }
-            }
+  for_each_window([&](const window& down, std::size_t height) {
+    const problem p(down, height);
+    for (int ranks = 1; ranks <= 4; ++ranks) {
+      std::vector<share> even_in, even_out;
+      for (int r = 0; r < ranks; ++r) {
+        even_in.push_back(share_of(height, r, ranks));
+        even_out.push_back(share_of(down.outputs(height), r, ranks));
+      }
+      wrong += !p.by_ranks(even_in, even_out);
+      wrong += !p.by_ranks(cut_anywhere(height, ranks, random, next), cut_anywhere(down.outputs(height), ranks, random, next));
+      cases += 2;
+    }
+  });
   CHECK(wrong == 0);
   MESSAGE("windows and cuts: " << cases);
 }
@@ -123,9 +117,7 @@ TEST_CASE("what is read below and above one's own is what the design says") {
   const random_stream random{.seed = 32};
   std::uint64_t next = 0;
   for (int round = 0; round < 2000; ++round) {
-    const std::size_t size = 1 + random.below(next++, 7), dilation = 1 + random.below(next++, 2);
-    const window w{.size = size, .stride = 1 + random.below(next++, 3), .pad_low = random.below(next++, (size - 1) * dilation + 1),
-                   .pad_high = random.below(next++, (size - 1) * dilation + 1), .dilation = dilation};
+    const window w = any_window(7, random, next);
     const std::size_t height = 1 + random.below(next++, 17);
     const int ranks = 1 + static_cast<int>(random.below(next++, 4));
     const std::vector<share> owned = cut_anywhere(height, ranks, random, next),
@@ -134,7 +126,7 @@ TEST_CASE("what is read below and above one's own is what the design says") {
       if (made[r].count == 0) continue;
       const auto signed_of = [](std::size_t n) { return static_cast<std::ptrdiff_t>(n); };
       const std::ptrdiff_t low = signed_of(owned[r].first) - signed_of(made[r].first * w.stride) + signed_of(w.pad_low);
-      const std::ptrdiff_t high = signed_of((made[r].end() - 1) * w.stride) - signed_of(w.pad_low) + signed_of((size - 1) * dilation) +
+      const std::ptrdiff_t high = signed_of((made[r].end() - 1) * w.stride) - signed_of(w.pad_low) + signed_of((w.size - 1) * w.dilation) +
                                   1 - signed_of(owned[r].end());
       auto clamp = [&](std::ptrdiff_t n) { return n < 0 ? 0 : n > signed_of(height) ? signed_of(height) : n; };
       const share read = read_by(w, made[r], height);

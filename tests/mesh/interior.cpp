@@ -7,6 +7,8 @@
 
 #include <tutti/kernel/random.hpp>
 
+#include "windows.hpp"
+
 using namespace tutti;
 
 namespace {
@@ -30,27 +32,21 @@ TEST_CASE("whatever the window and the cuts, the interior is what reads nothing 
   std::size_t cases = 0, wrong = 0;
   const random_stream random{.seed = 33};
   std::uint64_t next = 0;
-  for (std::size_t size : {1u, 2u, 3u, 5u, 7u})
-    for (std::size_t stride : {1u, 2u, 3u})
-      for (std::size_t dilation : {1u, 2u})
-        for (std::size_t low = 0; low <= (size - 1) * dilation; ++low)
-          for (std::size_t high = 0; high <= (size - 1) * dilation; ++high)
-            for (std::size_t height = 1; height <= 17; ++height) {
-              const window w{.size = size, .stride = stride, .pad_low = low, .pad_high = high, .dilation = dilation};
-              for (int ranks = 1; ranks <= 4 && w.outputs(height) > 0; ++ranks)
-                for (int r = -1; r < ranks; ++r, ++cases) {
-                  const share owned = r < 0 ? any_of(height, random, next) : share_of(height, r, ranks);
-                  const share made = r < 0 ? any_of(w.outputs(height), random, next) : share_of(w.outputs(height), r, ranks);
-                  const share in = interior(w, made, owned, height);
-                  wrong += in.first < made.first || in.end() > made.end();
-                  for (std::size_t i = made.first; i < made.end(); ++i) {
-                    const share read = read_by(w, {i, 1}, height);
-                    const bool inside = i >= in.first && i < in.end();
-                    // A window that sees padding only may be counted as either.
-                    wrong += inside != within(read, owned) && (inside || read.count > 0);
-                  }
-                }
-            }
+  for_each_window([&](const window& w, std::size_t height) {
+    for (int ranks = 1; ranks <= 4; ++ranks)
+      for (int r = -1; r < ranks; ++r, ++cases) {
+        const share owned = r < 0 ? any_of(height, random, next) : share_of(height, r, ranks);
+        const share made = r < 0 ? any_of(w.outputs(height), random, next) : share_of(w.outputs(height), r, ranks);
+        const share in = interior(w, made, owned, height);
+        wrong += in.first < made.first || in.end() > made.end();
+        for (std::size_t i = made.first; i < made.end(); ++i) {
+          const share read = read_by(w, {i, 1}, height);
+          const bool inside = i >= in.first && i < in.end();
+          // A window that sees padding only may be counted as either.
+          wrong += inside != within(read, owned) && (inside || read.count > 0);
+        }
+      }
+  });
   CHECK(wrong == 0);
   MESSAGE("windows and cuts, seed 33: " << cases);
 }
@@ -64,9 +60,7 @@ TEST_CASE("interior and rims are what is made, each place once, and the interior
     std::vector<window> windows;
     const std::size_t directions = 2 + random.below(next++, 2);
     for (std::size_t d = 0; d < directions; ++d) {
-      const std::size_t size = 1 + random.below(next++, 3), dilation = 1 + random.below(next++, 2);
-      windows.push_back({.size = size, .stride = 1 + random.below(next++, 3), .pad_low = random.below(next++, (size - 1) * dilation + 1),
-                         .pad_high = random.below(next++, (size - 1) * dilation + 1), .dilation = dilation});
+      windows.push_back(any_window(3, random, next));
       in.append({d == 0 ? "height" : d == 1 ? "width" : "depth", windows[d].reach() + random.below(next++, 6)});
     }
     operation_list net(in);

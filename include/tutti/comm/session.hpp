@@ -199,9 +199,10 @@ TUTTI_BODY std::shared_ptr<session> session::joined_by(std::shared_ptr<survivors
 TUTTI_BODY std::shared_ptr<memory_source> session::memory() { return fabric_->memory(); }
 
 TUTTI_BODY std::unique_ptr<engine> session::make_engine(detail::counter_block& counts) {
-  // Whoever waits for a thread of its own has better use for the core.
+  // Whoever waits for a thread of its own has better use for the core: all of it, where
+  // messages alone wake that thread, and neighbours' windows, which cannot, do not matter.
   waiting_policy waiting = waiting_;
-  if (!options_.waiting && waiting.yields > 50) waiting.yields = 50;
+  if (const int most = neighbours_ == 1 ? 0 : 50; !options_.waiting && waiting.yields > most) waiting.yields = most;
   return std::make_unique<engine>(*fabric_, rank_, waiting, options_.deadline, counts, trace_.get());
 }
 

@@ -34,10 +34,9 @@ class bucketed_all_reduce {
   /// `parameters` must outlive the policy.
   bucketed_all_reduce(process_mesh& on, parameter_store<T>& parameters, const std::vector<unsigned>& sums, const bucket_options& o = {})
       : parameters_(&parameters), next_(parameters.parameters().size()) {
-    // By parameters, whose order is everybody's, and not by buckets: where pieces are uneven, some ranks have more of them.
-    for (unsigned axes : sums) join(on, axes);
+    detail::join_lines(lines_, on, sums, [&](unsigned axes, communicator& ranks) { lines_.push_back({axes, ranks.duplicate({.progress = progress::thread})}); });
     for (const gradient_bucket& b : buckets_of(parameters.parameters(), sums, (o.bytes + sizeof(T) - 1) / sizeof(T)))
-      buckets_.push_back({.what = b, .along = line_over(b.axes)});
+      buckets_.push_back({.what = b, .along = detail::line_over(lines_, b.axes)});
   }
 
   /// Collective. Of a model that a layout has cut, which must outlive the policy.
@@ -105,16 +104,6 @@ class bucketed_all_reduce {
     double left_at = 0, seen_at = 0;
     request under_way = {};
   };
-
-  void join(process_mesh& on, unsigned axes) {
-    if (axes == 0 || line_over(axes) || on.over(axes).size() == 1) return;
-    lines_.push_back({axes, on.over(axes).duplicate({.progress = progress::thread})});
-  }
-  line* line_over(unsigned axes) {
-    for (line& known : lines_)
-      if (known.axes == axes) return &known;
-    return nullptr;
-  }
 
   void leave(bucket& b) {
     if (!b.along) return;

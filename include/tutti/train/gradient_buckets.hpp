@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <tutti/mesh/process_mesh.hpp>
 #include <tutti/nn/parameter.hpp>
 
 namespace tutti {
@@ -36,5 +37,26 @@ inline std::vector<gradient_bucket> buckets_of(const std::vector<parameter>& all
   }
   return full;
 }
+
+namespace detail {
+
+/// Of the lines of ranks that add up buckets the one over these axes, or null.
+template <class Lines>
+auto* line_over(Lines& all, unsigned axes) {
+  for (auto& line : all)
+    if (line.axes == axes) return &line;
+  return static_cast<decltype(&all.front())>(nullptr);
+}
+
+/// Collective: calls `join(axes, ranks)` once for each set of axes over which gradients
+/// are sums of several ranks. By parameters, whose order is everybody's, and not by
+/// buckets: where pieces are uneven, some ranks have more of them.
+template <class Lines, class Join>
+void join_lines(const Lines& lines, process_mesh& on, const std::vector<unsigned>& sums, Join join) {
+  for (unsigned axes : sums)
+    if (axes != 0 && !line_over(lines, axes) && on.over(axes).size() > 1) join(axes, on.over(axes));
+}
+
+}  // namespace detail
 
 }  // namespace tutti

@@ -23,9 +23,9 @@ class streamed_all_reduce {
   /// Collective. `m` must outlive it.
   explicit streamed_all_reduce(sharded_model<Backend>& m, const bucket_options& o = {.bytes = std::size_t{4} << 20})
       : model_(&m), stream_(m.on_backend()), next_(m.parameters().parameters().size()) {
-    for (unsigned axes : m.sums()) join(axes);
+    detail::join_lines(lines_, m.on(), m.sums(), [&](unsigned axes, communicator& ranks) { lines_.emplace_back(axes, ranks, there()); });
     for (const gradient_bucket& b : buckets_of(m.parameters().parameters(), m.sums(), (o.bytes + sizeof(number) - 1) / sizeof(number))) {
-      bucket& made = buckets_.emplace_back(bucket{.what = b, .along = line_over(b.axes)});
+      bucket& made = buckets_.emplace_back(bucket{.what = b, .along = detail::line_over(lines_, b.axes)});
       if (made.along) made.filled = there().make_event(), made.summed = there().make_event();
     }
   }
@@ -87,15 +87,6 @@ class streamed_all_reduce {
   const device& there() const { return model_->on_backend().device(); }
   auto order() const { return model_->on_backend().order(); }
 
-  void join(unsigned axes) {
-    if (axes == 0 || line_over(axes) || model_->on().over(axes).size() == 1) return;
-    lines_.emplace_back(axes, model_->on().over(axes), there());
-  }
-  line* line_over(unsigned axes) {
-    for (line& known : lines_)
-      if (known.axes == axes) return &known;
-    return nullptr;
-  }
   void leave(bucket& b) {
     if (!b.along) return;
     const typename Backend::range shown("all-reduce of gradients");
