@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -42,43 +43,75 @@ template <class T, class Op>
 template <class Op>
 inline constexpr bool has_no_sides = std::is_same_v<Op, plus>;
 
-// The sum of one line. Where the number of sources is a constant it stays in registers.
-template <class T, class Op, std::size_t... Later>
-[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, std::index_sequence<Later...>) {
-  for (std::size_t j = 0; j < elements_a_line<T>; ++j) {
-    T v = from[0][at + j];
-    ((v = fold_next(v, from[Later + 1][at + j], false, op)), ...);
-    sum[j] = v;
-  }
+// The sum of one line, one source after the other in loops that are not unrolled
+// before they have become vectors, whatever the operation.
+template <class T, class Op>
+[[gnu::always_inline]] inline void fold_into(T* sum, const T* so_far, const T* next, bool on_left, const Op& op) {
+#pragma GCC unroll 1
+  for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = fold_next(so_far[j], next[j], on_left, op);
+}
+template <class T, class Op, std::size_t First, std::size_t... Later>
+[[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, std::index_sequence<First, Later...>) {
+  fold_into(sum, from[0] + at, from[1] + at, false, op);
+  (fold_into(sum, sum, from[Later + 1] + at, false, op), ...);
 }
 struct some_sources {
   std::size_t count, lefts;
 };
 template <class T, class Op>
 [[gnu::always_inline]] inline void fold_line(T* sum, const T* const* from, std::size_t at, const Op& op, some_sources all) {
-  for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = fold_next(from[0][at + j], from[1][at + j], all.lefts > 0, op);
-  for (std::size_t k = 2; k < all.count; ++k)
-    for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = fold_next(sum[j], from[k][at + j], k <= all.lefts, op);
+  fold_into(sum, from[0] + at, from[1] + at, all.lefts > 0, op);
+  for (std::size_t k = 2; k < all.count; ++k) fold_into(sum, sum, from[k] + at, k <= all.lefts, op);
 }
 
-template <bool Wide, class T, class Op, class Sources>
-[[gnu::always_inline]] inline void fold_lines(const fold_operands& o, std::size_t begin, std::size_t end, const Op& op, Sources sources) {
-  const auto* from = reinterpret_cast<const T* const*>(o.sources);
+// A line in as many vectors as it takes: copied as such it need not go through
+// memory, as bytes it would.
+typedef unsigned char narrow_vector __attribute__((vector_size(16)));
+typedef unsigned char wide_vector __attribute__((vector_size(32)));
+template <bool Wide>
+struct line_in_vectors {
+  using vector = std::conditional_t<Wide, wide_vector, narrow_vector>;
+  vector parts[line_bytes / sizeof(vector)];
+
+  [[gnu::always_inline]] explicit line_in_vectors(const void* line) {
+    for (std::size_t i = 0; i < std::size(parts); ++i) std::memcpy(&parts[i], static_cast<const std::byte*>(line) + i * sizeof(vector), sizeof(vector));
+  }
+  [[gnu::always_inline]] void store(void* to) const {
+    for (std::size_t i = 0; i < std::size(parts); ++i) std::memcpy(static_cast<std::byte*>(to) + i * sizeof(vector), &parts[i], sizeof(vector));
+  }
+};
+
+// `Sources`, `Targets`: how many, where that is a constant, and both stay in
+// registers; else `some_sources` and none.
+template <bool Wide, class T, class Op, class Sources, std::size_t... Targets>
+[[gnu::always_inline]] inline void fold_lines(const fold_operands& o, const T* const* from, std::size_t begin, std::size_t end, const Op& op,
+                                              Sources sources, std::index_sequence<Targets...>) {
+  T* const to[] = {static_cast<T*>(o.targets[Targets])..., nullptr};
   for (std::size_t i = begin; i < end; i += elements_a_line<T>) {
     alignas(line_bytes) T sum[elements_a_line<T>];
     fold_line(sum, from, i, op, sources);
-    for (std::size_t t = 0; t < o.target_count; ++t) {
-      auto* const to = reinterpret_cast<std::byte*>(static_cast<T*>(o.targets[t]) + i);
-      const auto* const line = reinterpret_cast<const std::byte*>(sum);
-      if (!o.streams) std::memcpy(to, line, line_bytes);
-      else stream_line<Wide>(to, line);
+    if (o.streams) {
+      for (std::size_t t = 0; t < o.target_count; ++t)
+        stream_line<Wide>(reinterpret_cast<std::byte*>(static_cast<T*>(o.targets[t]) + i), reinterpret_cast<const std::byte*>(sum));
+      continue;
     }
+    const line_in_vectors<Wide> line(sum);
+    if constexpr (sizeof...(Targets) > 0) (line.store(to[Targets] + i), ...);
+    else
+      for (std::size_t t = 0; t < o.target_count; ++t) line.store(static_cast<T*>(o.targets[t]) + i);
   }
 }
 
-template <class T, class Op, class Sources>
-TUTTI_TARGET_AVX2 inline void fold_lines_wide(const fold_operands& o, std::size_t begin, std::size_t end, const Op& op, Sources sources) {
-  fold_lines<true, T>(o, begin, end, op, sources);
+template <class T, class Op>
+TUTTI_TARGET_AVX2 inline void fold_lines_wide(const fold_operands& o, std::size_t begin, std::size_t end, const Op& op, some_sources sources) {
+  fold_lines<true>(o, reinterpret_cast<const T* const*>(o.sources), begin, end, op, sources, std::index_sequence<>());
+}
+template <class T, class Op, std::size_t... Later>
+TUTTI_TARGET_AVX2 inline void fold_lines_wide(const fold_operands& o, std::size_t begin, std::size_t end, const Op& op, std::index_sequence<Later...> later) {
+  const T* const from[] = {static_cast<const T*>(o.sources[0]), static_cast<const T*>(o.sources[Later + 1])...};
+  if (o.target_count == 1) fold_lines<true>(o, from, begin, end, op, later, std::index_sequence<0>());
+  else if (o.target_count == std::size(from)) fold_lines<true>(o, from, begin, end, op, later, std::make_index_sequence<sizeof...(Later) + 1>());
+  else fold_lines<true>(o, from, begin, end, op, later, std::index_sequence<>());
 }
 
 }  // namespace detail
@@ -106,7 +139,7 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
     const std::size_t end = n - (n - begin) % line;
     one_by_one(0, begin);
     const detail::some_sources all{o.source_count, o.lefts};
-    if (!detail::has_wide_vectors()) detail::fold_lines<false, T>(o, begin, end, op, all);
+    if (!detail::has_wide_vectors()) detail::fold_lines<false>(o, from, begin, end, op, all, std::index_sequence<>());
     else if (o.lefts > 0 && !detail::has_no_sides<Op>) detail::fold_lines_wide<T>(o, begin, end, op, all);
     else if (o.source_count == 2) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<1>());
     else if (o.source_count == 4) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<3>());
