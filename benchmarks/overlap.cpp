@@ -141,11 +141,15 @@ void take_turns(int rounds, Without& without, Serial& serial, Overlapped& overla
   }
 }
 
+// Of an even number the mean of the two in the middle.
+double median(std::vector<double> of) {
+  std::sort(of.begin(), of.end());
+  return of.empty() ? 0 : (of[(of.size() - 1) / 2] + of[of.size() / 2]) / 2;
+}
 double quantile(std::vector<double> of, double q) {
   std::sort(of.begin(), of.end());
   return benchmarks::quantile(of, q);
 }
-double median(const std::vector<double>& of) { return quantile(of, 0.5); }
 
 // `a` without `b`, round by round.
 std::vector<double> beyond(std::vector<double> a, const std::vector<double>& b) {

@@ -103,7 +103,7 @@ if [ -n "$law" ]; then
   g++ -o "$folder/training" "$folder/main.o" "$folder/training.o" "$folder/tutti.o" $libraries $cudnn -lz $runtime
 fi
 if [ -n "$trains" ]; then
-  g++ -o "$folder/train_cnn" "$folder"/train_cnn*.o "$folder/tutti.o" $libraries $cudnn -ldnnl -lz $runtime
+  g++ -o "$folder/train_cnn" "$folder/train_cnn.o" "$folder"/train_cnn_float.o "$folder"/train_cnn_half.o "$folder"/train_cnn_bfloat16.o "$folder/tutti.o" $libraries $cudnn -ldnnl -lz $runtime
 fi
 
 failed= table=

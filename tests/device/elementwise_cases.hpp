@@ -133,7 +133,13 @@ template <class T, class Machine>
 void check_conversions(Machine& machine) {
   constexpr float infinite = std::numeric_limits<float>::infinity();
   std::vector<T> numbers;
-  std::vector<float> floats{infinite, -infinite, std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min()};
+  constexpr float most = std::numeric_limits<T>::max(), below = std::numeric_limits<float>::max();
+  std::vector<float> floats{infinite, -infinite, below, -below, std::numeric_limits<float>::denorm_min()};
+  // Where rounding to the greatest number ends: half a step beyond it.
+  T before = std::numeric_limits<T>::max();
+  before.bits = static_cast<decltype(before.bits)>(before.bits - 1);
+  for (const float edge = most + (most - static_cast<float>(before)) / 2; float side : {1.0f, -1.0f})
+    if (std::isfinite(edge)) floats.insert(floats.end(), {side * edge, side * std::nextafter(edge, infinite), side * std::nextafter(edge, 0.0f)});
   for (std::uint32_t bits = 0; bits >> 8 * sizeof(T) == 0; ++bits) {
     T one, next;
     one.bits = static_cast<decltype(one.bits)>(bits), next.bits = static_cast<decltype(one.bits)>(bits + 1);

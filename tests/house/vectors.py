@@ -35,7 +35,7 @@ def flaws(disassembly):
         if not bodies:
             yield f"a fold {what}: not in this program"
         for body in bodies:
-            packed, single = len(re.findall(r"\bvaddps\b.*%ymm", body)), len(re.findall(r"\bv?addss\b", body))
+            packed, single = len(re.findall(r"\bvaddps\b.*%[yz]mm", body)), len(re.findall(r"\bv?addss\b", body))
             if packed == 0 or (single > 0 and what != "of two"):
                 yield f"a fold {what}: {packed} additions of vectors, {single} of single floats"
 

@@ -52,6 +52,8 @@ constexpr void check_travel() {
   static_assert(!(travel<T, Op>::averages && std::numeric_limits<T>::is_integer),
                 "tutti: the average of integers is seldom an integer; reduce by plus and divide as you need it, or "
                 "convert to float or double first");
+  static_assert(!(travel<T, Op>::averages && is_short_float<sum> && sizeof(sum) == 1),
+                "tutti: the sum behind an average does not fit into 8 bits; say accumulate_in<float>(average{})");
   if constexpr (is_converting<Op>) {
     static_assert(casts_both_ways<T, other> && casts_both_ways<T, sum>,
                   "tutti: accumulate_in and send_as convert every element there and back, so the type that they name "
@@ -112,6 +114,9 @@ struct travelling {
     const sum all = converted<sum>(result);
     // A division, not a product with 1/p, which has an error of its own.
     if constexpr (!travel<T, Op>::averages) return converted<T>(all);
+    // The number of ranks may have more digits than a short float.
+    else if constexpr (is_short_float<sum>)
+      return converted<T>(converted<sum>(static_cast<float>(all) / static_cast<float>(ranks)));
     else if constexpr (requires { all / converted<sum>(1.0f); })
       return converted<T>(converted<sum>(all / converted<sum>(static_cast<float>(ranks))));
     else return converted<T>(converted<T>(all) / converted<T>(static_cast<float>(ranks)));

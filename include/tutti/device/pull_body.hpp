@@ -28,12 +28,14 @@ struct pull_memories {
 namespace detail {
 template <class T, class Op>
 struct wide_of {
-  using type = std::conditional_t<is_short_float<T> && reduction<Op, float>, float, T>;
+  // Of two numbers one is taken as it is: an infinity is none that fp8 would saturate to.
+  static constexpr bool takes_one = std::is_same_v<Op, minimum> || std::is_same_v<Op, maximum>;
+  using type = std::conditional_t<is_short_float<T> && reduction<Op, float> && !takes_one, float, T>;
 };
 }  // namespace detail
 
 /// What halves, bfloat16s and fp8s are added up in, to be rounded once: float, where the
-/// operation takes floats.
+/// operation takes floats and makes new numbers.
 template <class T, class Op>
 using wide = typename detail::wide_of<T, Op>::type;
 

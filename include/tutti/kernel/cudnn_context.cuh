@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <type_traits>
 
 #include <cublas_v2.h>
 #include <cudnn.h>
@@ -39,7 +40,10 @@ class owned {
 }  // namespace detail
 
 template <class T>
-inline constexpr cudnnDataType_t cudnn_type = CUDNN_DATA_FLOAT;
+inline constexpr cudnnDataType_t cudnn_type = [] {
+  static_assert(std::is_same_v<T, float>, "tutti: layers on devices compute on float, half or bfloat16");
+  return CUDNN_DATA_FLOAT;
+}();
 template <>
 inline constexpr cudnnDataType_t cudnn_type<half> = CUDNN_DATA_HALF;
 template <>
