@@ -72,7 +72,7 @@ struct call_memories {
   std::size_t alignment = 1;
   fold_function fold{};
   functor_keeper keep = nullptr;  ///< copies the fold's operation into the call's
-  bool waits = false;             ///< the caller does, at once: the operation stays, and need not be copied
+  bool waits = false;             ///< the caller does, at once: it may be done before that, and what it folds with need not be copied
   bool stateless = false;         ///< one operation of that type is as good as another
   const void* context = nullptr;  ///< of the two that follow; null for the fold's operation
   /// `before` makes what is reduced

@@ -115,7 +115,8 @@ class communicator {
   link_kind link_to(int peer) const;
 
   /// Issues an operation: what all collectives do. The functor behind the fold
-  /// is copied into it, unless it stays until the operation is done.
+  /// is copied into it, unless the caller waits for it at once; then it may be done
+  /// already.
   operation& issue(const call_shape& c, const call_memories& m);
 
   /// Issues messages that are waited for together: what `send`, `recv` and the
@@ -239,12 +240,12 @@ TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memori
     throw error(errc::invalid_argument, format("rank %d: together: %s_v has counts that ranks agree on two by two, call it alone", world_rank_, name_of(c.what)),
                 world_rank_);
   core_->collected.add(c, m);
-  return core_->collecting;
+  return core_->nothing;
 }
 TUTTI_BODY operation& communicator::post(span<const message_call> calls) {
   if (!core_->collected.open()) return core_->post(calls.data(), calls.size());
   core_->collected.add(calls);
-  return core_->collecting;
+  return core_->nothing;
 }
 TUTTI_BODY void communicator::collect() {
   if (core_->collected.open())
@@ -267,7 +268,7 @@ TUTTI_BODY std::vector<message_call>& communicator::message_calls() {
   return core_->message_calls;
 }
 TUTTI_BODY void communicator::wait(operation& o) {
-  if (&o != &core_->collecting) core_->wait(o);
+  if (&o != &core_->nothing) core_->wait(o);
 }
 TUTTI_BODY engine& communicator::runner() { return *core_->runner; }
 

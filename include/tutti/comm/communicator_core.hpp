@@ -97,24 +97,29 @@ struct communicator_core {
   /// Issues messages that are waited for together, and with them what is `ready`:
   /// then they have been checked. Where it throws, nothing has been issued.
   operation& post(const message_call* calls, std::size_t n, operation* ready = nullptr) {
-    if (!ready) raise_verdict(), pool->check(calls, n);
+    if (!ready) {
+      raise_verdict();
+      pool->check(calls, n);
+    }
     if (n == 1 && !ready) {
       posted_message& m = pool->prepare(*calls, nullptr);
       queue->messages->submit(m);
       runner->notice();
       return m;
     }
-    joint_operation& all = pool->join(n + (ready != nullptr));
+    joint_operation* whole = nullptr;
     prepared_messages.clear();
     try {
+      whole = &pool->join(n + (ready != nullptr));
       prepared_messages.reserve(n);
-      for (std::size_t i = 0; i < n; ++i) prepared_messages.push_back(&pool->prepare(calls[i], &all));
+      for (std::size_t i = 0; i < n; ++i) prepared_messages.push_back(&pool->prepare(calls[i], whole));
     } catch (...) {
       for (posted_message* m : prepared_messages) give_back(*m);
-      give_back(all);
+      if (whole) give_back(*whole);
       if (ready) give_back(*ready);
       throw;
     }
+    joint_operation& all = *whole;
     if (all.open == 0) finish(all, operation::stage::done);
     if (ready) {
       ready->part_of = &all;
@@ -145,7 +150,7 @@ struct communicator_core {
     number(o);
     if (m.waits && !m.after && runner->do_at_once(*queue, o)) {
       give_back(o);
-      return collecting;
+      return nothing;
     }
     queue->push(o);
     runner->notice();
@@ -375,7 +380,7 @@ struct communicator_core {
   static constexpr std::size_t most_shapes = 1024, most_lists = 64;
   known_calls known{most_shapes}, known_lists{most_lists};  ///< the latter with counts, or of several calls
   collected_calls collected;
-  operation collecting;  ///< stands for each of these
+  operation nothing;  ///< to wait for: stands for each of these, and for what was done at once
   std::vector<std::unique_ptr<operation>> operations;
   std::uint64_t issued = 0;
   std::size_t channel_bytes = 0, kept_bytes = 0;

@@ -89,11 +89,11 @@ class direct_execution {
   bool under_way() const { return under_way_; }
   const traffic& sent() const { return sent_; }
 
-  /// Does the passes until a slice of each source is used; `bill(peer, bytes)` is
-  /// told at the end what the schedule has sent.
+  /// Does the passes until so many bytes of each source are used; `bill(peer, bytes)`
+  /// is told at the end what the schedule has sent.
   template <class Bill>
-  void progress(std::size_t element, const fold_function& fold, Bill bill) {
-    for (std::size_t left = slice_bytes; pass_ < program_->passes.size();) {
+  void progress(std::size_t element, const fold_function& fold, Bill bill, std::size_t left = slice_bytes) {
+    while (pass_ < program_->passes.size()) {
       if (left == 0) return;
       const direct_pass& p = program_->passes[pass_];
       const std::size_t end = at_ + least(whole(left, element), p.bytes - at_);
@@ -105,21 +105,6 @@ class direct_execution {
       if (at_ == 0) ++pass_;
     }
     if (program_->streams) end_streaming();
-    end(bill);
-  }
-
-  /// The same without a pause.
-  template <class Bill>
-  void do_all(std::size_t element, const fold_function& fold, Bill bill) {
-    for (const direct_pass& p : program_->passes)
-      if (p.sources > 1) reduce(p, p.bytes, element, fold);
-      else for (std::uint32_t t = 0; t < p.targets; ++t) put(target(p, t), source(p, 0), p.bytes);
-    end(bill);
-  }
-
- private:
-  template <class Bill>
-  void end(Bill bill) {
     for (const direct_program::bill& b : program_->sends) {
       sent_.add(b.bytes);
       bill(b.peer, b.bytes);
@@ -127,6 +112,7 @@ class direct_execution {
     under_way_ = false;
   }
 
+ private:
   // Of an accumulator, which stays in the first cache.
   static constexpr std::size_t block_bytes = 4096;
 

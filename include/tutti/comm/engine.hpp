@@ -102,13 +102,13 @@ class engine {
     if (!o.plan->shown || threaded_ || exact_ || transport_->asks_the_system() || busy()) return false;
     if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { begin(q, o); })) return false;
     for (int looks = 0; !(o.round.progress() && o.round.done()); ++looks) {
-      if (looks == short_wait || o.round.met().met) return false;
+      if (looks >= short_wait || looks >= waiting_.spins || o.round.met().met) return false;
       relax();
     }
-    if (board_.any() || o.meets_strays(q.channels())) return false;
-    if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { o.direct.do_all(o.data.element, o.data.fold, q.bill()); })) return false;
+    if (board_.any() || o.look_for_strays(q.channels())) return false;
+    if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { o.direct.progress(o.data.element, o.data.fold, q.bill(), static_cast<std::size_t>(-1)); })) return false;
     if (!completed(q, o)) return false;
-    q.counts->completed(o.plan->kind, o.direct.sent());
+    if (q.counts) q.counts->completed(o.plan->kind, o.direct.sent());
     record_end(q, o, operation_record::state::done);
     return true;
   }

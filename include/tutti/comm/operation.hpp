@@ -184,7 +184,7 @@ struct operation {
     if (!waits_for_round) return !all_shown() && waiting().progress(peers);
     const bool moved = round.progress();
     if (moved && round.done()) {
-      meets_strays(peers);
+      look_for_strays(peers);
       if (plan->shows_pairs()) look_for_other_counts(*peers.board());
     }
     return moved;
@@ -229,8 +229,9 @@ struct operation {
 
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
 
-  // All have come to this call; what a peer has sent in an earlier one was not for it.
-  bool meets_strays(link& peers) {
+  /// All have come to this call; what a peer has sent in an earlier one was not for
+  /// it. Whether there is any.
+  bool look_for_strays(link& peers) {
     for (int r = 0; r < round.size() && !astray.met; ++r) {
       const envelope* other = r == round.rank() ? nullptr : peers.from(r).peek();
       if (other && other->what->number < what.number) astray = {.met = true, .peer = r, .what = *other->what};
@@ -239,7 +240,6 @@ struct operation {
   }
 
  private:
-
   // Whoever expects something else than is sent says so; all others wait for that.
   void look_for_other_counts(const billboard& board) {
     const shown_exchange all(round, data.element);
