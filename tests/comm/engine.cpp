@@ -23,6 +23,11 @@ TEST_CASE("a rank that throws is named with what it threw, everywhere") {
     CHECK(r.sentences.size() == 1);
     CHECK(r.sentences.begin()->find("rank 2: operation 6 (all_reduce of 1000 float, ") == 0);
     CHECK(r.sentences.begin()->find("threw: does not add today") != std::string::npos);
+    r = with_fault("throwing-later", 2, 1, link);
+    CHECK(r.told == all_but(2, -1));
+    REQUIRE(r.sentences.size() == 1);
+    CHECK(r.sentences.begin()->find("rank 1: operation 305 (all_reduce of 1000 float, ") == 0);
+    CHECK(r.sentences.begin()->find("threw: does not add today") != std::string::npos);
     r = with_fault("throwing-number", 3, 2, link);
     CHECK(r.told == all_but(3, -1));
     CHECK(r.ended.output.find("threw: something that is no std::exception") != std::string::npos);

@@ -15,6 +15,16 @@
 using namespace tutti;
 
 namespace {
+struct adds_so_often {
+  static constexpr const char* name = "adds_so_often";
+  static constexpr bool commutative = true;
+  std::size_t* left;
+  float operator()(float a, float b) const {
+    if (--*left == 0) throw std::runtime_error("does not add today");
+    return a + b;
+  }
+};
+
 struct picky {
   static constexpr bool commutative = true;
   bool angry;
@@ -149,6 +159,10 @@ int main(int argc, char** argv) {
         all_reduce(world, x, untouched);
       } else if (fault == "throwing-operation") {
         all_reduce(world, x, picky{me}, {.algorithm = algorithm::ring});
+      } else if (fault == "throwing-later") {
+        // By then ranks keep step, and calls are done where they are made.
+        std::size_t left = me ? 300 * n : static_cast<std::size_t>(-1);
+        for (;;) all_reduce(world, x, adds_so_often{&left}, {.algorithm = algorithm::one_shot});
       } else if (fault == "throwing-number") {
         all_reduce(world, x, throws_number{me}, {.algorithm = algorithm::ring});
       } else if (fault == "kill" || fault == "stop") {
