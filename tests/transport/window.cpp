@@ -36,14 +36,12 @@ TEST_CASE("an arena grows by segments, and what was given back is used again") {
     need(reinterpret_cast<std::uintptr_t>(a.at(third)) % 64 == 0, "aligned");
     std::byte* const before = a.at(first);
 
-    const arena_place rest = a.allocate(a.segment(0).size() - 320);
+    const arena_place rest = a.allocate(arena::segment_bytes - 320);
     need(rest.segment == 0, "what fits exactly stays in the segment");
     const arena_place next = a.allocate(64), large = a.allocate(3 * arena::segment_bytes + 1), after = a.allocate(64);
     need(next.segment == 1 && next.offset == 0, "a second segment");
     need(large.segment == 2 && a.segment(2).size() >= 3 * arena::segment_bytes + 1, "a segment of its own");
     need(after.segment == 3, "a segment that is full is left");
-    need(a.segment(0).size() < arena::segment_bytes / 4 && a.segment(1).size() < arena::segment_bytes / 2 &&
-             a.segment(3).size() >= arena::segment_bytes, "each is longer than the one before");
     need(a.at(first) == before, "nothing moves");
     for (const arena_place& p : {first, second, fourth, next, after}) std::memset(a.at(p), 0x77, 64);
     std::memset(a.at(third), 0x77, 128);

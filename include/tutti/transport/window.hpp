@@ -45,8 +45,8 @@ struct memory_user {
 /// added as needed and kept until the session ends. For any thread.
 class arena {
  public:
-  /// The longest: several communicators of many ranks fit in, since to open another
-  /// one takes each of them longer than all else.
+  /// Enough for several communicators of many ranks: to open a new one takes each of
+  /// them longer than all else. Of System V's memory, what is not used yet is not there.
   static constexpr std::size_t segment_bytes = std::size_t{8} << 20;
 
   explicit arena(const ucx::context& context) : context_(context) {}
@@ -94,14 +94,11 @@ class arena {
   };
   static std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-  // Each longer than the one before, so that few are opened and little is taken where little is needed.
   void grow(std::size_t bytes) {
-    std::size_t usual = segment_bytes / 8;
-    for (std::size_t i = 0; i < segments_.size() && usual < segment_bytes; ++i) usual *= 2;
     try {
-      segments_.emplace_back(context_, bytes > usual ? bytes : usual);
+      segments_.emplace_back(context_, bytes > segment_bytes ? bytes : segment_bytes);
     } catch (const error&) {
-      if (bytes >= usual) throw;
+      if (bytes >= segment_bytes) throw;
       segments_.emplace_back(context_, bytes);
     }
     used_ = 0;
