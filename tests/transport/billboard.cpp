@@ -73,6 +73,7 @@ TEST_CASE("threads that sleep are woken, and nobody reads what is shown a round 
       for (int round = 0; round < rounds; ++round) {
         for (int& x : data) x = round * members + me;
         mine.show({{reinterpret_cast<const std::byte*>(data.data()), data.size() * sizeof(int)}}, {.fingerprint = 1, .what = &what});
+        mine.ring();
         for (int peer = 0; peer < members; ++peer) {
           while (!mine.seen(peer)) w.bells[static_cast<std::size_t>(me)].sleep(1, [&] { return mine.seen(peer).has_value(); });
           const auto* theirs = reinterpret_cast<const int*>(mine.seen(peer)->data);
