@@ -88,7 +88,7 @@ def only_what_is_tracked_counts():
 def single_additions_are_seen():
     """A program that folds in vectors, and the same with each fold spoilt or gone."""
     names = ["void fold_wide<float, tutti::plus>(float*)"] + [
-        f"void fold_lines_wide<float, tutti::plus, std::integer_sequence<unsigned long{''.join(f', {i}ul' for i in range(n - 1))}> >(int)"
+        f"void fold_lines_wide<float, tutti::plus{''.join(f', {i}ul' for i in range(n - 1))}>(int)"
         for n in (2, 4, 8)]
     block = lambda name, addition: f"0000000000001000 <{name}>:\n    1000:\t{addition}\n    1004:\tret\n"
     program = lambda spoilt, addition: "x: file format elf64-x86-64\n\n" + "\n\n".join(

@@ -14,7 +14,7 @@ SKIPPED = 77
 # that ends in elements one by one, these may be added alone.
 FOLDS = {
     "of two": r"fold_wide<float, tutti::plus>",
-    **{f"of {n} at once": rf"fold_lines_wide<float, tutti::plus, std::integer_sequence<unsigned long(?:, \d+u?l?){{{n - 1}}}> ?>" for n in (2, 4, 8)},
+    **{f"of {n} at once": rf"fold_lines_wide<float, tutti::plus(?:, \d+u?l?){{{n - 1}}}>\(" for n in (2, 4, 8)},
 }
 
 
