@@ -90,7 +90,11 @@ struct communicator_core {
 
   void raise_verdict() {
     if (!home.fabric().board().any()) return;
-    if (!runner->threaded()) runner->report();
+    if (!runner->threaded()) {
+      // What comes before it and has all that it needs is still completed.
+      while (runner->step()) continue;
+      runner->report();
+    }
     home.fabric().given().raise();
   }
 
