@@ -283,9 +283,13 @@ class job {
       expect(n.errors == 1, format("rank %d got %d errors", r, n.errors.load()));
       expect(n.code == static_cast<int>(expected) && n.rank == order_.victim, format("rank %d: %s", r, n.text));
       expect(std::strcmp(n.text, notes_[told].text) == 0 && n.operation == notes_[told].operation, format("rank %d was told something else than rank %d: %s", r, told, n.text));
-      if (!order_.makes) expect(n.operation == lowest, format("rank %d was told of operation %llu, not %llu: %s", r, static_cast<unsigned long long>(n.operation),
+      // Of a together, the collectives may be done everywhere where a message is not.
+      const bool message_missing = order_.in == form::together && n.operation == lowest + 1;
+      if (!order_.makes) expect(n.operation == lowest || message_missing, format("rank %d was told of operation %llu, not %llu: %s", r, static_cast<unsigned long long>(n.operation),
                                            static_cast<unsigned long long>(lowest), n.text));
-      expect(n.threads_left == 0, format("rank %d has %d threads left", r, n.threads_left));
+      // After a failure UCX's worker stays until the process ends, where there is one, and with it the thread that it has.
+      const bool only_windows = std::all_of(std::begin(order_.links), std::end(order_.links), [](const char* l) { return std::strcmp(l, "window") == 0; });
+      expect(n.threads_left <= (only_windows ? 0 : 1), format("rank %d has %d threads left", r, n.threads_left));
       if (order_.shrinks && second < 0) expect(n.size_after == ranks - 1, format("rank %d: %d ranks went on", r, n.size_after));
       // It may have been killed when all was done, or when another had all that it
       // wanted and left.

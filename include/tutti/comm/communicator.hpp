@@ -80,7 +80,8 @@ class communicator {
   /// was, and so do the ranks that errors name. The new one may be shrunk in
   /// turn, and lasts as long as it or its own children do. Throws
   /// `invalid_argument` where nothing has failed, or for a part of the ranks.
-  /// Cost: that of joining the session anew.
+  /// Cost: that of joining the session anew; where messages join ranks, what UCX has
+  /// of the old one, with a thread that sleeps, stays until the process ends.
   ///
   /// Between hosts the lowest rank that survives leads. A rank that is lost
   /// while they join is then an error of every survivor, and where a network

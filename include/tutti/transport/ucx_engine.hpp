@@ -78,9 +78,9 @@ class ucx_fabric::engine final : public engine_transport {
     ucx::endpoint::close(endpoints_, has_failed());
     endpoints_.clear();
     // UCX 1.13 ends the process where a worker is destroyed with an answer to a peer
-    // waiting for its connection, which is never made where a rank throws as soon as
-    // it has joined. (What is kept has a thread of UCX's: not those who go on.)
-    if (fabric_.at_fault_ && worker_) detail::retain(kept_worker{fabric_.context_, std::move(worker_)});
+    // waiting for its connection, which after a failure may never be made. (It has a
+    // thread of UCX's, which sleeps.)
+    if ((has_failed() || has_declared()) && worker_) detail::retain(kept_worker{fabric_.context_, std::move(worker_)});
     worker_.reset();
     fabric_.arena_.release(bell_place_, sizeof(doorbell));
   }

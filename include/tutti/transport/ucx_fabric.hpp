@@ -83,7 +83,6 @@ class ucx_fabric final : public fabric {
 
   void declare(const verdict& v) override {
     declared_.store(true, std::memory_order_relaxed);
-    if (v.rank == rank_) at_fault_.store(true, std::memory_order_relaxed);
     if (monitor_) monitor_->declare(v);
     else board_->declare(v, rank_);
   }
@@ -298,7 +297,6 @@ class ucx_fabric final : public fabric {
   verdict_board own_board_;
   verdict_board* board_ = nullptr;
   std::atomic<bool> declared_{false};  // this rank has said why the session is over
-  std::atomic<bool> at_fault_{false};  // and that it is itself the reason
   process_watch watch_;
   std::mutex opening_;  // of neighbours' memory, through the endpoints for it
   std::atomic_flag examining_ = ATOMIC_FLAG_INIT;
