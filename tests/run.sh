@@ -2,8 +2,8 @@
 # Installs what is missing, builds and runs the tests; the last line is the
 # count. `sh tests/run.sh [PART...]`, all parts by default:
 #   gcc     everything with g++, warnings as errors, in build/
-#   clang   the same with clang++-16, under the address and undefined-behaviour
-#           sanitizers
+#   clang   the same but for the benchmarks with clang++-16, under the address and
+#           undefined-behaviour sanitizers
 #   thread  the suite 'threads' with g++ under the thread sanitizer
 #   quick   gcc without the suite 'slow'
 set -u
@@ -67,12 +67,12 @@ for part; do
       LSAN_OPTIONS=suppressions=$PWD/tests/leaks.txt:print_suppressions=0
       export ASAN_OPTIONS LSAN_OPTIONS
       run clang build-clang clang++-16 -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-gline-tables-only \
-        -Db_sanitize=address,undefined -Db_lundef=false -Dcuda=disabled -- --timeout-multiplier 5
+        -Db_sanitize=address,undefined -Db_lundef=false -Dcuda=disabled -Dbenchmarks=false -- --timeout-multiplier 5
       unset ASAN_OPTIONS LSAN_OPTIONS ;;
     thread)
       UCX_MEM_MMAP_HOOK_MODE=none
       export UCX_MEM_MMAP_HOOK_MODE
-      run thread build-thread g++ -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -Dcuda=disabled -- \
+      run thread build-thread g++ -Dbuildtype=plain -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -Dcuda=disabled -Dbenchmarks=false -- \
         --suite threads --timeout-multiplier 10
       unset UCX_MEM_MMAP_HOOK_MODE ;;
   esac
