@@ -113,6 +113,7 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
   std::vector<example> all;
   const shape pictures{{"batch", 2}, {"channels", 3}, {"height", 5}, {"width", 4}};
   const shape volumes{{"batch", 2}, {"channels", 3}, {"depth", 4}, {"height", 3}, {"width", 5}};
+  // What stands on the input makes no gradient of it: something is before each.
   auto add = [&](auto build, const shape* of = nullptr) {
     operation_list n(of ? *of : pictures);
     build(n);
@@ -123,30 +124,30 @@ TEST_CASE("each operation in every layout, on meshes of 1 to 6 ranks: results an
     }
     all.emplace_back(n);
   };
-  add([](operation_list& n) { n.convolution("it", 3, three, {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 0}), n.pointwise("after"); });
-  add([](operation_list& n) { n.pool("it", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 1}, two), n.pointwise("after"); });
-  add([](operation_list& n) { n.average_pool("it", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 1}, {.size = 4}), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("before"), n.convolution("it", 3, three, {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 0}), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("before"), n.pool("it", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 1}, two), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("before"), n.average_pool("it", {.size = 3, .stride = 2, .pad_low = 1, .pad_high = 1}, {.size = 4}), n.pointwise("after"); });
   add([](operation_list& n) { n.pointwise("before"), n.batch_norm("it"), n.pointwise("after"); });
   add([](operation_list& n) { n.flatten("before"), n.dense("dense", 3), n.batch_norm("it"), n.pointwise("after"); });
-  add([](operation_list& n) { n.dropout("it", 0.5), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("before"), n.dropout("it", 0.5), n.pointwise("after"); });
   const filter_options depth_wise{.groups = 3}, no_bias{.bias = false}, two_groups{.groups = 2, .bias = false};
   const window even{.size = 2, .stride = 2, .pad_high = 1};
-  add([&](operation_list& n) { n.convolution("it", 3, three, even, n.last, depth_wise), n.pointwise("after"); });
+  add([&](operation_list& n) { n.pointwise("before"), n.convolution("it", 3, three, even, n.last, depth_wise), n.pointwise("after"); });
   add([&](operation_list& n) { n.convolution("before", 4, {}, {}, n.last, no_bias), n.convolution("it", 6, three, even, n.last, two_groups), n.pointwise("after"); });
-  add([&](operation_list& n) { n.convolution("it", 3, even, three, n.last, no_bias), n.pointwise("after"); });
-  add([](operation_list& n) { n.pointwise("it"), n.pointwise("after"); });
+  add([&](operation_list& n) { n.pointwise("before"), n.convolution("it", 3, even, three, n.last, no_bias), n.pointwise("after"); });
+  add([](operation_list& n) { n.pointwise("before"), n.pointwise("it"), n.pointwise("after"); });
   add([](operation_list& n) { n.pointwise("before"), n.sum("it", 0, 1), n.pointwise("after"); });
-  add([](operation_list& n) { n.flatten("it"), n.dense("after", 2); });
+  add([](operation_list& n) { n.pointwise("before"), n.flatten("it"), n.dense("after", 2); });
   add([](operation_list& n) { n.flatten("before"), n.dense("it", 5), n.pointwise("after"); });
   add([](operation_list& n) { n.flatten("before"), n.loss("it"); });
   using windows = std::vector<window>;
   const window dilated{.size = 2, .pad_low = 1, .dilation = 2};
-  add([&](operation_list& n) { n.convolution("it", 3, windows{even, three, dilated}), n.pointwise("after"); }, &volumes);
-  add([&](operation_list& n) { n.convolution("it", 3, windows{dilated, even, three}, n.last, depth_wise), n.pointwise("after"); }, &volumes);
-  add([&](operation_list& n) { n.pool("it", windows{three, dilated, even}), n.pointwise("after"); }, &volumes);
-  add([&](operation_list& n) { n.average_pool("it", windows{even, three, dilated}), n.pointwise("after"); }, &volumes);
+  add([&](operation_list& n) { n.pointwise("before"), n.convolution("it", 3, windows{even, three, dilated}), n.pointwise("after"); }, &volumes);
+  add([&](operation_list& n) { n.pointwise("before"), n.convolution("it", 3, windows{dilated, even, three}, n.last, depth_wise), n.pointwise("after"); }, &volumes);
+  add([&](operation_list& n) { n.pointwise("before"), n.pool("it", windows{three, dilated, even}), n.pointwise("after"); }, &volumes);
+  add([&](operation_list& n) { n.pointwise("before"), n.average_pool("it", windows{even, three, dilated}), n.pointwise("after"); }, &volumes);
   add([](operation_list& n) { n.pointwise("before"), n.batch_norm("it"), n.pointwise("after"); }, &volumes);
-  add([](operation_list& n) { n.flatten("it"), n.dense("after", 2); }, &volumes);
+  add([](operation_list& n) { n.pointwise("before"), n.flatten("it"), n.dense("after", 2); }, &volumes);
   std::size_t cases = 0;
   for (const example& e : all) {
     std::size_t which = 0;
