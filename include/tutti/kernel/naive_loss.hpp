@@ -40,6 +40,7 @@ namespace tutti::naive {
 template <class T>
 batch_loss softmax_cross_entropy(std::size_t classes, span<const T> logits, span<const std::uint8_t> labels, T scale,
                                  span<T> dlogits) {
+  using std::exp, std::log;  // elements that these do not know bring their own
   batch_loss total;
   for (std::size_t n = 0; n < labels.size(); ++n) {
     const T* row = logits.data() + n * classes;  // (classes)
@@ -47,12 +48,12 @@ batch_loss softmax_cross_entropy(std::size_t classes, span<const T> logits, span
     for (std::size_t c = 1; c < classes; ++c)
       if (row[best] < row[c]) best = c;
     T sum{};
-    for (std::size_t c = 0; c < classes; ++c) sum += std::exp(row[c] - row[best]);
-    total.sum += static_cast<double>(std::log(sum)) - static_cast<double>(row[labels[n]] - row[best]);
+    for (std::size_t c = 0; c < classes; ++c) sum = sum + exp(row[c] - row[best]);
+    total.sum += static_cast<double>(log(sum)) - static_cast<double>(row[labels[n]] - row[best]);
     total.correct += best == labels[n];
     if (dlogits.empty()) continue;
     for (std::size_t c = 0; c < classes; ++c)
-      dlogits[n * classes + c] = scale * (std::exp(row[c] - row[best]) / sum - (c == labels[n] ? T{1} : T{0}));
+      dlogits[n * classes + c] = scale * (exp(row[c] - row[best]) / sum - (c == labels[n] ? T{1} : T{0}));
   }
   return total;
 }

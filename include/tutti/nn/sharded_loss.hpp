@@ -22,6 +22,7 @@ namespace tutti {
 template <class T>
 naive::batch_loss sharded_cross_entropy(process_mesh& on, const placement& at, const block& held, span<const T> logits,
                                         span<const std::uint8_t> labels, T scale, span<T> dlogits) {
+  using std::exp, std::log;  // elements that these do not know bring their own
   unsigned axes = 0;
   for (int axis : at.axes_of(1)) axes |= 1u << axis;
   const std::size_t classes = held[1].count;
@@ -40,18 +41,18 @@ naive::batch_loss sharded_cross_entropy(process_mesh& on, const placement& at, c
   for (std::size_t n = 0; n < labels.size(); ++n)
     for (std::size_t c = 0; c < classes; ++c) {
       const T above = logits[n * classes + c] - greatest[n].value;
-      sums[2 * n] += std::exp(above);
+      sums[2 * n] = sums[2 * n] + exp(above);
       if (held[1].first + c == labels[n]) sums[2 * n + 1] = above;
     }
   all_reduce(along, sums, plus{});
 
   naive::batch_loss total;
   for (std::size_t n = 0; n < labels.size(); ++n) {
-    total.sum += static_cast<double>(std::log(sums[2 * n])) - static_cast<double>(sums[2 * n + 1]);
+    total.sum += static_cast<double>(log(sums[2 * n])) - static_cast<double>(sums[2 * n + 1]);
     total.correct += greatest[n].index == labels[n];
     if (dlogits.empty()) continue;
     for (std::size_t c = 0; c < classes; ++c) {
-      const T part = std::exp(logits[n * classes + c] - greatest[n].value) / sums[2 * n];
+      const T part = exp(logits[n * classes + c] - greatest[n].value) / sums[2 * n];
       dlogits[n * classes + c] = scale * (part - (held[1].first + c == labels[n] ? T{1} : T{0}));
     }
   }
