@@ -78,10 +78,10 @@ class direct_execution {
   }
 
   /// Takes the others' input from where `round` shows it once it is done, as many
-  /// bytes of each; writes this rank's output only.
+  /// bytes of each that is read; writes this rank's output only.
   void open(const board_round& round, const std::byte* input, std::byte* output) {
     for (int r = 0; r < round.size(); ++r)
-      bases_[2 * static_cast<std::size_t>(r)] = const_cast<std::byte*>(r == round.rank() ? input : round.place(r, program_->input_bytes));
+      bases_[2 * static_cast<std::size_t>(r)] = const_cast<std::byte*>(r == round.rank() ? input : round.place(r, program_->read_bytes));
     bases_[2 * static_cast<std::size_t>(round.rank()) + 1] = output;
     under_way_ = true;
   }
