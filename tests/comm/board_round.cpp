@@ -89,16 +89,17 @@ TEST_CASE("collectives with a root have rounds with one") {
 
 TEST_CASE("a root waits for nobody but for room, and all others for it alone") {
   rooted_rounds all(round_kind::from_root);
-  const std::vector<char> text(1000, 'x');
+  const std::vector<char> text(board_memory::longest, 'x');
+  constexpr std::uint64_t ahead = board_memory::ring_bytes / board_memory::longest;
   all.start(0, 1);
   CHECK_FALSE(all.rounds[0].progress());
   CHECK(all.rounds[0].waits_for() == 2);
-  for (std::uint64_t mark = 1; mark <= board_memory::slots; ++mark) {
+  for (std::uint64_t mark = 1; mark <= ahead; ++mark) {
     all.start(2, mark, text);
     CHECK(all.rounds[2].done());
     all.rounds[2].pass();
   }
-  all.start(2, board_memory::slots + 1, text);
+  all.start(2, ahead + 1, text);
   CHECK_FALSE(all.rounds[2].done());
   CHECK(all.rounds[2].waits_for() == -1);
   CHECK(all.rounds[0].progress());

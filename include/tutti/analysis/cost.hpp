@@ -94,7 +94,9 @@ double predict_direct(collective what, algorithm how, const team& all, std::size
     auto moving = [&](const step& s) { return cost_of(s, me, chunk_bytes, vector_bytes, model).busy_s - step_s; };
     const contract agreed{.what = what, .all = all, .parts = one.parts};
     step shows{.what = verb::send, .peer = all.next(me), .where = {chunk{0}, 0}};
-    for (int k = 0; form == direct_form::shown && k < one.parts; ++k) shows.where.count += agreed.holds_before(me, chunk{k});
+    // Of a rank that sends nothing nobody reads anything.
+    const bool is_read = std::any_of(one.steps.begin(), one.steps.end(), [](const step& s) { return s.what == verb::send; });
+    for (int k = 0; form == direct_form::shown && is_read && k < one.parts; ++k) shows.where.count += agreed.holds_before(me, chunk{k});
     double busy = step_s + moving(shows);
     bool folded = false;
     for (const step& next : one.steps) {

@@ -37,7 +37,7 @@ class board_round {
     const bool is_root = root == board.rank();
     follows_ = kind == round_kind::from_root && !is_root;
     const bool leads = kind != round_kind::all && is_root == (kind == round_kind::from_root);
-    hops_ = !follows_ ? 1 : root - board.rank() + (root < board.rank() ? board.size() : 0);
+    begin_ = hops_ = !follows_ ? 1 : root - board.rank() + (root < board.rank() ? board.size() : 0);
     end_ = follows_ ? hops_ + 1 : leads ? 1 : board.size();
     shown_ = stranger_.met = false;
     count_ = parts.size();
@@ -82,8 +82,11 @@ class board_round {
   int rank() const { return board_->rank(); }
   /// What a member showed.
   const std::byte* shown_by(int member) const { return board_->shown_by(member); }
-  /// Where that will be, of one that shows so many bytes.
-  const std::byte* place(int member, std::size_t bytes) const { return board_->place(member, bytes); }
+  /// Whether this rank looks at that member.
+  bool looks_at(int member) const {
+    const int hop = member - board_->rank() + (member < board_->rank() ? board_->size() : 0);
+    return hop >= begin_ && hop < end_;
+  }
 
   const execution::stranger& met() const { return stranger_; }
   /// The member that is waited for, or −1: also where it is room that is waited for.
@@ -112,7 +115,7 @@ class board_round {
   round_kind kind_ = round_kind::all;
   bool follows_ = false;  // the root, which has known of room when it showed
   bool shown_ = false;
-  int hops_ = 1, end_ = 1;  // as far as others have been seen, and are to be
+  int begin_ = 1, hops_ = 1, end_ = 1;  // of whom it looks at, so far and in all
   execution::stranger stranger_{};
 };
 

@@ -1,5 +1,4 @@
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -44,7 +43,6 @@ struct direct_program {
   std::vector<bill> sends;          ///< what the schedule sends, one step after the other
   std::size_t sent_bytes = 0;
   std::size_t input_bytes = 0, output_bytes = 0;  ///< of this rank
-  std::size_t read_bytes = 0;  ///< of the input of each rank that others read
   bool streams = false;  ///< too much to stay in a cache
 };
 
@@ -182,7 +180,6 @@ class direct_lowering {
       if (!results[at(c)] && !arrives[at(c)]) begin(c, in(me_, c));
     for (int c : order) add(*results[at(c)], length(c));
     program_.input_bytes = mine.held();
-    for (const chunk_map& m : maps_) program_.read_bytes = std::max(program_.read_bytes, m.held());
     program_.output_bytes = mine.required();
     return true;
   }

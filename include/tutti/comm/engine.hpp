@@ -106,7 +106,7 @@ class engine {
       if (looks >= short_wait || looks >= waiting_.spins || o.round.met().met) return false;
       relax();
     }
-    if (board_.any()) return false;
+    if (board_.any() || !o.begin_body(q.channels())) return false;
     if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { o.direct.progress(o.data.element, o.data.fold, q.bill(), static_cast<std::size_t>(-1)); })) return false;
     o.round.pass();
     if (!completed(q, o)) return false;

@@ -132,8 +132,7 @@ struct operation {
     if (agreed) return start_body(plan->body);
     if (plan->shown) {
       direct.prepare(*plan->shown);
-      round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark, round_of(plan->kind), plan->what.root);
-      return direct.open(round, data.input, data.output);
+      return round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark, round_of(plan->kind), plan->what.root);
     }
     if (plan->shows_pairs())
       return shown_exchange::show(round, *peers.board(), plan->pairs.to, plan->pairs.from, data.input, mark);
@@ -157,7 +156,10 @@ struct operation {
   /// memory has gone with it.
   bool begin_body(link& peers) {
     waits_for_round = false;
-    if (plan->shown) return agreed = true;
+    if (plan->shown) {
+      direct.open(round, data.input, data.output);
+      return agreed = true;
+    }
     if (plan->shows_pairs() && exchange_in_round(peers)) {
       start_body(plan->closing);
       return agreed = true;

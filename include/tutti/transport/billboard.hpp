@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -17,15 +18,15 @@ namespace tutti {
 
 /// What one member has on a billboard, in memory that all see and it alone writes:
 /// how far it has come, a line for each of the last rounds, what it called in them,
-/// and what it showed that is too long for a line.
+/// and a ring of bytes for what is too long for a line.
 struct board_memory {
-  static constexpr std::uint64_t lines = 32, slots = 3;  ///< what is not short stands in a slot
-  static constexpr std::size_t carried = 32, short_bytes = 512, slot_bytes = 16384;
+  static constexpr std::uint64_t lines = 64;
+  static constexpr std::size_t carried = 32, longest = 16384, ring_bytes = 4 * longest;
 
   struct alignas(64) line {
     std::atomic<std::uint64_t> flag{0};  ///< the round, once all else may be read
     std::uint64_t fingerprint = 0;
-    std::uint64_t bytes = 0;
+    std::uint32_t bytes = 0, at = 0;  ///< in the ring, where they have no room here
     alignas(32) std::byte small[carried];
   };
   struct alignas(64) header {
@@ -33,7 +34,7 @@ struct board_memory {
     alignas(64) line shown[lines];
     call what[lines];
   };
-  static constexpr std::size_t footprint() { return sizeof(header) + lines * short_bytes + slots * slot_bytes; }
+  static constexpr std::size_t footprint() { return sizeof(header) + ring_bytes; }
 
   std::byte* base = nullptr;
 
@@ -43,13 +44,8 @@ struct board_memory {
   std::atomic<std::uint64_t>& passed() const { return all().passed; }
   line& at(std::uint64_t round) const { return all().shown[round % lines]; }
   call& what(std::uint64_t round) const { return all().what[round % lines]; }
-  /// Where it shows so many bytes in a round.
-  std::byte* data(std::uint64_t round, std::size_t bytes) const {
-    if (bytes <= carried) return at(round).small;
-    std::byte* const shorts = base + sizeof(header);
-    if (bytes <= short_bytes) return shorts + round % lines * short_bytes;
-    return shorts + lines * short_bytes + round % slots * slot_bytes;
-  }
+  /// What a line shows.
+  std::byte* data(line& of) const { return of.bytes <= carried ? of.small : base + sizeof(header) + of.at; }
 
  private:
   header& all() const { return *reinterpret_cast<header*>(base); }
@@ -72,22 +68,25 @@ class billboard {
 
   int size() const { return static_cast<int>(members_.size()); }
   int rank() const { return static_cast<int>(me_); }
-  static constexpr std::size_t most_bytes() { return board_memory::slot_bytes; }
+  static constexpr std::size_t most_bytes() { return board_memory::longest; }
 
   /// Goes on to the next round. This rank must have done with the one before.
   void begin() { ++round_; }
 
   /// Whether all have done with what stands where so many bytes would be shown now.
   bool has_room(std::size_t bytes) {
-    const std::uint64_t ahead = bytes <= board_memory::short_bytes ? board_memory::lines : board_memory::slots;
-    if (round_ <= passed_ + ahead) return true;
+    const std::uint64_t end = next_place(bytes) + rounded(bytes);
+    if (oldest_ + board_memory::lines <= round_) oldest_ = round_ - board_memory::lines + 1;
+    while (oldest_ < round_ && starts_[oldest_ % board_memory::lines] + board_memory::ring_bytes < end) ++oldest_;
+    auto enough = [&] { return round_ <= passed_ + board_memory::lines && oldest_ <= passed_ + 1; };
+    if (enough()) return true;
     std::uint64_t least = round_;
     for (std::size_t m = 0; m < members_.size(); ++m) {
       const std::uint64_t theirs = m == me_ ? round_ : members_[m].passed().load(std::memory_order_acquire);
       if (theirs < least) least = theirs;
     }
     all_passed(least);
-    return round_ <= passed_ + ahead;
+    return enough();
   }
 
   /// Shows these parts, one after the other: at most `most_bytes()`, and there must
@@ -95,9 +94,14 @@ class billboard {
   void show(std::initializer_list<bytes_view> parts, const envelope& e) { show(parts.begin(), parts.size(), e); }
   void show(const bytes_view* parts, std::size_t n, const envelope& e) {
     board_memory::line& mine = members_[me_].at(round_);
-    mine.bytes = 0;
-    for (std::size_t i = 0; i < n; ++i) mine.bytes += parts[i].size();
-    std::byte* to = members_[me_].data(round_, mine.bytes);
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < n; ++i) bytes += parts[i].size();
+    const std::uint64_t at = next_place(bytes);
+    starts_[round_ % board_memory::lines] = at;
+    used_ = at + rounded(bytes);
+    mine.bytes = static_cast<std::uint32_t>(bytes);
+    mine.at = static_cast<std::uint32_t>(at % board_memory::ring_bytes);
+    std::byte* to = members_[me_].data(mine);
     for (std::size_t i = 0; i < n; ++i) {
       if (!parts[i].empty()) std::memcpy(to, parts[i].data(), parts[i].size());
       to += parts[i].size();
@@ -115,16 +119,15 @@ class billboard {
   /// it. Valid until this rank passes it, or begins the next.
   std::optional<piece> seen(int member) const {
     const board_memory& theirs = members_[static_cast<std::size_t>(member)];
-    const board_memory::line& shown = theirs.at(round_);
+    board_memory::line& shown = theirs.at(round_);
     if (shown.flag.load(std::memory_order_acquire) != round_) return std::nullopt;
-    return piece{.data = theirs.data(round_, shown.bytes), .bytes = shown.bytes, .from = {.fingerprint = shown.fingerprint, .what = &theirs.what(round_)}};
+    return piece{.data = theirs.data(shown), .bytes = shown.bytes, .from = {.fingerprint = shown.fingerprint, .what = &theirs.what(round_)}};
   }
   /// Where that is, of a member that has been seen.
   const std::byte* shown_by(int member) const {
-    return place(member, members_[static_cast<std::size_t>(member)].at(round_).bytes);
+    const board_memory& theirs = members_[static_cast<std::size_t>(member)];
+    return theirs.data(theirs.at(round_));
   }
-  /// Where it will be, of one that shows so many bytes.
-  const std::byte* place(int member, std::size_t bytes) const { return members_[static_cast<std::size_t>(member)].data(round_, bytes); }
 
   /// To be called once all others have been seen in this round, so that they have
   /// done with the one before; or one who needed room for it, and so knew of all.
@@ -157,6 +160,13 @@ class billboard {
   }
 
  private:
+  // Where so many bytes go in the ring, counted on around it: in one piece.
+  std::uint64_t next_place(std::size_t bytes) const {
+    const std::uint64_t left = board_memory::ring_bytes - used_ % board_memory::ring_bytes;
+    return rounded(bytes) <= left ? used_ : used_ + left;
+  }
+  static std::uint64_t rounded(std::size_t bytes) { return bytes <= board_memory::carried ? 0 : (bytes + 63) / 64 * 64; }
+
   void all_passed(std::uint64_t round) {
     if (round > passed_) passed_ = round;
   }
@@ -165,6 +175,8 @@ class billboard {
   std::vector<board_memory> members_;
   std::vector<doorbell*> others_;
   std::uint64_t round_ = 0, passed_ = 0;  // the latter: as far as is known of all others
+  std::uint64_t used_ = 0, oldest_ = 1;   // bytes of the ring; the first round of which it still has all
+  std::array<std::uint64_t, board_memory::lines> starts_{};  // by round: in it
 };
 
 }  // namespace tutti
