@@ -170,11 +170,18 @@ TEST_CASE("a round costs a copy and what is read, lent memory two rounds and no 
   // Its quarter of three is folded, and written to three; of a gather three are read.
   CHECK(lent(collective::all_reduce, algorithm::two_shot) == 2000 + 1 + 3 * 16 + 3 * 4);
   CHECK(lent(collective::all_gather, algorithm::pairwise) == 2000 + 1 + 3 * 8);
+  // With a root it takes as long as one of the ranks: any that reads all; the root,
+  // which shows all, or what is folded; the root, which reads three blocks, or folds three vectors.
+  CHECK(shown(collective::broadcast, algorithm::linear) == 1000 + 1 + 32);
+  CHECK(shown(collective::scatter, algorithm::linear) == 1000 + 1 + 16);
+  CHECK(shown(collective::gather, algorithm::linear) == 1000 + 1 + 3 * 8);
+  CHECK(shown(collective::reduce, algorithm::linear) == 1000 + 1 + 3 * 64);
   // Ranks that share a core take one turn each a round.
   unit.cores = 2;
   unit.switch_s = 10000;
   CHECK(shown(collective::all_gather, algorithm::pairwise) == 1000 + 2 * (10000 + (1 + 4) + 3 * 8));
   CHECK(lent(collective::all_gather, algorithm::pairwise) == 2000 + 2 * (20000 + 1 + 3 * 8));
+  CHECK(shown(collective::broadcast, algorithm::linear) == 1000 + 2 * (1 + 32));  // who runs ahead, in one turn many
   CHECK(predict_direct(collective::all_gather, algorithm::dissemination, {4}, 16, direct_form::shown, unit) == 0);
 }
 

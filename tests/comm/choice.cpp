@@ -147,6 +147,14 @@ TEST_CASE("little is shown where the model finds that faster, and the prediction
   CHECK_FALSE(may_show(c, eight, algorithm::one_shot));
   CHECK(predicted(algorithm::one_shot, true, false) == predict(c.what, algorithm::one_shot, eight, 4 * 4097, model));
   CHECK(predicted(algorithm::two_shot, true, true) == direct(algorithm::two_shot, direct_form::lent));
+  // What has a root is straight to and from it: where the steps are sent they are more.
+  for (collective what : {collective::broadcast, collective::reduce, collective::gather, collective::scatter})
+    for (int ranks : {2, 4, 8}) {
+      const call_shape rooted_one{.what = what, .count = 2, .element = 4, .root = 1};
+      CHECK(choose_algorithm(rooted_one, {ranks}, s, true) == algorithm::linear);
+      CHECK(may_show(rooted_one, {ranks}, algorithm::linear));
+      CHECK_FALSE(may_show(rooted_one, {ranks}, algorithm::tree));
+    }
   c = {.what = collective::barrier, .algorithm = automatic};
   CHECK(chosen(true) == algorithm::dissemination);
   CHECK(predicted(algorithm::dissemination, true, false) == direct(algorithm::dissemination, direct_form::shown));

@@ -63,11 +63,11 @@ simulate::outcome run(call_shape c, int ranks, std::uint64_t seed, bool streams)
 }
 
 call_shape shape(collective what, std::size_t count, int ranks) {
-  return {.what = what, .count = count, .root = rooted(what) ? ranks / 2 : -1, .algorithm = what == collective::broadcast ? algorithm::linear : what == collective::all_reduce ? algorithm::two_shot : algorithm::pairwise};
+  return {.what = what, .count = count, .root = rooted(what) ? ranks / 2 : -1, .algorithm = rooted(what) ? algorithm::linear : what == collective::all_reduce ? algorithm::two_shot : algorithm::pairwise};
 }
 
 constexpr collective direct_ones[] = {collective::all_reduce, collective::reduce_scatter, collective::all_gather,
-                                      collective::all_to_all, collective::broadcast};
+                                      collective::all_to_all, collective::broadcast, collective::reduce, collective::gather, collective::scatter};
 
 }  // namespace
 

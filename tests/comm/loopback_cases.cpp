@@ -1,6 +1,13 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <sched.h>
 
 #include <tutti/comm/messages.hpp>
 
@@ -169,4 +176,133 @@ TEST_CASE("a rank that throws ends the others' waiting") {
     }
     CHECK(told == 2);
   }
+}
+
+TEST_CASE("calls of every kind follow each other in any order, with ranks far ahead") {
+  const std::uint64_t seed = 20261122;
+  MESSAGE("seed " << seed);
+  for (int ranks : {2, 3, 5}) {
+    CAPTURE(ranks);
+    CHECK_NOTHROW(thread_ranks::run(ranks, [&](communicator& world) {
+      const auto p = static_cast<std::size_t>(ranks), me = static_cast<std::size_t>(world.rank());
+      std::mt19937_64 agreed(seed), own(seed + me);
+      std::vector<std::uint64_t> in, out;
+      for (std::uint64_t k = 0; k < 3000; ++k) {
+        // Ranks fall behind, and mostly one root is ahead, until there is no room.
+        if (own() % 100 == 0)
+          for (int i = 0; i < 200; ++i) ::sched_yield();
+        const std::uint64_t drawn = agreed() % 8, what = agreed() % 100 > 0 ? k / 300 % 4 : 4 + agreed() % 3;
+        const int root = agreed() % 60 == 0 ? static_cast<int>(agreed() % p) : 0;
+        const std::size_t n = drawn < 5 ? 1 : drawn < 7 ? 40 : 400 / p;
+        auto number = [&](std::size_t rank, std::size_t i) { return k * 1000003 + rank * 7919 + i; };
+        auto need = [&](std::size_t i, std::uint64_t value) {
+          if (out[i] != value) throw std::runtime_error(format("call %llu, kind %llu: wrong at %zu", static_cast<unsigned long long>(k), static_cast<unsigned long long>(what), i));
+        };
+        in.resize(n * p);
+        for (std::size_t i = 0; i < n * p; ++i) in[i] = number(me, i);
+        out.assign(n * p, 7);
+        const span<const std::uint64_t> one(in.data(), n);
+        const bool here = world.rank() == root;
+        const auto r = static_cast<std::size_t>(root);
+        switch (what) {
+          case 0:
+            if (here) out = in;
+            broadcast(world, span<std::uint64_t>(out).subspan(0, n), root);
+            for (std::size_t i = 0; i < n; ++i) need(i, number(r, i));
+            break;
+          case 1:
+            scatter(world, here ? span<const std::uint64_t>(in) : span<const std::uint64_t>(), span<std::uint64_t>(out).subspan(0, n), root);
+            for (std::size_t i = 0; i < n; ++i) need(i, number(r, me * n + i));
+            break;
+          case 2:
+            gather(world, one, here ? span<std::uint64_t>(out) : span<std::uint64_t>(), root);
+            for (std::size_t i = 0; i < n * p; ++i) need(i, here ? number(i / n, i % n) : 7);
+            break;
+          case 3:
+            reduce(world, one, span<std::uint64_t>(out).subspan(0, n), plus{}, root);
+            for (std::size_t i = 0; i < n; ++i) {
+              std::uint64_t sum = 0;
+              for (std::size_t s = 0; s < p; ++s) sum += number(s, i);
+              need(i, here ? sum : 7);
+            }
+            break;
+          case 4: barrier(world); break;
+          case 5:
+            all_gather(world, one, out);
+            for (std::size_t i = 0; i < n * p; ++i) need(i, number(i / n, i % n));
+            break;
+          default:
+            all_to_all(world, in, out);
+            for (std::size_t i = 0; i < n * p; ++i) need(i, number(i / n, me * n + i % n));
+        }
+      }
+    }));
+  }
+}
+
+TEST_CASE("a call that another does not make is named where ranks meet next, and so are different roots") {
+  struct stray {
+    const char* name;
+    void (*call)(communicator&, std::vector<float>&);
+    const char *one, *other;
+  };
+  const stray all[] = {
+      {"one more", [](communicator& c, std::vector<float>& x) { if (c.rank() == 1) broadcast(c, x, 1); },
+       "broadcast of 2 float, root 1, linear as operation 4", "barrier as operation 4"},
+      {"another root", [](communicator& c, std::vector<float>& x) { broadcast(c, x, c.rank() == 1 ? 1 : 0); },
+       "broadcast of 2 float, root 1, linear as operation 4", "broadcast of 2 float, root 0, linear as operation 4"},
+      {"sent elsewhere", [](communicator& c, std::vector<float>& x) { std::vector<float> y(x); reduce(c, x, y, plus{}, c.rank() == 1 ? 0 : 1); },
+       "reduce of 2 float, sum, root 0, linear as operation 4", "reduce of 2 float, sum, root 1, linear as operation 4"},
+  };
+  for (const stray& each : all) {
+    CAPTURE(each.name);
+    std::atomic<int> told{0};
+    std::mutex lock;
+    std::string texts;
+    try {
+      thread_ranks::run(3, [&](communicator& world) {
+        std::vector<float> x(2, 1);
+        for (int i = 0; i < 3; ++i) barrier(world);
+        try {
+          each.call(world, x);
+          for (int i = 0; i < 20; ++i) barrier(world);
+        } catch (const error& e) {
+          const std::string text = e.what();
+          told += e.code() == errc::mismatch && e.operation() == 4 && text.find(each.one) != std::string::npos && text.find(each.other) != std::string::npos;
+          const std::lock_guard held(lock);
+          texts += text + "\n";
+          throw;
+        }
+      });
+      CHECK(false);
+    } catch (const error&) {
+    }
+    INFO(texts);
+    CHECK(told == 3);
+  }
+}
+
+TEST_CASE("shapes that were forgotten are prepared anew, also where they are done in one round") {
+  constexpr std::size_t shapes = 1025;  // one more than a communicator knows
+  CHECK_NOTHROW(thread_ranks::run(2, [](communicator& world) {
+    std::vector<std::uint64_t> x(shapes), sum(shapes);
+    // Of two operations the second is idle from here on, and knows a shape that will go.
+    request first = all_reduce_async(world, x, sum, plus{}, {.algorithm = algorithm::one_shot});
+    std::vector<std::uint64_t> other(shapes - 1);
+    reduce(world, other, plus{}, 0, {.algorithm = algorithm::linear});
+    first.wait();
+    for (std::size_t i = 0; i < 2 * shapes; ++i) {
+      const std::size_t n = i % shapes + 1;
+      for (std::size_t k = 0; k < n; ++k) x[k] = i + k + static_cast<std::size_t>(world.rank());
+      sum.assign(shapes, 7);
+      const span<const std::uint64_t> in(x.data(), n);
+      const span<std::uint64_t> out(sum.data(), n);
+      if (n % 2) all_reduce(world, in, out, plus{}, {.algorithm = algorithm::one_shot});
+      else reduce(world, in, out, plus{}, 0, {.algorithm = algorithm::linear});
+      const bool here = n % 2 || world.rank() == 0;
+      for (std::size_t k = 0; k < shapes; ++k)
+        if (sum[k] != (k < n && here ? 2 * (i + k) + 1 : 7)) throw std::runtime_error(format("call %zu: wrong at %zu", i, k));
+      if (world.recent().back().what.count != n) throw std::runtime_error(format("call %zu is taken for one of %llu", i, static_cast<unsigned long long>(world.recent().back().what.count)));
+    }
+  }));
 }

@@ -49,6 +49,18 @@ TEST_CASE("where all see what all show, little goes in one round, and what is ag
       CHECK_FALSE(prepared(what, per_rank + 1, ranks, algorithm::pairwise, true)->shown);
     }
     CHECK(prepared(collective::barrier, 0, ranks, algorithm::dissemination, true)->shown);
+    // What has a root: who is read shows all that is read of it, and nobody else anything.
+    auto shows = [&](collective what, int me) {
+      const auto p = prepare({.what = what, .count = 10, .element = 1, .root = 1, .algorithm = algorithm::linear}, {ranks}, {me}, algorithm::automatic, true);
+      REQUIRE(p->shown);
+      return p->shown->input_bytes;
+    };
+    for (int me = 0; me < ranks; ++me) {
+      CHECK(shows(collective::broadcast, me) == (me == 1 ? 10 : 0));
+      CHECK(shows(collective::scatter, me) == (me == 1 ? 10 * static_cast<std::size_t>(ranks) : 0));
+      CHECK(shows(collective::gather, me) == (me == 1 ? 0 : 10));
+      CHECK(shows(collective::reduce, me) == (me == 1 ? 0 : 10));
+    }
     const auto large = prepared(collective::all_reduce, most + 1, ranks, algorithm::ring, true);
     CHECK(large->agree_first == (ranks > 2));
     CHECK((large->in_rounds && large->agreement.segments.empty() && !large->body.segments.empty()));

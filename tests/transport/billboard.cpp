@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <sched.h>
 
@@ -21,11 +24,13 @@ call numbered(std::uint64_t number) { return {.number = number}; }
 TEST_CASE("what is shown is seen in its round by all, with its call, and not before") {
   boards w(3);
   billboard each[3] = {w.of(0), w.of(1), w.of(2)};
-  for (std::uint64_t round = 1; round <= 5; ++round)
-    for (std::size_t bytes : {std::size_t{0}, std::size_t{7}, slot_head::carried, slot_head::carried + 1, billboard::most_bytes()}) {
+  for (std::uint64_t round = 1; round <= 50; ++round)
+    for (std::size_t bytes : {std::size_t{0}, std::size_t{7}, board_memory::carried, board_memory::carried + 1, std::size_t{1000}, billboard::most_bytes()}) {
       const call what = numbered(round);
       std::vector<std::byte> data(bytes, static_cast<std::byte>(round));
+      for (billboard& b : each) b.begin();
       for (int me = 0; me < 3; ++me) {
+        REQUIRE(each[me].has_room(bytes));
         each[me].show({{data.data(), bytes / 3}, {}, {data.data() + bytes / 3, bytes - bytes / 3}}, {.fingerprint = 10 * round, .what = &what});
         for (int peer = 0; peer < 3; ++peer) {
           const auto seen = each[me].seen(peer);
@@ -37,7 +42,98 @@ TEST_CASE("what is shown is seen in its round by all, with its call, and not bef
           CHECK(seen->from.what->number == round);
         }
       }
+      for (billboard& b : each) b.saw_all();
     }
+}
+
+TEST_CASE("who looks at nobody runs ahead as far as places last that all have passed") {
+  constexpr std::uint64_t lines = board_memory::lines, ring = board_memory::ring_bytes;
+  for (const auto& [bytes, ahead] : {std::pair<std::size_t, std::uint64_t>{7, lines}, {board_memory::carried + 1, lines}, {5000, ring / 5056}, {16384, ring / 16384}}) {
+    CAPTURE(bytes);
+    boards w(3);
+    billboard root = w.of(0), others[2] = {w.of(1), w.of(2)};
+    const call what = numbered(1);
+    std::uint64_t round = 0;
+    std::vector<std::byte> data(bytes);
+    auto shows = [&] {
+      if (!root.has_room(bytes)) return false;
+      std::fill(data.begin(), data.end(), static_cast<std::byte>(round));
+      root.show({{data.data(), bytes}}, {.fingerprint = round, .what = &what});
+      root.begin();
+      ++round;
+      return true;
+    };
+    root.begin();
+    while (round < ahead) REQUIRE(shows());
+    CHECK_FALSE(shows());
+    others[0].begin();
+    others[0].pass();
+    CHECK_FALSE(shows());  // not all
+    others[1].begin();
+    REQUIRE(others[1].seen(0));
+    CHECK(*others[1].seen(0)->data == std::byte{0});
+    others[1].pass();
+    CHECK(shows());
+    CHECK_FALSE(shows());
+    // All that is still to be read is there, on and on around the ring.
+    for (std::uint64_t k = 1; k < round; ++k) {
+      others[1].begin();
+      REQUIRE(others[1].seen(0));
+      CHECK(others[1].seen(0)->from.fingerprint == k);
+      CHECK(others[1].seen(0)->data[bytes - 1] == static_cast<std::byte>(k));
+      others[1].pass();
+      others[0].begin();
+      others[0].pass();
+      if (round < 200) CHECK(shows());
+    }
+  }
+}
+
+TEST_CASE("who has seen one that needed room knows that all have passed what it wrote over") {
+  boards w(3);
+  billboard root = w.of(0), reader = w.of(1), other = w.of(2);
+  const call what = numbered(1);
+  for (std::uint64_t round = 1; round <= 3 * board_memory::lines; ++round) {
+    for (billboard* b : {&root, &reader, &other}) b->begin();
+    REQUIRE(root.has_room(4));
+    if (round > board_memory::lines) CHECK_FALSE(reader.has_room(0));  // rank 0 does not pass here
+    root.show({}, {.fingerprint = 1, .what = &what});
+    REQUIRE(reader.seen(0));
+    reader.saw_one();
+    CHECK(reader.has_room(0));
+    reader.pass();
+    other.pass();
+  }
+}
+
+TEST_CASE("where two went apart can be read as long as both show it") {
+  boards w(2);
+  billboard here = w.of(0), there = w.of(1);
+  auto show = [](billboard& by, std::uint64_t round, std::uint64_t mark) {
+    const call what{.number = round, .root = by.rank()};
+    by.begin();
+    by.show({}, {.fingerprint = mark, .what = &what});
+  };
+  CHECK_FALSE(here.first_parting(1));
+  for (std::uint64_t k = 1; k <= 3; ++k) show(here, k, k), show(there, k, k);
+  CHECK_FALSE(here.first_parting(1));
+  CHECK_FALSE(here.seen_ahead(1));
+  show(there, 4, 100);
+  CHECK(here.seen_ahead(1)->fingerprint == 100);
+  CHECK(here.seen_ahead(1)->what->number == 4);
+  CHECK_FALSE(here.first_parting(1));
+  std::uint64_t next = 5;
+  for (show(here, 4, 4); next <= board_memory::lines + 3; ++next) {
+    show(here, next, next);
+    show(there, next, 100 + next);
+    const auto apart = here.first_parting(1);
+    REQUIRE(apart);
+    CHECK((apart->mine.number == 4 && apart->mine.root == 0));
+    CHECK((apart->theirs.number == 4 && apart->theirs.root == 1));
+  }
+  show(here, next, next);
+  show(there, next, 100 + next);
+  CHECK(here.first_parting(1)->theirs.number == 5);
 }
 
 TEST_CASE("a member may be a round ahead, and what it showed before is still there") {
@@ -45,15 +141,16 @@ TEST_CASE("a member may be a round ahead, and what it showed before is still the
   billboard here = w.of(0), there = w.of(1);
   const call what = numbered(1);
   const int first = 1, second = 2;
-  auto show = [&](billboard& by, const int& value) { by.show({{reinterpret_cast<const std::byte*>(&value), sizeof value}}, {.fingerprint = 1, .what = &what}); };
+  auto show = [&](billboard& by, const int& value) { by.begin(); by.show({{reinterpret_cast<const std::byte*>(&value), sizeof value}}, {.fingerprint = 1, .what = &what}); };
   auto seen = [](billboard& by, int member) {
     int value = 0;
     if (const auto p = by.seen(member)) std::memcpy(&value, p->data, sizeof value);
     return value;
   };
   show(here, first);
-  show(there, first);
+  there.begin();
   CHECK(seen(there, 0) == first);
+  there.show({{reinterpret_cast<const std::byte*>(&first), sizeof first}}, {.fingerprint = 1, .what = &what});
   show(there, second);
   CHECK(seen(here, 1) == first);
   show(here, second);
@@ -72,6 +169,8 @@ TEST_CASE("threads that sleep are woken, and nobody reads what is shown a round 
       std::vector<int> data(64);
       for (int round = 0; round < rounds; ++round) {
         for (int& x : data) x = round * members + me;
+        mine.begin();
+        wrong += !mine.has_room(data.size() * sizeof(int));
         mine.show({{reinterpret_cast<const std::byte*>(data.data()), data.size() * sizeof(int)}}, {.fingerprint = 1, .what = &what});
         mine.ring();
         for (int peer = 0; peer < members; ++peer) {
@@ -79,6 +178,7 @@ TEST_CASE("threads that sleep are woken, and nobody reads what is shown a round 
           const auto* theirs = reinterpret_cast<const int*>(mine.seen(peer)->data);
           for (std::size_t i = 0; i < data.size(); ++i) wrong += theirs[i] != round * members + peer;
         }
+        mine.saw_all();
       }
     });
   for (std::thread& t : threads) t.join();

@@ -11,8 +11,8 @@ namespace tutti {
 struct boards {
   explicit boards(std::size_t members) : bells(members) {
     for (std::size_t r = 0; r < members; ++r) {
-      memory.emplace_back(billboard::places.footprint());
-      places.push_back({memory.back().data(), billboard::places});
+      memory.emplace_back(board_memory::footprint());
+      places.push_back({memory.back().data()});
       places.back().initialise();
     }
   }
@@ -23,7 +23,7 @@ struct boards {
     return {static_cast<int>(me), places, others};
   }
   std::vector<buffer<std::byte>> memory;
-  std::vector<slot_memory> places;
+  std::vector<board_memory> places;
   std::vector<doorbell> bells;
 };
 

@@ -80,29 +80,40 @@ enum class direct_form {
 /// which costs what is moved and no step.
 /// Calls follow each other: a rank begins the next in the turn in which it ends
 /// one, so that for each round ranks that share a core wait for one turn of each.
+/// Where there is a root, who is not waited for runs ahead of the others: a round of
+/// these costs no turns, and takes as long as whoever has more to move.
 template <class Model = cost_model>
 double predict_direct(collective what, algorithm how, const team& all, std::size_t bytes, direct_form form, const Model& model = {}) {
   if (!available(what, how, all)) return 0;
+  const bool runs_ahead = form == direct_form::shown && rooted(what);
+  auto busy_of = [&](rank me) {
+    const schedule one = make_schedule(what, how, all, me);
+    const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
+    const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
+    const double step_s = model.between(me, all.next(me)).step_s;
+    auto moving = [&](const step& s) { return cost_of(s, me, chunk_bytes, vector_bytes, model).busy_s - step_s; };
+    const contract agreed{.what = what, .all = all, .parts = one.parts};
+    step shows{.what = verb::send, .peer = all.next(me), .where = {chunk{0}, 0}};
+    // Of a rank that sends nothing nobody reads anything.
+    const bool is_read = std::any_of(one.steps.begin(), one.steps.end(), [](const step& s) { return s.what == verb::send; });
+    for (int k = 0; form == direct_form::shown && is_read && k < one.parts; ++k) shows.where.count += agreed.holds_before(me, chunk{k});
+    double busy = step_s + moving(shows);
+    bool folded = false;
+    for (const step& next : one.steps) {
+      folded |= next.what == verb::recv_reduce;
+      const bool taken = is_local(next.what) || next.what == verb::recv_reduce || (next.what == verb::send) == folded;
+      if (taken) busy += moving(next);
+    }
+    return busy;
+  };
   const rank typical{all.size / 2};
-  const schedule one = make_schedule(what, how, all, typical);
-  const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
-  const double chunk_bytes = vector_bytes * vectors_of(what) / one.parts;
-  const link_model& link = model.between(typical, all.next(typical));
-  auto moving = [&](const step& s) { return cost_of(s, typical, chunk_bytes, vector_bytes, model).busy_s - link.step_s; };
-  const contract agreed{.what = what, .all = all, .parts = one.parts};
-  step shows{.what = verb::send, .peer = all.next(typical), .where = {chunk{0}, 0}};
-  for (int k = 0; form == direct_form::shown && k < one.parts; ++k) shows.where.count += agreed.holds_before(typical, chunk{k});
-  double busy = link.step_s + moving(shows);
-  bool folded = false;
-  for (const step& next : one.steps) {
-    folded |= next.what == verb::recv_reduce;
-    const bool taken = is_local(next.what) || next.what == verb::recv_reduce || (next.what == verb::send) == folded;
-    if (taken) busy += moving(next);
-  }
+  double busy = busy_of(typical);
+  if (runs_ahead) busy = std::max(busy, busy_of({0}));
   const bool shared = model.cores > 0 && model.cores < all.size;
   const double turns = shared ? static_cast<double>(all.size) / model.cores : 1;
   const int rounds = form == direct_form::lent ? 2 : 1;
-  return turns * (busy + (shared ? rounds * model.switch_s : 0)) + rounds * link.latency_s;
+  const double latency_s = model.between(typical, all.next(typical)).latency_s;
+  return turns * (busy + (shared && !runs_ahead ? rounds * model.switch_s : 0)) + rounds * latency_s;
 }
 
 /// Whether an algorithm is for such a team. On one host, or with one rank on

@@ -1,60 +1,121 @@
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 
 #include <tutti/comm/execution.hpp>
+#include <tutti/schedule/contract.hpp>
 #include <tutti/transport/billboard.hpp>
 
 namespace tutti {
 
-/// One round of a billboard: begun by showing something, done once all others
-/// have been seen to show something of the same call.
+/// Who waits for whom in a round.
+enum class round_kind : std::uint8_t {
+  all,        ///< everyone for all others
+  from_root,  ///< all others for the root, which needs room and no more
+  to_root,    ///< the root for all others, and these for room
+};
+
+/// As the collective needs it.
+constexpr round_kind round_of(collective what) {
+  if (what == collective::broadcast || what == collective::scatter) return round_kind::from_root;
+  return rooted(what) ? round_kind::to_root : round_kind::all;
+}
+
+/// One round of a billboard: begun by showing something, done once all others,
+/// or those that this rank waits for, have been seen to show something of the same
+/// call.
 class board_round {
  public:
-  void start(billboard& board, std::initializer_list<bytes_view> parts, const envelope& e) {
+  /// Shows the parts once there is room for them; until then they must stay.
+  void start(billboard& board, std::initializer_list<bytes_view> parts, const envelope& e, round_kind kind = round_kind::all, int root = -1) {
     board_ = &board;
-    fingerprint_ = e.fingerprint;
-    hops_ = 1;
-    stranger_.met = false;
-    board.show(parts, e);
+    mark_ = e;
+    kind_ = kind;
+    const bool is_root = root == board.rank();
+    follows_ = kind == round_kind::from_root && !is_root;
+    const bool leads = kind != round_kind::all && is_root == (kind == round_kind::from_root);
+    begin_ = hops_ = !follows_ ? 1 : root - board.rank() + (root < board.rank() ? board.size() : 0);
+    end_ = follows_ ? hops_ + 1 : leads ? 1 : board.size();
+    shown_ = stranger_.met = false;
+    count_ = parts.size();
+    std::copy(parts.begin(), parts.end(), parts_.begin());
+    board.begin();
+    if (!follows_) show();
   }
   /// To be called after that.
-  void ring() const { board_->ring(); }
+  void ring() const {
+    if (shown_ && (kind_ == round_kind::all || end_ == 1)) board_->ring();
+  }
 
-  bool done() const { return hops_ >= board_->size(); }
+  bool done() const { return shown_ && hops_ >= end_; }
 
-  /// True where anything more was seen. Does nothing once a stranger was met.
+  /// True where anything more was seen, or shown. Does nothing once a stranger was met.
   bool progress() {
+    if (stranger_.met || done()) return false;
+    const bool showed = !shown_ && !follows_ && show();
+    if (showed) ring();
     const int before = hops_;
-    while (!done() && !stranger_.met) {
+    while ((shown_ || follows_) && hops_ < end_ && !stranger_.met) {
       const auto theirs = board_->seen(next());
       if (!theirs) break;
-      if (theirs->from.fingerprint != fingerprint_) stranger_ = {.met = true, .peer = next(), .what = *theirs->from.what};
+      if (theirs->from.fingerprint != mark_.fingerprint) stranger_ = {.met = true, .peer = next(), .what = *theirs->from.what};
       else ++hops_;
     }
-    return hops_ != before;
+    if (hops_ == before) return showed;
+    if (hops_ == end_) follows_ ? board_->saw_one() : board_->saw_all();
+    // Only so that others see which call this was.
+    if (hops_ == end_ && follows_) show();
+    return true;
+  }
+
+  /// To be called once nothing that was shown is needed any more.
+  void pass() {
+    if (kind_ == round_kind::all || end_ == 1) return;
+    board_->pass();
+    board_->ring();
   }
 
   int size() const { return board_->size(); }
   int rank() const { return board_->rank(); }
   /// What a member showed.
   const std::byte* shown_by(int member) const { return board_->shown_by(member); }
-  /// Where that will be, of one that shows so many bytes.
-  const std::byte* place(int member, std::size_t bytes) const { return board_->place(member, bytes); }
+  /// Whether this rank looks at that member.
+  bool looks_at(int member) const {
+    const int hop = member - board_->rank() + (member < board_->rank() ? board_->size() : 0);
+    return hop >= begin_ && hop < end_;
+  }
 
   const execution::stranger& met() const { return stranger_; }
-  /// The member that is waited for, or −1.
-  int waits_for() const { return done() ? -1 : next(); }
+  /// The member that is waited for, or −1: also where it is room that is waited for.
+  int waits_for() const { return hops_ < end_ ? next() : -1; }
 
  private:
+  bool show() {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < count_; ++i) bytes += parts_[i].size();
+    if (!board_->has_room(bytes)) return false;
+    board_->show(parts_.data(), count_, mark_);
+    // Who looks at nobody has done with it.
+    if (end_ == 1) board_->pass();
+    return shown_ = true;
+  }
+
   int next() const {
     const int member = board_->rank() + hops_;
     return member < board_->size() ? member : member - board_->size();
   }
 
   billboard* board_ = nullptr;
-  std::uint64_t fingerprint_ = 0;
-  int hops_ = 1;  // as far as all have been seen
+  envelope mark_{};
+  std::array<bytes_view, 3> parts_{};
+  std::size_t count_ = 0;
+  round_kind kind_ = round_kind::all;
+  bool follows_ = false;  // the root, which has known of room when it showed
+  bool shown_ = false;
+  int begin_ = 1, hops_ = 1, end_ = 1;  // of whom it looks at, so far and in all
   execution::stranger stranger_{};
 };
 

@@ -106,6 +106,10 @@ constexpr algorithm shown_algorithm(collective what) {
     case collective::reduce_scatter:
     case collective::all_gather:
     case collective::all_to_all: return algorithm::pairwise;
+    case collective::broadcast:
+    case collective::reduce:
+    case collective::gather:
+    case collective::scatter: return algorithm::linear;
     default: return algorithm::automatic;
   }
 }

@@ -64,13 +64,13 @@ operation& start_all_gather(communicator& c, span<const T> in, span<T> out, cons
   return c.issue(shape_of<T>(collective::all_gather, in.size(), -1, options), {.input = in.data(), .output = out.data(), .waits = !Keep});
 }
 
-template <class T>
+template <bool Keep, class T>
 operation& start_broadcast(communicator& c, span<T> inout, int root, const call_options& options) {
   check_element<T>();
   need_root(c, collective::broadcast, root);
   need_memory(c, collective::broadcast, inout);
   return c.issue(shape_of<T>(collective::broadcast, inout.size(), root, options),
-                 {.input = inout.data(), .output = inout.data()});
+                 {.input = inout.data(), .output = inout.data(), .waits = !Keep});
 }
 
 template <bool Keep, class T, class Op>
@@ -170,7 +170,7 @@ request all_gather_async(communicator& c, const In& in, Out&& out, call_options 
 /// Leaves the root's elements with all: `inout` (n).
 template <class InOut>
 void broadcast(communicator& c, InOut&& inout, int root, call_options options = {}) {
-  c.wait(detail::start_broadcast<detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options));
+  c.wait(detail::start_broadcast<false, detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options));
 }
 
 /// `broadcast` under way: until the request is through, `inout` must not be
@@ -178,7 +178,7 @@ void broadcast(communicator& c, InOut&& inout, int root, call_options options = 
 /// thrown by the request's `wait` and `test`.
 template <class InOut>
 request broadcast_async(communicator& c, InOut&& inout, int root, call_options options = {}) {
-  return {c, detail::start_broadcast<detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options)};
+  return {c, detail::start_broadcast<true, detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options)};
 }
 
 /// Combines what all ranks hold and leaves the result with the root: `in` (n);

@@ -219,8 +219,9 @@ struct communicator_core {
     if (!o.plan->parts.empty()) collected.give(o.calls), o.data = {}, o.after = nullptr;
     else o.parts.clear();
     o.what.number = ++issued;
-    o.mark = {.fingerprint = mix(o.plan->shape, queue->id(o.what.number)) | 1, .what = &o.what,
-              .element = static_cast<std::uint32_t>(o.what.element)};
+    // Ranks that once called different things differ in all that follows.
+    history = mix(mix(o.plan->shape, queue->id(o.what.number)), history) | 1;
+    o.mark = {.fingerprint = history, .what = &o.what, .element = static_cast<std::uint32_t>(o.what.element)};
   }
 
   // What is long enough to be lent lies where it can be, if there is room.
@@ -292,8 +293,7 @@ struct communicator_core {
     cost_model model;
     const int cores = usable_cores(), here = home.neighbours();
     if (here > cores) model.cores = cores * home.size() / here;  // of all machines, if they are alike
-    if (me == 0) settings = plan_settings::from_environment(model);
-    settings = gather_values(with, settings).at(0);
+    settings = gather_values(with, me == 0 ? plan_settings::from_environment(model) : settings).at(0);
   }
 
   const prepared_call& prepared(const call_shape& c) {
@@ -386,7 +386,7 @@ struct communicator_core {
   collected_calls collected;
   operation nothing;  ///< to wait for: stands for each of these, and for what was done at once
   std::vector<std::unique_ptr<operation>> operations;
-  std::uint64_t issued = 0;
+  std::uint64_t issued = 0, history = 0;  ///< operations: how many, and a fingerprint of all
   std::size_t channel_bytes = 0, kept_bytes = 0;
   bool keeps_too_much = false;  ///< operations under way need more than they may keep
   std::unique_ptr<message_pool> pool;

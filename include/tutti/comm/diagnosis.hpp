@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -56,10 +57,10 @@ inline void blame(const waiting_operation& w, errc code, int rank, const std::st
 }
 
 /// Where the counts of two calls differ, if they do.
-inline std::string differing_counts(const waiting_operation& w, int peer, const call& theirs) {
-  const call& mine = w.what.what;
+inline std::string differing_counts(const waiting_operation& w, int peer, const call& mine, const call& theirs) {
   const prepared_call& how = *w.what.plan;
-  if (how.counts.empty() || mine.number != theirs.number || std::strcmp(mine.kind, theirs.kind) != 0) return "";
+  if (mine.number == theirs.number && describe(mine) == describe(theirs) && how.counts.empty()) return "; before it they called different things as well";
+  if (how.counts.empty() || mine.number != w.number() || mine.number != theirs.number || std::strcmp(mine.kind, theirs.kind) != 0) return "";
   auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   if (how.pairs.from) {
     if (mine.root != theirs.root || mine.element != theirs.element || std::strcmp(mine.type, theirs.type) != 0) return "";
@@ -80,15 +81,20 @@ inline std::string differing_counts(const waiting_operation& w, int peer, const 
   return "; the counts of several ranks differ";
 }
 
-/// A peer is in another call.
-inline void declare_mismatch(const waiting_operation& w, int peer, const call& theirs) {
-  const call& mine = w.what.what;
+/// A peer is in another call, or was: all that follows differs with it, and what
+/// is told is where it began.
+inline void declare_mismatch(const waiting_operation& w, int peer, call theirs) {
+  call mine = w.what.what;
+  const envelope* unread = w.queue.channels().from(peer).peek();
+  if (const billboard* board = w.queue.channels().board())
+    if (const auto first = board->first_parting(peer)) mine = first->mine, theirs = first->theirs;
+  if (unread && unread->what->number < std::min(mine.number, theirs.number)) theirs = *unread->what;
   const int member = w.member(static_cast<std::size_t>(peer));
   verdict v{.code = errc::mismatch, .rank = member,
             .operation = w.queue.id(mine.number < theirs.number ? mine.number : theirs.number)};
   v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu%s%s",
-               w.world_rank, describe(mine).c_str(), w.number(), member, describe(theirs).c_str(),
-               static_cast<unsigned long long>(theirs.number), w.among().c_str(), differing_counts(w, peer, theirs).c_str()));
+               w.world_rank, describe(mine).c_str(), static_cast<unsigned long long>(mine.number), member, describe(theirs).c_str(),
+               static_cast<unsigned long long>(theirs.number), w.among().c_str(), differing_counts(w, peer, mine, theirs).c_str()));
   w.joined.declare(v);
 }
 
@@ -128,6 +134,9 @@ inline void look_for_strangers(const waiting_operation& w) {
     const rank_status* s = channels.status_of(peer);
     if (s)
       if (const auto theirs = s->astray(w.what.what.number, w.what.plan->shape)) return declare_mismatch(w, peer, *theirs);
+    if (const billboard* board = channels.board())
+      if (const auto ahead = board->seen_ahead(peer); ahead && ahead->fingerprint != w.what.mark.fingerprint && ahead->what->number <= w.what.what.number)
+        return declare_mismatch(w, peer, *ahead->what);
     const envelope* next = channels.from(peer).peek();
     if (next && next->fingerprint != w.what.data.pairs.mark_from(peer, w.what.mark.fingerprint) && next->what->number <= w.what.what.number)
       return declare_mismatch(w, peer, *next->what);

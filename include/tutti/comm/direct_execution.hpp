@@ -77,11 +77,12 @@ class direct_execution {
     return true;
   }
 
-  /// Takes the others' input from where `round` shows it once it is done, as many
-  /// bytes of each; writes this rank's output only.
+  /// Takes the others' input from where `round`, which is done, shows it; writes
+  /// this rank's output only.
   void open(const board_round& round, const std::byte* input, std::byte* output) {
     for (int r = 0; r < round.size(); ++r)
-      bases_[2 * static_cast<std::size_t>(r)] = const_cast<std::byte*>(r == round.rank() ? input : round.place(r, program_->input_bytes));
+      if (round.looks_at(r)) bases_[2 * static_cast<std::size_t>(r)] = const_cast<std::byte*>(round.shown_by(r));
+    bases_[2 * static_cast<std::size_t>(round.rank())] = const_cast<std::byte*>(input);
     bases_[2 * static_cast<std::size_t>(round.rank()) + 1] = output;
     under_way_ = true;
   }

@@ -101,12 +101,14 @@ class engine {
   bool do_at_once(operation_queue& q, operation& o) {
     if (!o.plan->shown || threaded_ || exact_ || transport_->asks_the_system() || busy()) return false;
     if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { begin(q, o); })) return false;
-    for (int looks = 0; !(o.round.progress() && o.round.done()); ++looks) {
+    for (int looks = 0; !o.round.done(); ++looks) {
+      if (o.round.progress()) continue;
       if (looks >= short_wait || looks >= waiting_.spins || o.round.met().met) return false;
       relax();
     }
-    if (board_.any() || o.look_for_strays(q.channels())) return false;
+    if (board_.any() || !o.begin_body(q.channels())) return false;
     if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { o.direct.progress(o.data.element, o.data.fold, q.bill(), static_cast<std::size_t>(-1)); })) return false;
+    o.round.pass();
     if (!completed(q, o)) return false;
     if (q.counts) q.counts->completed(o.plan->kind, o.direct.sent());
     record_end(q, o, operation_record::state::done);
@@ -271,11 +273,9 @@ class engine {
         idle = 0;
         continue;
       }
-      if ((++idle & 63) == 0 || idle > spins) {
-        if (board_.any()) {
-          fail_all();
-          continue;
-        }
+      if (((++idle & 63) == 0 || idle > spins) && board_.any()) {
+        fail_all();
+        continue;
       }
       if (idle <= spins) {
         relax();

@@ -10,7 +10,7 @@ namespace tutti {
 
 namespace detail {
 
-template <class T>
+template <bool Keep, class T>
 operation& start_gather(communicator& c, span<const T> in, span<T> out, int root, const call_options& options) {
   check_element<T>();
   need_root(c, collective::gather, root);
@@ -25,10 +25,10 @@ operation& start_gather(communicator& c, span<const T> in, span<T> out, int root
     need_apart(c, collective::gather, in, out, out.data() + before == in.data() ? out.data() : nullptr);
   }
   return c.issue(shape_of<T>(collective::gather, in.size(), root, options),
-                 {.input = in.data(), .output = here ? out.data() : nullptr});
+                 {.input = in.data(), .output = here ? out.data() : nullptr, .waits = !Keep});
 }
 
-template <class T>
+template <bool Keep, class T>
 operation& start_scatter(communicator& c, span<const T> in, span<T> out, int root, const call_options& options) {
   check_element<T>();
   need_root(c, collective::scatter, root);
@@ -42,7 +42,7 @@ operation& start_scatter(communicator& c, span<const T> in, span<T> out, int roo
     need_apart(c, collective::scatter, in, out, in.data() + static_cast<std::size_t>(root) * out.size());
   }
   return c.issue(shape_of<T>(collective::scatter, out.size(), root, options),
-                 {.input = here ? in.data() : nullptr, .output = out.data()});
+                 {.input = here ? in.data() : nullptr, .output = out.data(), .waits = !Keep});
 }
 
 template <bool Keep, class T>
@@ -68,7 +68,7 @@ operation& start_all_to_all(communicator& c, span<const T> in, span<T> out, cons
 template <class In, class Out>
 void gather(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
   using T = detail::value_of<Out>;
-  c.wait(detail::start_gather<T>(c, detail::input_of<T>(in), span<T>(out), root, options));
+  c.wait(detail::start_gather<false, T>(c, detail::input_of<T>(in), span<T>(out), root, options));
 }
 
 /// `gather` under way: until the request is through, `in` must stay as it is and
@@ -77,7 +77,7 @@ void gather(communicator& c, const In& in, Out&& out, int root, call_options opt
 template <class In, class Out>
 request gather_async(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
   using T = detail::value_of<Out>;
-  return {c, detail::start_gather<T>(c, detail::input_of<T>(in), span<T>(out), root, options)};
+  return {c, detail::start_gather<true, T>(c, detail::input_of<T>(in), span<T>(out), root, options)};
 }
 
 /// Leaves block r of the root's elements with rank r: `in` (p·n) at the root,
@@ -87,7 +87,7 @@ request gather_async(communicator& c, const In& in, Out&& out, int root, call_op
 template <class In, class Out>
 void scatter(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
   using T = detail::value_of<Out>;
-  c.wait(detail::start_scatter<T>(c, detail::input_of<T>(in), span<T>(out), root, options));
+  c.wait(detail::start_scatter<false, T>(c, detail::input_of<T>(in), span<T>(out), root, options));
 }
 
 /// `scatter` under way: until the request is through, the root's `in` must stay
@@ -96,7 +96,7 @@ void scatter(communicator& c, const In& in, Out&& out, int root, call_options op
 template <class In, class Out>
 request scatter_async(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
   using T = detail::value_of<Out>;
-  return {c, detail::start_scatter<T>(c, detail::input_of<T>(in), span<T>(out), root, options)};
+  return {c, detail::start_scatter<true, T>(c, detail::input_of<T>(in), span<T>(out), root, options)};
 }
 
 /// Leaves block d of rank s's elements as block s with rank d: `in` and `out`

@@ -88,7 +88,7 @@ struct operation {
   bool waits_for_round = false;  ///< not for one of these
   board_round round;
   bool others_counts = false;  ///< in that, ranks have shown different counts
-  execution::stranger astray{};  ///< found when it was done
+  execution::stranger astray{};  ///< who has, from what was expected there
   traffic exchanged{};  ///< in that
   direct_execution direct;
   buffer<std::byte> scratch;
@@ -132,8 +132,7 @@ struct operation {
     if (agreed) return start_body(plan->body);
     if (plan->shown) {
       direct.prepare(*plan->shown);
-      round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark);
-      return direct.open(round, data.input, data.output);
+      return round.start(*peers.board(), {{data.input, plan->shown->input_bytes}}, mark, round_of(plan->kind), plan->what.root);
     }
     if (plan->shows_pairs())
       return shown_exchange::show(round, *peers.board(), plan->pairs.to, plan->pairs.from, data.input, mark);
@@ -157,7 +156,10 @@ struct operation {
   /// memory has gone with it.
   bool begin_body(link& peers) {
     waits_for_round = false;
-    if (plan->shown) return agreed = true;
+    if (plan->shown) {
+      direct.open(round, data.input, data.output);
+      return agreed = true;
+    }
     if (plan->shows_pairs() && exchange_in_round(peers)) {
       start_body(plan->closing);
       return agreed = true;
@@ -170,9 +172,11 @@ struct operation {
     return agreed = true;
   }
 
-  /// Goes on with what is to be done once the passes are: before this rank's
-  /// memory is its own again, the others say that they need it no more.
+  /// Goes on with what is to be done once the passes are: who runs ahead hears of
+  /// it, and before this rank's memory is its own again, the others say that they
+  /// need it no more.
   void close(link& peers) {
+    if (plan->shown) return round.pass();
     if (!lent || !plan->in_rounds) return;
     waits_for_round = true;
     round.start(*peers.board(), {}, mark);
@@ -183,10 +187,7 @@ struct operation {
   bool progress(link& peers) {
     if (!waits_for_round) return !all_shown() && waiting().progress(peers);
     const bool moved = round.progress();
-    if (moved && round.done()) {
-      look_for_strays(peers);
-      if (plan->shows_pairs()) look_for_other_counts(*peers.board());
-    }
+    if (moved && round.done() && plan->shows_pairs()) look_for_other_counts(*peers.board());
     return moved;
   }
   bool done() const { return waits_for_round ? round.done() && !others_counts && !astray.met : all_shown() || waiting().done(); }
@@ -228,16 +229,6 @@ struct operation {
   }
 
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
-
-  /// All have come to this call; what a peer has sent in an earlier one was not for
-  /// it. Whether there is any.
-  bool look_for_strays(link& peers) {
-    for (int r = 0; r < round.size() && !astray.met; ++r) {
-      const envelope* other = r == round.rank() ? nullptr : peers.from(r).peek();
-      if (other && other->what->number < what.number) astray = {.met = true, .peer = r, .what = *other->what};
-    }
-    return astray.met;
-  }
 
  private:
   // Whoever expects something else than is sent says so; all others wait for that.

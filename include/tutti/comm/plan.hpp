@@ -186,15 +186,18 @@ inline std::optional<direct_program> prepare_direct(const call_shape& c, const t
 /// and the algorithm's steps read nothing else.
 inline std::optional<direct_program> prepare_shown(const call_shape& c, const team& all, rank me) {
   if (!may_show(c, all, c.algorithm)) return std::nullopt;
-  direct_program p;
   if (c.what == collective::barrier) {
+    direct_program p;
     const schedule s = make_schedule(c.what, c.algorithm, all, me);
     for (const step& next : s.steps)
       if (next.what == verb::send) p.sends.push_back({next.peer.value, 0});
     p.reads.resize(static_cast<std::size_t>(all.size));
     return p;
   }
-  return prepare_direct(c, all, me);
+  std::optional<direct_program> p = prepare_direct(c, all, me);
+  // Nobody else reads what a root has that all others send to.
+  if (p && round_of(c.what) == round_kind::to_root && me.value == c.root) p->input_bytes = 0;
+  return p;
 }
 
 /// Everyone tells everyone `bytes` bytes of the library's own, or none.

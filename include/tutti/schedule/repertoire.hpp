@@ -94,6 +94,7 @@ inline constexpr repertoire_entry repertoire[] = {
      [](const team& t, rank r, rank root) { return k_nomial_reduce(t, r, root, 4); }},
     {collective::reduce, algorithm::k_nomial_8, 1,
      [](const team& t, rank r, rank root) { return k_nomial_reduce(t, r, root, 8); }},
+    {collective::reduce, algorithm::linear, any_size, linear_reduce},
 
     {collective::barrier, algorithm::leaders, any_size, [](const team& t, rank r, rank) { return leaders_all_reduce(t, r); }},
     {collective::barrier, algorithm::dissemination, any_size,

@@ -1,8 +1,11 @@
 #pragma once
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -10,72 +13,170 @@
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/port.hpp>
-#include <tutti/transport/slots.hpp>
 
 namespace tutti {
 
+/// What one member has on a billboard, in memory that all see and it alone writes:
+/// how far it has come, a line for each of the last rounds, what it called in them,
+/// and a ring of bytes for what is too long for a line.
+struct board_memory {
+  static constexpr std::uint64_t lines = 64;
+  static constexpr std::size_t carried = 32, longest = 16384, ring_bytes = 4 * longest;
+
+  struct alignas(64) line {
+    std::atomic<std::uint64_t> flag{0};  ///< the round, once all else may be read
+    std::uint64_t fingerprint = 0;
+    std::uint32_t bytes = 0, at = 0;  ///< in the ring, where they have no room here
+    alignas(32) std::byte small[carried];
+  };
+  struct alignas(64) header {
+    std::atomic<std::uint64_t> passed{0};  ///< it has done with that round and all before
+    alignas(64) line shown[lines];
+    call what[lines];
+  };
+  static constexpr std::size_t footprint() { return sizeof(header) + ring_bytes; }
+
+  std::byte* base = nullptr;
+
+  /// By its owner, before anybody looks.
+  void initialise() const { new (base) header; }
+
+  std::atomic<std::uint64_t>& passed() const { return all().passed; }
+  line& at(std::uint64_t round) const { return all().shown[round % lines]; }
+  call& what(std::uint64_t round) const { return all().what[round % lines]; }
+  /// What a line shows.
+  std::byte* data(line& of) const { return of.bytes <= carried ? of.small : base + sizeof(header) + of.at; }
+
+ private:
+  header& all() const { return *reinterpret_cast<header*>(base); }
+};
+static_assert(offsetof(board_memory::line, small) == 32 && sizeof(board_memory::line) == 64 && sizeof(call) % 64 == 0);
+
 /// What the ranks of a host show each other at once: in each round every member
-/// writes one flag and some bytes in a place of its own, and all others read them
-/// there. A rank that shows something in round k + 1 has done with what was shown
-/// in round k, so two places each are enough, and nobody says what it has read.
+/// writes one flag and some bytes in a place of its own, and whoever wants to know
+/// reads them there. A rank that shows something in round k + 1 has done with what
+/// was shown in round k. Where all look at all, nobody need say more; where some
+/// look at nobody they run ahead, as far as places last that all have passed.
 ///
 /// A round costs a rank one copy and one flag, where a message to each of the
 /// others costs p − 1 of both. Used by one thread at a time.
 class billboard {
  public:
-  /// A member's two places.
-  static constexpr slot_shape places{.slots = 2, .bytes = 16384};
-
-  /// `members`: their places, initialised; `others`: the bells of all but this rank.
-  billboard(int me, std::vector<slot_memory> members, std::vector<doorbell*> others)
+  /// `members`: their memories, initialised; `others`: the bells of all but this rank.
+  billboard(int me, std::vector<board_memory> members, std::vector<doorbell*> others)
       : me_(static_cast<std::size_t>(me)), members_(std::move(members)), others_(std::move(others)) {}
 
   int size() const { return static_cast<int>(members_.size()); }
   int rank() const { return static_cast<int>(me_); }
-  static constexpr std::size_t most_bytes() { return places.bytes; }
+  static constexpr std::size_t most_bytes() { return board_memory::longest; }
 
-  /// Begins the next round with these parts, one after the other: at most
-  /// `most_bytes()`. This rank must have seen what all showed in the round before.
-  void show(std::initializer_list<bytes_view> parts, const envelope& e) {
-    const slot_memory& mine = members_[me_];
-    slot_head& head = mine.head(round_);
-    head.bytes = 0;
-    for (const bytes_view& part : parts) head.bytes += part.size();
-    std::byte* to = head.bytes <= slot_head::carried ? head.small : mine.data(round_);
-    for (const bytes_view& part : parts) {
-      if (!part.empty()) std::memcpy(to, part.data(), part.size());
-      to += part.size();
+  /// Goes on to the next round. This rank must have done with the one before.
+  void begin() { ++round_; }
+
+  /// Whether all have done with what stands where so many bytes would be shown now.
+  bool has_room(std::size_t bytes) {
+    const std::uint64_t end = next_place(bytes) + rounded(bytes);
+    if (oldest_ + board_memory::lines <= round_) oldest_ = round_ - board_memory::lines + 1;
+    while (oldest_ < round_ && starts_[oldest_ % board_memory::lines] + board_memory::ring_bytes < end) ++oldest_;
+    auto enough = [&] { return round_ <= passed_ + board_memory::lines && oldest_ <= passed_ + 1; };
+    if (enough()) return true;
+    std::uint64_t least = round_;
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+      const std::uint64_t theirs = m == me_ ? round_ : members_[m].passed().load(std::memory_order_acquire);
+      if (theirs < least) least = theirs;
     }
-    head.fingerprint = e.fingerprint;
-    head.what = *e.what;
-    head.flag.store(++round_, std::memory_order_release);
+    all_passed(least);
+    return enough();
   }
-  /// To be called after that: wakes whoever sleeps for it.
+
+  /// Shows these parts, one after the other: at most `most_bytes()`, and there must
+  /// be room for them.
+  void show(std::initializer_list<bytes_view> parts, const envelope& e) { show(parts.begin(), parts.size(), e); }
+  void show(const bytes_view* parts, std::size_t n, const envelope& e) {
+    board_memory::line& mine = members_[me_].at(round_);
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < n; ++i) bytes += parts[i].size();
+    const std::uint64_t at = next_place(bytes);
+    starts_[round_ % board_memory::lines] = at;
+    used_ = at + rounded(bytes);
+    mine.bytes = static_cast<std::uint32_t>(bytes);
+    mine.at = static_cast<std::uint32_t>(at % board_memory::ring_bytes);
+    std::byte* to = members_[me_].data(mine);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (!parts[i].empty()) std::memcpy(to, parts[i].data(), parts[i].size());
+      to += parts[i].size();
+    }
+    mine.fingerprint = e.fingerprint;
+    members_[me_].what(round_) = *e.what;
+    mine.flag.store(round_, std::memory_order_release);
+  }
+  /// Says that this rank has done with this round, to those who run ahead.
+  void pass() { members_[me_].passed().store(round_, std::memory_order_release); }
+  /// To be called after either: wakes whoever sleeps for it.
   void ring() const { doorbell::ring(others_); }
 
   /// What a member shows in this rank's round, or nothing where it has not come to
-  /// it. Valid until this rank has seen what all show in the next one.
+  /// it. Valid until this rank passes it, or begins the next.
   std::optional<piece> seen(int member) const {
-    const slot_memory& theirs = members_[static_cast<std::size_t>(member)];
-    slot_head& head = theirs.head(round_ - 1);
-    if (head.flag.load(std::memory_order_acquire) != round_) return std::nullopt;
-    return piece{.data = shown_by(member), .bytes = head.bytes, .from = {.fingerprint = head.fingerprint, .what = &head.what}};
+    const board_memory& theirs = members_[static_cast<std::size_t>(member)];
+    board_memory::line& shown = theirs.at(round_);
+    if (shown.flag.load(std::memory_order_acquire) != round_) return std::nullopt;
+    return piece{.data = theirs.data(shown), .bytes = shown.bytes, .from = {.fingerprint = shown.fingerprint, .what = &theirs.what(round_)}};
   }
   /// Where that is, of a member that has been seen.
   const std::byte* shown_by(int member) const {
-    return place(member, members_[static_cast<std::size_t>(member)].head(round_ - 1).bytes);
+    const board_memory& theirs = members_[static_cast<std::size_t>(member)];
+    return theirs.data(theirs.at(round_));
   }
-  /// Where it will be, of one that shows so many bytes.
-  const std::byte* place(int member, std::size_t bytes) const {
-    const slot_memory& theirs = members_[static_cast<std::size_t>(member)];
-    return bytes <= slot_head::carried ? theirs.head(round_ - 1).small : theirs.data(round_ - 1);
+
+  /// To be called once all others have been seen in this round, so that they have
+  /// done with the one before; or one who needed room for it, and so knew of all.
+  void saw_all() { all_passed(round_ - 1); }
+  void saw_one() {
+    if (round_ > board_memory::lines) all_passed(round_ - board_memory::lines);
+  }
+
+  /// What a member shows in the round after this rank's, or nothing.
+  std::optional<envelope> seen_ahead(int member) const {
+    const board_memory& theirs = members_[static_cast<std::size_t>(member)];
+    if (theirs.at(round_ + 1).flag.load(std::memory_order_acquire) != round_ + 1) return std::nullopt;
+    return envelope{.fingerprint = theirs.at(round_ + 1).fingerprint, .what = &theirs.what(round_ + 1)};
+  }
+
+  /// The calls in which this rank and a member first showed different fingerprints,
+  /// of the rounds that both still show.
+  struct parting {
+    call mine, theirs;
+  };
+  std::optional<parting> first_parting(int member) const {
+    const board_memory &mine = members_[me_], &theirs = members_[static_cast<std::size_t>(member)];
+    for (std::uint64_t r = round_ < board_memory::lines ? 1 : round_ - board_memory::lines + 1; r <= round_; ++r) {
+      auto shows = [&](const board_memory& m) { return m.at(r).flag.load(std::memory_order_acquire) == r; };
+      if (!shows(mine) || !shows(theirs) || mine.at(r).fingerprint == theirs.at(r).fingerprint) continue;
+      const parting found{mine.what(r), theirs.what(r)};
+      if (shows(theirs)) return found;  // it may be ahead, and show something else there by now
+    }
+    return std::nullopt;
   }
 
  private:
+  // Where so many bytes go in the ring, counted on around it: in one piece.
+  std::uint64_t next_place(std::size_t bytes) const {
+    const std::uint64_t left = board_memory::ring_bytes - used_ % board_memory::ring_bytes;
+    return rounded(bytes) <= left ? used_ : used_ + left;
+  }
+  static std::uint64_t rounded(std::size_t bytes) { return bytes <= board_memory::carried ? 0 : (bytes + 63) / 64 * 64; }
+
+  void all_passed(std::uint64_t round) {
+    if (round > passed_) passed_ = round;
+  }
+
   std::size_t me_;
-  std::vector<slot_memory> members_;
+  std::vector<board_memory> members_;
   std::vector<doorbell*> others_;
-  std::uint64_t round_ = 0;
+  std::uint64_t round_ = 0, passed_ = 0;  // the latter: as far as is known of all others
+  std::uint64_t used_ = 0, oldest_ = 1;   // bytes of the ring; the first round of which it still has all
+  std::array<std::uint64_t, board_memory::lines> starts_{};  // by round: in it
 };
 
 }  // namespace tutti

@@ -38,11 +38,11 @@ class loopback_fabric final : public fabric {
   struct inbox {
     inbox(int peers, slot_shape shape, std::shared_ptr<doorbell> bell, bool shows)
         : owner(std::move(bell)), memory(static_cast<std::size_t>(peers) * shape.footprint()),
-          shown(shows ? billboard::places.footprint() : 0) {
+          shown(shows ? board_memory::footprint() : 0) {
       for (int peer = 0; peer < peers; ++peer) channel(peer, shape).initialise();
       if (shows) places().initialise();
     }
-    slot_memory places() { return {shown.data(), billboard::places}; }
+    board_memory places() { return {shown.data()}; }
     slot_memory channel(int from, slot_shape shape) {
       return {memory.data() + static_cast<std::size_t>(from) * shape.footprint(), shape};
     }
@@ -56,7 +56,7 @@ class loopback_fabric final : public fabric {
    public:
     loopback_link(std::vector<shared_inbox> inboxes, int me, slot_shape shape, bool lends)
         : inboxes_(std::move(inboxes)), me_(me), lends_(lends) {
-      std::vector<slot_memory> places;
+      std::vector<board_memory> places;
       std::vector<doorbell*> others;
       for (std::size_t peer = 0; peer < inboxes_.size(); ++peer) {
         places.push_back(inboxes_[peer]->places());

@@ -128,7 +128,7 @@ class ucx_fabric::engine final : public engine_transport {
          next <= made->number_ && !fabric_.next_communicator_.compare_exchange_weak(next, made->number_ + 1);) {
     }
 
-    std::vector<slot_memory> shown(n, {inbox + places_at, billboard::places});
+    std::vector<board_memory> shown(n, {inbox + places_at});
     std::vector<doorbell*> bells;
     for (std::size_t p = 0; p < n; ++p) {
       if (p == self) continue;
@@ -137,12 +137,12 @@ class ucx_fabric::engine final : public engine_transport {
       std::byte* theirs = fabric_.open_another(member, readers[p]);
       auto* bell = reinterpret_cast<doorbell*>(fabric_.open_another(member, readers[p]));
       if (!theirs || !bell) {  // it is ending; until somebody finds that, what stands for it never answers
-        theirs = make_inbox(fabric_.arena_.allocate(channels_at + n * shapes[p].footprint() + billboard::places.footprint()), n, shapes[p], true);
+        theirs = make_inbox(fabric_.arena_.allocate(channels_at + n * shapes[p].footprint() + board_memory::footprint()), n, shapes[p], true);
         reinterpret_cast<rank_status*>(theirs)->left = fabric_.controls_[member]->left.load(std::memory_order_acquire);
         bell = bell_;
       }
       made->kinds_[p] = link_kind::window;
-      shown[p] = {theirs + channels_at + n * shapes[p].footprint(), billboard::places};
+      shown[p] = {theirs + channels_at + n * shapes[p].footprint()};
       bells.push_back(bell);
       made->statuses_[p] = reinterpret_cast<rank_status*>(theirs);
       const slot_memory outgoing = slot_memory::one_of(theirs + channels_at, n, self, shapes[p]);
@@ -238,7 +238,7 @@ class ucx_fabric::engine final : public engine_transport {
     const std::uint64_t generation = fabric_.next_generation_++;
     std::byte* channels = inbox + channels_at;
     for (std::size_t p = 0; p < n; ++p) slot_memory::one_of(channels, n, p, shape).initialise(generation);
-    if (shows) slot_memory{channels + n * shape.footprint(), billboard::places}.initialise();
+    if (shows) board_memory{channels + n * shape.footprint()}.initialise();
     return inbox;
   }
 

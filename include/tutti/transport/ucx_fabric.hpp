@@ -257,7 +257,7 @@ class ucx_fabric final : public fabric {
   // What a rank has for a billboard: none where it takes more than an eighth of
   // what was allowed, and then the members have none.
   static std::size_t shown_bytes(link_use use, std::size_t most_bytes) {
-    constexpr std::size_t all = billboard::places.footprint();
+    constexpr std::size_t all = board_memory::footprint();
     return use == link_use::collectives && most_bytes / 8 >= all ? all : 0;
   }
 
