@@ -1,6 +1,8 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <tutti/analysis/simulation.hpp>
@@ -71,9 +73,14 @@ double predict(collective what, algorithm how, const team& all, std::size_t byte
 
 /// How ranks that see each other's memory do without messages.
 enum class direct_form {
+  none,
   shown,  ///< in one round: everyone copies its input to where all read it
   lent,   ///< between two rounds: all is read and written where it lies
+  relayed,  ///< in rounds: everyone shows the next piece of its input, and of what it has folded for others
 };
+
+/// Bytes that a rank shows at most in one round.
+inline constexpr double shown_bytes = 128 << 10;
 
 /// Seconds that the same takes in such a form, where the algorithm has it: what
 /// its steps receive is read, and what was folded is written to whom it is sent,
@@ -93,15 +100,24 @@ double predict_direct(collective what, algorithm how, const team& all, std::size
   step shows{.what = verb::send, .peer = all.next(typical), .where = {chunk{0}, 0}};
   for (int k = 0; form == direct_form::shown && k < one.parts; ++k) shows.where.count += agreed.holds_before(typical, chunk{k});
   double busy = link.step_s + moving(shows);
-  bool folded = false;
+  bool folded = false, results = false;
+  std::vector<char> shown(static_cast<std::size_t>(one.parts + one.scratch));  // since it was folded
+  double parts = 0;
   for (const step& next : one.steps) {
-    folded |= next.what == verb::recv_reduce;
-    const bool taken = is_local(next.what) || next.what == verb::recv_reduce || (next.what == verb::send) == folded;
+    if (next.what == verb::recv_reduce && !std::exchange(folded, true)) shown.assign(shown.size(), 0);
+    const bool sends = next.what == verb::send;
+    if (form == direct_form::relayed && sends) {
+      if (std::exchange(shown[static_cast<std::size_t>(next.where.first.value)], 1)) continue;  // many read it
+      parts += 1;
+      results |= folded;
+    }
+    const bool taken = is_local(next.what) || next.what == verb::recv_reduce || sends == folded || form == direct_form::relayed;
     if (taken) busy += moving(next);
   }
   const bool shared = model.cores > 0 && model.cores < all.size;
   const double turns = shared ? static_cast<double>(all.size) / model.cores : 1;
-  const int rounds = form == direct_form::lent ? 2 : 1;
+  const double rounds = form == direct_form::shown ? 1 : form == direct_form::lent ? 2
+                        : std::ceil(std::max(1.0, chunk_bytes * parts / shown_bytes)) + results;
   return turns * (busy + (shared ? rounds * model.switch_s : 0)) + rounds * link.latency_s;
 }
 

@@ -24,7 +24,7 @@ namespace tutti {
 class billboard {
  public:
   /// A member's two places.
-  static constexpr slot_shape places{.slots = 2, .bytes = 16384};
+  static constexpr slot_shape places{.slots = 2, .bytes = 131072};
 
   /// `members`: their places, initialised; `others`: the bells of all but this rank.
   billboard(int me, std::vector<slot_memory> members, std::vector<doorbell*> others)
@@ -70,6 +70,12 @@ class billboard {
     const slot_memory& theirs = members_[static_cast<std::size_t>(member)];
     return bytes <= slot_head::carried ? theirs.head(round_ - 1).small : theirs.data(round_ - 1);
   }
+
+  /// Memory that a round shows besides that, `most_bytes()` of it: to be written before
+  /// `show` of no more than `slot_head::carried` bytes, and after all have been seen in
+  /// the round before; and where it is, of a member that has been seen.
+  std::byte* next_data() const { return members_[me_].data(round_); }
+  const std::byte* data_of(int member) const { return members_[static_cast<std::size_t>(member)].data(round_ - 1); }
 
  private:
   std::size_t me_;
