@@ -176,6 +176,13 @@ TEST_CASE("a round costs a copy and what is read, lent memory two rounds and no 
   CHECK(shown(collective::scatter, algorithm::linear) == 1000 + 1 + 16);
   CHECK(shown(collective::gather, algorithm::linear) == 1000 + 1 + 3 * 8);
   CHECK(shown(collective::reduce, algorithm::linear) == 1000 + 1 + 3 * 64);
+  // What many read is shown once, what was folded in a round of its own; all is copied or folded out of that.
+  auto relayed = [&](collective what, algorithm how, std::size_t bytes) { return predict_direct(what, how, {4}, bytes, direct_form::relayed, unit); };
+  CHECK(relayed(collective::all_reduce, algorithm::two_shot, 16) == 2000 + 1 + 3 * 4 + 3 * 16 + 4 + 3 * 8);
+  CHECK(relayed(collective::all_gather, algorithm::pairwise, 16) == 1000 + 1 + 4 + 3 * 8);
+  CHECK(relayed(collective::broadcast, algorithm::linear, 16) == 1000 + 1 + 32);
+  const std::size_t large = 4 * 3 * static_cast<std::size_t>(shown_bytes);
+  CHECK(relayed(collective::all_gather, algorithm::pairwise, large) == 3 * 1000 + 1 + static_cast<double>(large) / 4 * (1 + 3 * 2));
   // Ranks that share a core take one turn each a round.
   unit.cores = 2;
   unit.switch_s = 10000;

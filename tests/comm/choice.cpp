@@ -155,6 +155,25 @@ TEST_CASE("little is shown where the model finds that faster, and the prediction
       CHECK(may_show(rooted_one, {ranks}, algorithm::linear));
       CHECK_FALSE(may_show(rooted_one, {ranks}, algorithm::tree));
     }
+  // What is not lent is shown piece by piece, by the algorithm that has a form for that.
+  CHECK(predicted(algorithm::two_shot, true, false) == direct(algorithm::two_shot, direct_form::relayed));
+  CHECK(predicted(algorithm::two_shot, false, false) == predict(c.what, algorithm::two_shot, eight, 4 * 4097, model));
+  CHECK(predicted(algorithm::ring, true, false) == predict(c.what, algorithm::ring, eight, 4 * 4097, model));
+  CHECK(chosen(true) == algorithm::two_shot);
+  for (const bool in_order : {false, true}) {
+    c.commutative = !in_order;
+    for (std::size_t count : {std::size_t{5000}, std::size_t{1} << 18}) {
+      c.count = count;
+      for (int ranks : {3, 4, 8}) CHECK(choose_algorithm(c, {ranks}, {}, true) == algorithm::two_shot);
+    }
+  }
+  CHECK_FALSE(may_relay(c, {most_relaying + 1}, algorithm::two_shot));
+  CHECK_FALSE(may_relay(c, {1}, algorithm::two_shot));
+  c.uneven = true;
+  CHECK_FALSE(may_relay(c, eight, algorithm::two_shot));
+  const call_shape told{.what = collective::broadcast, .count = 5000, .element = 4, .root = 1};
+  CHECK(may_relay(told, eight, algorithm::linear));
+  CHECK_FALSE(may_relay(told, {2}, algorithm::linear));
   c = {.what = collective::barrier, .algorithm = automatic};
   CHECK(chosen(true) == algorithm::dissemination);
   CHECK(predicted(algorithm::dissemination, true, false) == direct(algorithm::dissemination, direct_form::shown));

@@ -61,6 +61,12 @@ TEST_CASE("where all see what all show, little goes in one round, and what is ag
       CHECK(shows(collective::gather, me) == (me == 1 ? 0 : 10));
       CHECK(shows(collective::reduce, me) == (me == 1 ? 0 : 10));
     }
+    const auto relayed = prepared(collective::all_reduce, most + 1, ranks, algorithm::two_shot, true);
+    REQUIRE(relayed->relayed);
+    CHECK((relayed->agree_first && relayed->scratch_bytes() == 0 && relayed->agreement.segments.empty() && relayed->body.segments.empty()));
+    CHECK_FALSE(prepared(collective::all_reduce, most, ranks, algorithm::two_shot, true)->relayed);
+    CHECK_FALSE(prepared(collective::all_reduce, most + 1, ranks, algorithm::two_shot, false)->relayed);
+    CHECK_FALSE(prepared(collective::all_reduce, most + 1, ranks, algorithm::ring, true)->relayed);
     const auto large = prepared(collective::all_reduce, most + 1, ranks, algorithm::ring, true);
     CHECK(large->agree_first == (ranks > 2));
     CHECK((large->in_rounds && large->agreement.segments.empty() && !large->body.segments.empty()));

@@ -54,7 +54,7 @@ void check(const Op& op) {
       for (std::size_t n : {std::size_t{0}, std::size_t{1}, 64 / sizeof(T) - 1, 64 / sizeof(T), 64 / sizeof(T) + 1, std::size_t{1009}})
         for (std::size_t offset : {0u, 1u, 3u})
           for (std::size_t skew : {0u, 1u})
-            for (bool streams : {false, true}) {
+            for (std::size_t streamed : {std::size_t{0}, std::size_t{1}, targets}) {
               const std::size_t lefts = (sources * targets + n + offset) % sources;
               CAPTURE(sources);
               CAPTURE(lefts);
@@ -62,7 +62,7 @@ void check(const Op& op) {
               CAPTURE(n);
               CAPTURE(offset);
               CAPTURE(skew);
-              CAPTURE(streams);
+              CAPTURE(streamed);
               constexpr std::size_t around = 40;
               std::vector<std::vector<T>> in(sources, std::vector<T>(n + around)), out(targets, std::vector<T>(n + around, element<T>(3, 3)));
               std::vector<const void*> from;
@@ -73,7 +73,7 @@ void check(const Op& op) {
               }
               for (std::size_t t = 0; t < targets; ++t) to.push_back(out[t].data() + offset + (t == 1 ? skew : 0));
               apply_fold_all<T, Op>({.sources = from.data(), .source_count = sources, .lefts = lefts, .targets = to.data(),
-                                     .target_count = targets, .streams = streams},
+                                     .target_count = targets, .streamed = streamed},
                                     n, &op);
               end_streaming();
               std::size_t wrong = 0;

@@ -1,6 +1,8 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <tutti/analysis/simulation.hpp>
@@ -71,9 +73,14 @@ double predict(collective what, algorithm how, const team& all, std::size_t byte
 
 /// How ranks that see each other's memory do without messages.
 enum class direct_form {
+  none,
   shown,  ///< in one round: everyone copies its input to where all read it
   lent,   ///< between two rounds: all is read and written where it lies
+  relayed,  ///< in rounds: everyone shows the next piece of its input, and of what it has folded for others
 };
+
+/// Bytes that a rank shows at most in one round.
+inline constexpr double shown_bytes = 112 << 10;
 
 /// Seconds that the same takes in such a form, where the algorithm has it: what
 /// its steps receive is read, and what was folded is written to whom it is sent,
@@ -86,6 +93,7 @@ template <class Model = cost_model>
 double predict_direct(collective what, algorithm how, const team& all, std::size_t bytes, direct_form form, const Model& model = {}) {
   if (!available(what, how, all)) return 0;
   const bool runs_ahead = form == direct_form::shown && rooted(what);
+  double rounds = form == direct_form::lent ? 2 : 1;
   auto busy_of = [&](rank me) {
     const schedule one = make_schedule(what, how, all, me);
     const double vector_bytes = what == collective::barrier ? 1 : static_cast<double>(bytes);
@@ -97,13 +105,21 @@ double predict_direct(collective what, algorithm how, const team& all, std::size
     // Of a rank that sends nothing nobody reads anything.
     const bool is_read = std::any_of(one.steps.begin(), one.steps.end(), [](const step& s) { return s.what == verb::send; });
     for (int k = 0; form == direct_form::shown && is_read && k < one.parts; ++k) shows.where.count += agreed.holds_before(me, chunk{k});
-    double busy = step_s + moving(shows);
-    bool folded = false;
+    double busy = step_s + moving(shows), parts = 0;
+    bool folded = false, results = false;
+    std::vector<char> shown(static_cast<std::size_t>(one.parts + one.scratch));  // since it was folded
     for (const step& next : one.steps) {
-      folded |= next.what == verb::recv_reduce;
-      const bool taken = is_local(next.what) || next.what == verb::recv_reduce || (next.what == verb::send) == folded;
+      if (next.what == verb::recv_reduce && !std::exchange(folded, true)) shown.assign(shown.size(), 0);
+      const bool sends = next.what == verb::send;
+      if (form == direct_form::relayed && sends) {
+        if (std::exchange(shown[static_cast<std::size_t>(next.where.first.value)], 1)) continue;  // many read it
+        parts += 1;
+        results |= folded;
+      }
+      const bool taken = is_local(next.what) || next.what == verb::recv_reduce || sends == folded || form == direct_form::relayed;
       if (taken) busy += moving(next);
     }
+    if (form == direct_form::relayed) rounds = std::ceil(std::max(1.0, chunk_bytes * parts / shown_bytes)) + results;
     return busy;
   };
   const rank typical{all.size / 2};
@@ -111,7 +127,6 @@ double predict_direct(collective what, algorithm how, const team& all, std::size
   if (runs_ahead) busy = std::max(busy, busy_of({0}));
   const bool shared = model.cores > 0 && model.cores < all.size;
   const double turns = shared ? static_cast<double>(all.size) / model.cores : 1;
-  const int rounds = form == direct_form::lent ? 2 : 1;
   const double latency_s = model.between(typical, all.next(typical)).latency_s;
   return turns * (busy + (shared && !runs_ahead ? rounds * model.switch_s : 0)) + rounds * latency_s;
 }

@@ -42,7 +42,7 @@ class board_round {
     shown_ = stranger_.met = false;
     count_ = parts.size();
     std::copy(parts.begin(), parts.end(), parts_.begin());
-    board.begin();
+    board.begin(kind == round_kind::all);
     if (!follows_) show();
   }
   /// To be called after that.

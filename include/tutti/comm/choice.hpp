@@ -120,6 +120,24 @@ constexpr bool may_show(const call_shape& c, const team& all, algorithm how) {
          (c.what == collective::barrier || (how != algorithm::automatic && how == shown_algorithm(c.what)));
 }
 
+/// Ranks that show so much each in a round that all of it fits into their caches; more
+/// of them would show too little for what a round costs.
+inline constexpr int most_relaying = 32;
+
+/// Whether a call by that algorithm is done piece by piece where all have a billboard.
+constexpr bool may_relay(const call_shape& c, const team& all, algorithm how) {
+  return !c.uneven && all.size > 1 && all.size <= most_relaying && vector_bytes(c, all) > detail::staged_bytes &&
+         how != algorithm::automatic && how == direct_algorithm(c.what, all);
+}
+
+/// In which form a call by that algorithm is done without messages where all have a
+/// billboard, if it is.
+constexpr direct_form form_in_rounds(const call_shape& c, const team& all, algorithm how) {
+  if (may_show(c, all, how)) return direct_form::shown;
+  if (may_relay(c, all, how)) return direct_form::relayed;
+  return direct_form::none;
+}
+
 /// The algorithm for a call: the caller's, else what `TUTTI_ALGORITHM` says for
 /// this collective, else the model's choice. Throws where the caller's is not
 /// available, or would exchange operands of an operation that is not
@@ -146,10 +164,16 @@ inline algorithm choose_algorithm(const call_shape& c, const team& all, const pl
   const std::vector<double> blocks(c.counts.begin(), c.counts.end());
   const std::size_t bytes = vector_bytes(c, all);
   const hosts_model model = settings.model_for(all);
-  const algorithm sent = choose(c.what, all, bytes, any_order, model, blocks), shown = shown_algorithm(c.what);
-  if (!in_rounds || shown == algorithm::automatic || !may_show(c, all, shown) || (!any_order && !keeps_order(c.what, shown, all))) return sent;
-  const double by_messages = predict(c.what, sent, all, bytes, model);
-  return predict_direct(c.what, shown, all, bytes, direct_form::shown, model) < by_messages ? shown : sent;
+  algorithm best = choose(c.what, all, bytes, any_order, model, blocks);
+  if (!in_rounds) return best;
+  double least = predict(c.what, best, all, bytes, model, {}, blocks);
+  for (const algorithm how : {shown_algorithm(c.what), direct_algorithm(c.what, all)}) {
+    const direct_form form = form_in_rounds(c, all, how);
+    if (how == algorithm::automatic || form == direct_form::none || (!any_order && !keeps_order(c.what, how, all))) continue;
+    const double seconds = predict_direct(c.what, how, all, bytes, form, model);
+    if (seconds < least || how == best) best = how, least = seconds;
+  }
+  return best;
 }
 
 /// Seconds that the model predicts for a call whose algorithm has been chosen, as
@@ -158,8 +182,9 @@ inline double predict_call(const call_shape& c, const team& all, const plan_sett
   if (c.by_pair()) return 0;
   const std::size_t bytes = vector_bytes(c, all);
   const hosts_model model = settings.model_for(all);
-  const bool shown = in_rounds && may_show(c, all, c.algorithm);
-  if (shown || lent) return predict_direct(c.what, c.algorithm, all, bytes, shown ? direct_form::shown : direct_form::lent, model);
+  direct_form form = in_rounds ? form_in_rounds(c, all, c.algorithm) : direct_form::none;
+  if (lent && form != direct_form::shown) form = direct_form::lent;
+  if (form != direct_form::none) return predict_direct(c.what, c.algorithm, all, bytes, form, model);
   return predict(c.what, c.algorithm, all, bytes, model, {}, {c.counts.begin(), c.counts.end()});
 }
 

@@ -62,7 +62,7 @@ struct communicator_core {
     if (lent) c.algorithm = directly;
     const double seconds = predict_call(c, everyone, settings, shows(), lent);
     return {.what = c.what, .algorithm = c.algorithm, .seconds = seconds,
-            .bytes_sent = p->shown ? p->shown->sent_bytes : lent ? p->lent->sent_bytes : p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
+            .bytes_sent = p->shown ? p->shown->sent_bytes : lent ? p->lent->sent_bytes : p->relayed ? p->relayed->sent_bytes : p->body.sent_bytes, .scratch_bytes = p->scratch_bytes()};
   }
 
   // How a call is done where all buffers are lent: nobody has asked for another
@@ -271,7 +271,7 @@ struct communicator_core {
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {
     // Both together stay within what was allowed.
-    const std::size_t for_messages_bytes = channel_bytes / 8 * 3;
+    const std::size_t for_messages_bytes = channel_bytes / 4;
     auto l = runner->transport().connect(members, me, with, link_use::collectives, channel_bytes - for_messages_bytes);
     everyone = {static_cast<int>(members.size()), l->hosts()};
     auto for_messages = runner->transport().connect(members, me, with, link_use::messages, for_messages_bytes);

@@ -1,15 +1,13 @@
 #pragma once
-#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <optional>
 #include <vector>
 
 #include <tutti/base/tally.hpp>
 #include <tutti/comm/board_round.hpp>
 #include <tutti/comm/direct_program.hpp>
+#include <tutti/comm/pass_execution.hpp>
 #include <tutti/device/copy.hpp>
-#include <tutti/device/n_ary_fold.hpp>
 #include <tutti/transport/link.hpp>
 
 namespace tutti {
@@ -32,8 +30,7 @@ class direct_execution {
       program_ = &p;
       offers_.assign(p.reads.size(), {});
       bases_.assign(2 * p.reads.size(), nullptr);
-      sources_.resize(std::max(sources_.size(), p.places.size()));
-      targets_.resize(sources_.size());
+      passes_.make_room(p.places.size());
     }
     pass_ = at_ = 0;
     sent_ = {};
@@ -45,7 +42,7 @@ class direct_execution {
   }
   bool has_room_for(const direct_program& p) const {
     return offers_.capacity() >= p.reads.size() && bases_.capacity() >= 2 * p.reads.size() &&
-           sources_.size() >= p.places.size();
+           passes_.has_room_for(p.places.size());
   }
 
   /// Where the ranks' offers are collected, this rank's own apart.
@@ -55,8 +52,12 @@ class direct_execution {
   /// Whether all that is needed was lent: the same answer on all ranks.
   bool all_lent() const {
     for (std::size_t r = 0; r < offers_.size(); ++r)
-      if ((program_->reads[r] && !offers_[r].input) || (program_->writes[r] && !offers_[r].output)) return false;
+      if (!is_enough(r, offers_[r])) return false;
     return true;
+  }
+  /// Whether that is all that is needed of a rank.
+  bool is_enough(std::size_t rank, const loan_offer& from) const {
+    return (!program_->reads[rank] || from.input) && (!program_->writes[rank] || from.output);
   }
 
   /// Finds everybody's memory; false where a peer has ended. Of this rank's own,
@@ -99,9 +100,10 @@ class direct_execution {
       const direct_pass& p = program_->passes[pass_];
       const std::size_t end = at_ + least(whole(left, element), p.bytes - at_);
       left -= least(left, end - at_);
-      if (p.sources > 1) reduce(p, end, element, fold);
-      else
-        for (std::uint32_t t = 0; t < p.targets; ++t) put(target(p, t) + at_, source(p, 0) + at_, end - at_);
+      const remote_place* const places = program_->places.data() + p.begin;
+      for (std::uint32_t k = 0; k < p.sources; ++k) passes_.source(k) = place(places[k]) + at_;
+      for (std::uint32_t t = 0; t < p.targets; ++t) passes_.target(t) = place(places[p.sources + t]) + at_;
+      passes_.run(p, end - at_, element, fold, program_->streams ? p.targets : 0);
       at_ = end < p.bytes ? end : 0;
       if (at_ == 0) ++pass_;
     }
@@ -114,56 +116,18 @@ class direct_execution {
   }
 
  private:
-  // Of an accumulator, which stays in the first cache.
-  static constexpr std::size_t block_bytes = 4096;
-
   static std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
   static std::size_t whole(std::size_t bytes, std::size_t element) { return element < bytes ? bytes - bytes % element : element; }
 
   std::byte* place(const remote_place& p) const {
     return bases_[2 * static_cast<std::size_t>(p.rank) + (p.role == memory_role::output)] + p.offset;
   }
-  const std::byte* source(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + i]); }
-  std::byte* target(const direct_pass& p, std::uint32_t i) const { return place(program_->places[p.begin + p.sources + i]); }
-
-  void reduce(const direct_pass& p, std::size_t end, std::size_t element, const fold_function& fold) {
-    if (!fold.wider) {
-      for (std::uint32_t k = 0; k < p.sources; ++k) sources_[k] = source(p, k) + at_;
-      for (std::uint32_t t = 0; t < p.targets; ++t) targets_[t] = target(p, t) + at_;
-      return fold.all({.sources = sources_.data(), .source_count = p.sources, .lefts = p.lefts, .targets = targets_.data(),
-                       .target_count = p.targets, .streams = program_->streams},
-                      (end - at_) / element, fold.op);
-    }
-    // What is folded in another type stays in it until all are.
-    alignas(64) std::byte partial[block_bytes];
-    const std::size_t block = block_bytes / fold.wider->element * element;
-    for (std::size_t i = at_; i < end; i += block) {
-      const std::size_t n = least(block, end - i);
-      const std::byte* so_far = source(p, 0) + i;
-      for (std::uint32_t k = 1; k < p.sources; ++k) {
-        const std::byte* next = source(p, k) + i;
-        const bool more = k + 1 < p.sources, wide = k > 1;
-        std::byte* out = more ? partial : target(p, 0) + i;
-        if (k <= p.lefts) fold(out, next, so_far, n / element, element, {more, false, wide});
-        else fold(out, so_far, next, n / element, element, {more, wide, false});
-        so_far = out;
-      }
-      for (std::uint32_t t = 1; t < p.targets; ++t) put(target(p, t) + i, so_far, n);
-    }
-  }
-
-  void put(std::byte* to, const std::byte* from, std::size_t bytes) const {
-    if (to == from) return;
-    if (program_->streams) stream_copy(to, from, bytes);
-    else std::memcpy(to, from, bytes);
-  }
 
   const direct_program* program_ = nullptr;
   loan_offer own_{};
   std::vector<loan_offer> offers_;    // by rank
   std::vector<std::byte*> bases_;     // by rank: of its input, of its output
-  std::vector<const void*> sources_;  // of one pass
-  std::vector<void*> targets_;
+  pass_execution passes_;
   std::size_t pass_ = 0, at_ = 0;
   bool under_way_ = false;
   traffic sent_{};

@@ -190,17 +190,16 @@ class engine {
       if (o.met().met) mismatch(q, o, o.met());
       if (!o.done() || (o.plan->lent && board_.any()) || !o.begin_body(q.channels())) return false;
     }
-    if (o.direct.under_way()) {
+    if (o.passing()) {
       // What is shown stays until all have shown again: only lent memory may be gone.
       if (o.lent && board_.any()) return false;
-      o.direct.progress(o.data.element, o.data.fold, q.bill());
+      o.pass(q.channels(), q.bill());
       moved = true;
-      if (o.direct.under_way()) return false;
-      o.close(q.channels());
+      if (o.passing()) return false;
     }
     moved |= o.progress(q.channels());
     if (o.met().met) mismatch(q, o, o.met());
-    if (!o.done()) return false;
+    if (!o.done() || o.goes_on()) return false;
     if (o.body.borrowed() || o.lent) {
       // After a verdict its owner may have written to it: whoever has seen that
       // must see the verdict as well.

@@ -12,6 +12,7 @@
 #include <tutti/comm/direct_execution.hpp>
 #include <tutti/comm/execution.hpp>
 #include <tutti/comm/kept_functor.hpp>
+#include <tutti/comm/relay_execution.hpp>
 #include <tutti/comm/shown_exchange.hpp>
 #include <tutti/schedule/contract.hpp>
 #include <tutti/transport/call.hpp>
@@ -38,6 +39,8 @@ struct prepared_call {
   /// own again.
   std::optional<direct_program> lent;
   program closing;
+  /// In place of the body where all see what all show: piece by piece.
+  std::optional<relay_program> relayed;
   /// Agreement and closing are rounds of the link's billboard.
   bool in_rounds = false;
   /// In place of all else, where it is little: everyone shows its input in one
@@ -91,6 +94,9 @@ struct operation {
   execution::stranger astray{};  ///< who has, from what was expected there
   traffic exchanged{};  ///< in that
   direct_execution direct;
+  bool relayed = false;  ///< the next piece of what is not lent is shown in every round
+  relay_execution relay;
+  bool pages_are_free = false;  ///< it can show from its first round on: the same on all ranks
   buffer<std::byte> scratch;
   kept_functor functor;
   std::vector<execution_data> parts;  ///< of several calls issued as one
@@ -112,12 +118,13 @@ struct operation {
   void forget(const prepared_call& p) {
     if (plan == &p) plan = nullptr;
     direct.forget(p.direct());
+    relay.forget(p.relayed);
   }
   /// Whether a call of this shape can begin without allocating.
   bool has_room_for(const prepared_call& p) const {
     return scratch.size() >= p.scratch_bytes() && parts.capacity() >= p.parts.size() &&
            (p.shown || body.has_room_for(p.body, std::max<std::size_t>(p.parts.size(), 1))) &&
-           (!p.agree_first || agreement.has_room_for(p.agreement)) &&
+           (!p.agree_first || agreement.has_room_for(p.agreement)) && (!p.relayed || relay.has_room_for(*p.relayed)) &&
            (!p.direct() || (direct.has_room_for(*p.direct()) && (p.shown || body.has_room_for(p.closing))));
   }
   /// Starts on what comes first: what all must agree on, or the call itself.
@@ -126,7 +133,7 @@ struct operation {
     waits_since = lost_since = 0;
     steps = 1;
     agreed = !plan->agree_first;
-    lent = others_counts = astray.met = false;
+    lent = relayed = others_counts = astray.met = false;
     exchanged = {};
     waits_for_round = plan->in_rounds && !agreed;
     if (agreed) return start_body(plan->body);
@@ -148,6 +155,11 @@ struct operation {
       offers.input = reinterpret_cast<const std::byte*>(&direct.own_offer());
       offers.output = reinterpret_cast<std::byte*>(direct.offers());
     }
+    if (plan->relayed) {
+      relay.start(*plan->relayed, *peers.board(), data.input, data.output);
+      pages_are_free = peers.board()->pages_are_free();
+      if (pages_are_free && !holds_back(peers.board()->rank(), direct.own_offer())) relay.show();
+    }
     if (plan->in_rounds) round.start(*peers.board(), {{offers.input, plan->lent ? sizeof(loan_offer) : 0}}, mark);
     else agreement.start(plan->agreement, offers, mark);
   }
@@ -168,19 +180,38 @@ struct operation {
       std::memcpy(&direct.offers()[r], round.shown_by(r), sizeof(loan_offer));
     lent = plan->lent && direct.all_lent();
     if (lent && !direct.open(peers, data.input, data.output)) return false;
+    if (plan->relayed && !lent) {
+      relayed = true;
+      relay_first(peers);
+      return agreed = true;
+    }
     start_body(lent ? plan->closing : plan->body);
     return agreed = true;
   }
 
-  /// Goes on with what is to be done once the passes are: who runs ahead hears of
-  /// it, and before this rank's memory is its own again, the others say that they
-  /// need it no more.
-  void close(link& peers) {
-    if (plan->shown) return round.pass();
-    if (!lent || !plan->in_rounds) return;
-    waits_for_round = true;
-    round.start(*peers.board(), {}, mark);
-    round.ring();
+  /// Whether there are passes to do.
+  bool passing() const { return relayed ? relay.under_way() : direct.under_way(); }
+  /// Does some of them, and goes on with what comes after the last: the next piece, or
+  /// that who runs ahead hears of it, or, before this rank's memory is its own again,
+  /// that the others need it no more.
+  template <class Bill>
+  void pass(link& peers, Bill bill) {
+    if (relayed) {
+      relay.progress(data.element, data.fold, bill);
+      if (!relay.done()) relay_next(peers);
+      return;
+    }
+    direct.progress(data.element, data.fold, bill);
+    if (direct.under_way()) return;
+    if (plan->shown) round.pass();
+    else if (lent && plan->in_rounds) start_round(peers);
+  }
+  /// Whether there are passes again, now that what it has waited for is there.
+  bool goes_on() {
+    if (!relayed || relay.done()) return false;
+    waits_for_round = false;
+    relay.round_is_done();
+    return true;
   }
 
   /// Of whatever it waits for at present.
@@ -200,6 +231,7 @@ struct operation {
     traffic all = all_shown() ? traffic{} : body.sent();
     if (plan->agree_first && !plan->in_rounds) all += agreement.sent();
     if (lent || plan->shown) all += direct.sent();
+    if (relayed) all += relay.sent();
     if (plan->shows_pairs()) all += exchanged;
     return all;
   }
@@ -258,7 +290,29 @@ struct operation {
   }
 
   // After the round there is nothing that it waits for.
-  bool all_shown() const { return agreed && plan->shown; }
+  bool all_shown() const { return agreed && (plan->shown || relayed); }
+  void start_round(link& peers) {
+    waits_for_round = true;
+    round.start(*peers.board(), {}, mark);
+    round.ring();
+  }
+
+  void relay_next(link& peers) {
+    relay.show();
+    start_round(peers);
+  }
+  // Whose buffers were all lent has shown nothing in the first round, nor has anybody
+  // while a page may still be read: it is then done again.
+  void relay_first(link& peers) {
+    if (!pages_are_free) return relay_next(peers);
+    for (int r = 0; r < round.size(); ++r)
+      if (plan->lent && holds_back(r, direct.offers()[static_cast<std::size_t>(r)])) return relay_next(peers);
+    relay.round_is_done();
+  }
+  bool holds_back(int rank, const loan_offer& offer) const {
+    const auto r = static_cast<std::size_t>(rank);
+    return plan->lent && plan->relayed->has_input[r] && direct.is_enough(r, offer);
+  }
   void start_body(const program& p) {
     if (parts.empty()) body.start(p, data, mark);
     else body.start(p, parts.data(), parts.size(), mark);

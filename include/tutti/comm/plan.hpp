@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <tutti/analysis/verify.hpp>
@@ -166,20 +167,41 @@ namespace detail {
 /// caches before they are used again.
 inline constexpr std::size_t streamed_bytes = std::size_t{32} << 20;
 
-inline std::optional<direct_program> prepare_direct(const call_shape& c, const team& all, rank me) {
-  std::vector<schedule> schedules;
-  std::vector<chunk_map> maps;
+/// What all ranks do in a call, for the direct forms of each.
+class direct_forms {
+ public:
+  direct_forms(const call_shape& c, const team& all) {
+    for (rank r{0}; r.value < all.size; ++r.value) {
+      schedules_.push_back(make_schedule(c.what, c.algorithm, all, r, {c.root < 0 ? 0 : c.root}));
+      maps_.push_back(map_chunks(c, all, r, schedules_.back().parts, false));
+      bytes_ += maps_.back().held() + maps_.back().required();
+    }
+  }
+  std::optional<direct_program> of(rank me) const {
+    auto direct = lower_directly(schedules_, maps_, me.value);
+    if (direct) direct->streams = bytes_ >= streamed_bytes;
+    return direct;
+  }
+
+ private:
+  std::vector<schedule> schedules_;
+  std::vector<chunk_map> maps_;
+  std::size_t bytes_ = 0;
+};
+
+inline std::optional<direct_program> prepare_direct(const call_shape& c, const team& all, rank me) { return direct_forms(c, all).of(me); }
+
+/// The form of a call in which all show what they have piece by piece.
+inline std::optional<relay_program> prepare_relayed(const call_shape& c, const team& all, rank me) {
+  if (!may_relay(c, all, c.algorithm)) return std::nullopt;
+  const direct_forms forms(c, all);
+  std::vector<direct_program> team;
   for (rank r{0}; r.value < all.size; ++r.value) {
-    schedules.push_back(make_schedule(c.what, c.algorithm, all, r, {c.root < 0 ? 0 : c.root}));
-    maps.push_back(map_chunks(c, all, r, schedules.back().parts, false));
+    auto one = forms.of(r);
+    if (!one) return std::nullopt;
+    team.push_back(*std::move(one));
   }
-  auto direct = lower_directly(schedules, maps, me.value);
-  if (direct) {
-    std::size_t all_bytes = 0;
-    for (const chunk_map& m : maps) all_bytes += m.held() + m.required();
-    direct->streams = all_bytes >= streamed_bytes;
-  }
-  return direct;
+  return relay(team, me.value, board_memory::page_bytes, c.element);
 }
 
 /// The form of a call in which all show what they have: where that is little,
@@ -247,13 +269,14 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
     p->agree_first = true;
     return p;
   }
+  if (p->in_rounds) p->relayed = detail::prepare_relayed(c, all, me);
   const schedule s = make_schedule(c.what, c.algorithm, all, me, {c.root < 0 ? 0 : c.root});
   const bool writes = c.what != collective::barrier && all.size > 2;
   const bool small = vector_bytes(c, all) <= detail::staged_bytes;
   // In place, an output that is no part of the input's chunks would overwrite it.
   const bool staged = (writes && small && !c.by_pair()) || c.in_place;
-  p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
-  p->agree_first = c.by_pair() ? all.size > 1 : writes && !small;
+  if (!p->relayed) p->body = lower(s, detail::map_chunks(c, all, me, s.parts, staged));
+  p->agree_first = p->relayed || (c.by_pair() ? all.size > 1 : writes && !small);
   if (directly != algorithm::automatic && !small && all.size > 1 && all.size <= detail::proved_when_made) {
     call_shape lent = c;
     lent.algorithm = directly;

@@ -20,7 +20,7 @@ struct fold_operands {
   std::size_t source_count = 0, lefts = 0;  ///< of those after the first so many go on the left of what there is, the others on its right
   void* const* targets = nullptr;
   std::size_t target_count = 0;
-  bool streams = false;  ///< results go past the caches; `end_streaming` has them seen
+  std::size_t streamed = 0;  ///< so many targets, the first, get the result past the caches; `end_streaming` has it seen
 };
 
 namespace detail {
@@ -90,9 +90,10 @@ template <bool Wide, class T, class Op, class Sources, std::size_t... Targets>
   for (std::size_t i = begin; i < end; i += elements_a_line<T>) {
     alignas(line_bytes) T sum[elements_a_line<T>];
     fold_line(sum, from, i, op, sources);
-    if (o.streams) {
-      for (std::size_t t = 0; t < o.target_count; ++t)
+    if (o.streamed > 0) {
+      for (std::size_t t = 0; t < o.streamed; ++t)
         stream_line<Wide>(reinterpret_cast<std::byte*>(static_cast<T*>(o.targets[t]) + i), reinterpret_cast<const std::byte*>(sum));
+      for (std::size_t t = o.streamed; t < o.target_count; ++t) std::memcpy(static_cast<T*>(o.targets[t]) + i, sum, line_bytes);
       continue;
     }
     const line_in_vectors<Wide> line(sum);
@@ -110,6 +111,7 @@ template <class T, class Op, std::size_t... Later>
 TUTTI_TARGET_AVX2 inline void fold_lines_wide(const fold_operands& o, std::size_t begin, std::size_t end, const Op& op, std::index_sequence<Later...> later) {
   const T* const from[] = {static_cast<const T*>(o.sources[0]), static_cast<const T*>(o.sources[Later + 1])...};
   if (o.target_count == 1) fold_lines<true>(o, from, begin, end, op, later, std::index_sequence<0>());
+  else if (o.target_count == 2) fold_lines<true>(o, from, begin, end, op, later, std::index_sequence<0, 1>());
   else if (o.target_count == std::size(from)) fold_lines<true>(o, from, begin, end, op, later, std::make_index_sequence<sizeof...(Later) + 1>());
   else fold_lines<true>(o, from, begin, end, op, later, std::index_sequence<>());
 }
@@ -133,8 +135,9 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
   if (line == 1 || n < line) return one_by_one(0, n);
   if constexpr (line > 1) {
     auto beyond_line = [&](std::size_t t) { return reinterpret_cast<std::uintptr_t>(o.targets[t]) % detail::line_bytes; };
-    for (std::size_t t = 0; t < o.target_count; ++t) o.streams &= beyond_line(t) == beyond_line(0) && beyond_line(t) % sizeof(T) == 0;
-    std::size_t begin = o.streams ? (line - beyond_line(0) / sizeof(T)) % line : 0;
+    for (std::size_t t = 0; t < o.streamed; ++t)
+      if (beyond_line(t) != beyond_line(0) || beyond_line(t) % sizeof(T) != 0) o.streamed = 0;
+    std::size_t begin = o.streamed > 0 ? (line - beyond_line(0) / sizeof(T)) % line : 0;
     if (begin > n) begin = n;
     const std::size_t end = n - (n - begin) % line;
     one_by_one(0, begin);

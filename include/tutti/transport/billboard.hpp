@@ -18,10 +18,11 @@ namespace tutti {
 
 /// What one member has on a billboard, in memory that all see and it alone writes:
 /// how far it has come, a line for each of the last rounds, what it called in them,
-/// and a ring of bytes for what is too long for a line.
+/// a ring of bytes for what is too long for a line, and two pages for what takes many
+/// rounds.
 struct board_memory {
   static constexpr std::uint64_t lines = 64;
-  static constexpr std::size_t carried = 32, longest = 16384, ring_bytes = 4 * longest;
+  static constexpr std::size_t carried = 32, longest = 16384, ring_bytes = 4 * longest, page_bytes = 114688;
 
   struct alignas(64) line {
     std::atomic<std::uint64_t> flag{0};  ///< the round, once all else may be read
@@ -34,7 +35,7 @@ struct board_memory {
     alignas(64) line shown[lines];
     call what[lines];
   };
-  static constexpr std::size_t footprint() { return sizeof(header) + ring_bytes; }
+  static constexpr std::size_t footprint() { return sizeof(header) + ring_bytes + 2 * page_bytes; }
 
   std::byte* base = nullptr;
 
@@ -46,6 +47,7 @@ struct board_memory {
   call& what(std::uint64_t round) const { return all().what[round % lines]; }
   /// What a line shows.
   std::byte* data(line& of) const { return of.bytes <= carried ? of.small : base + sizeof(header) + of.at; }
+  std::byte* page(std::uint64_t round) const { return base + sizeof(header) + ring_bytes + round % 2 * page_bytes; }
 
  private:
   header& all() const { return *reinterpret_cast<header*>(base); }
@@ -70,8 +72,12 @@ class billboard {
   int rank() const { return static_cast<int>(me_); }
   static constexpr std::size_t most_bytes() { return board_memory::longest; }
 
-  /// Goes on to the next round. This rank must have done with the one before.
-  void begin() { ++round_; }
+  /// Goes on to the next round, in which all look at all or not. This rank must have
+  /// done with the one before.
+  void begin(bool all_look = true) {
+    ++round_;
+    all_look_ = all_look;
+  }
 
   /// Whether all have done with what stands where so many bytes would be shown now.
   bool has_room(std::size_t bytes) {
@@ -159,6 +165,14 @@ class billboard {
     return std::nullopt;
   }
 
+  /// A page that a round shows besides that, `board_memory::page_bytes` of it: to be
+  /// written before `begin` where `pages_are_free()`; and of a member that has been seen.
+  std::byte* next_page() const { return members_[me_].page(round_ + 1); }
+  const std::byte* page_of(int member) const { return members_[static_cast<std::size_t>(member)].page(round_); }
+  /// Whether all have done with what the page of the next round showed two rounds ago:
+  /// the last one was seen by all. The same on all ranks.
+  bool pages_are_free() const { return all_look_; }
+
  private:
   // Where so many bytes go in the ring, counted on around it: in one piece.
   std::uint64_t next_place(std::size_t bytes) const {
@@ -176,6 +190,7 @@ class billboard {
   std::vector<doorbell*> others_;
   std::uint64_t round_ = 0, passed_ = 0;  // the latter: as far as is known of all others
   std::uint64_t used_ = 0, oldest_ = 1;   // bytes of the ring; the first round of which it still has all
+  bool all_look_ = true;                  // in this round
   std::array<std::uint64_t, board_memory::lines> starts_{};  // by round: in it
 };
 

@@ -254,11 +254,11 @@ class ucx_fabric final : public fabric {
 
   static constexpr std::size_t channels_at = sizeof(rank_status);  // in an inbox
 
-  // What a rank has for a billboard: none where it takes more than an eighth of
+  // What a rank has for a billboard: none where it takes more than half of
   // what was allowed, and then the members have none.
   static std::size_t shown_bytes(link_use use, std::size_t most_bytes) {
     constexpr std::size_t all = board_memory::footprint();
-    return use == link_use::collectives && most_bytes / 8 >= all ? all : 0;
+    return use == link_use::collectives && most_bytes / 2 >= all ? all : 0;
   }
 
   static slot_shape shape_for(std::size_t peers, link_use use, std::size_t most_bytes, int rank) {
