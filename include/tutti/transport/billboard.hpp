@@ -24,7 +24,7 @@ namespace tutti {
 class billboard {
  public:
   /// A member's two places.
-  static constexpr slot_shape places{.slots = 2, .bytes = 131072};
+  static constexpr slot_shape places{.slots = 2, .bytes = 114688};
 
   /// `members`: their places, initialised; `others`: the bells of all but this rank.
   billboard(int me, std::vector<slot_memory> members, std::vector<doorbell*> others)
