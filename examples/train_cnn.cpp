@@ -51,7 +51,7 @@ void train(tutti::communicator& world, const settings& chosen) {
   if (chosen.precision != "float") throw tutti::error(tutti::errc::invalid_argument, "--precision " + chosen.precision + " is for --device cuda");
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)), {.winograd = chosen.winograd});
   if (tutti::examination asked = chosen.what; asked.any()) {
-    asked.batch = chosen.batch, asked.seed = chosen.seed;
+    asked.batch = chosen.batch, asked.seed = chosen.seed, asked.searched = chosen.layout == "auto";
     const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, shape, net, rules, of, asked);
     std::fputs(found.text.c_str(), stdout);
     if (!found.passed) throw tutti::error(tutti::errc::mismatch, "the check has failed");
@@ -71,7 +71,7 @@ void train(tutti::communicator& world, const settings& chosen) {
 int main(int argc, char** argv) {
   settings chosen;
   tutti::arguments line("train_cnn", "Trains a network on pictures, cut over a mesh by a layout.");
-  line.value("--model", chosen.model, "NAME", "lenet, alexnet, vgg16, resnet18, -34, -50, -101, -152 or voxnet");
+  line.value("--model", chosen.model, "NAME", "lenet, lenet5, alexnet, vgg16, resnet18, -34, -50, -101, -152 or voxnet");
   line.value("--data", chosen.data, "DIR", "MNIST's four IDX files, gzip or not, or CIFAR-10's binary ones; otherwise the digits that are shipped");
   line.value("--mesh", chosen.mesh, "AXES", "as in data=2,model=2; otherwise one axis, ranks");
   line.value("--layout", chosen.layout, "RULES", "data, tensor, spatial, hybrid, auto, or rules such as batch:data,conv*/filters:model");

@@ -16,6 +16,10 @@ TEST_CASE("A window's outputs are exactly those whose last place exists") {
               std::size_t fit = 0;
               while (fit * stride + (size - 1) * dilation < low + inputs + high) ++fit;
               REQUIRE(w.outputs(inputs) == fit);
+              if (fit == 0) continue;
+              const std::size_t least = w.input_for(fit);
+              REQUIRE(w.outputs(least) >= fit);
+              if (least > 1) REQUIRE(w.outputs(least - 1) < fit);
             }
 }
 

@@ -182,7 +182,7 @@ TEST_CASE("the volumes of a product are those of the table") {
 
 TEST_CASE("what is no product is refused in a sentence that names the dimension") {
   const shape x{{"batch", 2}, {"in", 3}};
-  CHECK_THROWS_WITH_AS(einsum(x, {{"in", 4}, {"out", 5}}, {"batch", "out"}), "'in' has 3 places in one operand and 4 in the other", error);
+  CHECK_THROWS_WITH_AS(einsum(x, {{"in", 4}, {"out", 5}}, {"batch", "out"}), "'in' has 3 places in one operand and 4 in the other, which is (in 4, out 5)", error);
   CHECK_THROWS_WITH_AS(einsum(x, {{"in", 3}}, {"batch", "units"}),
                        "the result has a dimension 'units', and neither operand has: (batch 2, in 3) and (in 3)", error);
   CHECK_THROWS_WITH_AS(einsum(x, {{"in", 3}, {"out", 5}}, {"batch"}),

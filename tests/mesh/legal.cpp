@@ -27,5 +27,5 @@ TEST_CASE("a sum is no operand of what is not linear") {
 
 TEST_CASE("a mesh has as many ranks as there are") {
   CHECK(why_not_ranks(mesh{{"data", 2}}, 2).empty());
-  CHECK(why_not_ranks(mesh{{"data", 3}}, 2).text() == "the mesh 'data=3' has 3 ranks, and there are 2");
+  CHECK(why_not_ranks(mesh{{"data", 3}}, 2).text() == "the mesh 'data=3' has 3 ranks, and there are 2; the sizes of its axes must multiply to 2");
 }

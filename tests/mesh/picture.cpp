@@ -115,6 +115,27 @@ TEST_CASE("between layers stands what is sent, and its bytes") {
   CHECK(svg.find("↑ ") != std::string::npos);
 }
 
+TEST_CASE("of all ranks the one that sends most is named") {
+  // Of two rows each, a pool with windows of three and a stride of two reads what the second rank owns, and only that.
+  operation_list net({{"batch", 1}, {"channels", 1}, {"height", 4}, {"width", 1}});
+  net.pool("pool", {.size = 3, .stride = 2, .pad_low = 0, .pad_high = 1}, {});
+  const mesh on{{"r", 2}};
+  const network_plan plan = plan_network(net, "height:r", on);
+  const step_bill first = bill(net, plan, on, {0}, 4, least_bytes{on}), most = bill_of_busiest(net, plan, on, 4, least_bytes{on});
+  REQUIRE(first.items.size() == 1);
+  CHECK(first.items[0].sent.bytes == 0);
+  CHECK(most.items[0].sent.bytes == 4);
+  CHECK(most.items[0].by == rank{1});
+  CHECK(busiest(most) == rank{1});
+  const std::string svg = picture(net, plan, on, most);
+  CHECK(svg.find("what is sent by the rank that sends most (rank 0 where none is named)") != std::string::npos);
+  CHECK(svg.find("↓ halo along height over r · 4 B by rank 1<") != std::string::npos);
+  CHECK(svg.find(", rank 1 most of all with 4 B in 1 messages, all ranks together 4 B<") != std::string::npos);
+  const std::string text = explain(net, plan, on, most);
+  CHECK(text.find("over r, 4 B by rank 1: windows") != std::string::npos);
+  CHECK(text.find("mesh r=2; bytes are what the rank sends that sends most in an exchange") == 0);
+}
+
 TEST_CASE("a part's area is its share of the tensor") {
   const shape whole{{"batch", 3}, {"channels", 4}, {"height", 5}, {"width", 6}};
   const mesh on{{"a", 2}, {"b", 2}};

@@ -342,22 +342,22 @@ TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
   const mesh on{{"data", 2}, {"model", 2}};
   auto plan = [&](const char* rules) { return plan_network(n, rules, on); };
   CHECK_THROWS_WITH_AS(plan("batch:date"), "the layout puts 'batch' on the axis 'date', and the mesh has data=2,model=2", error);
-  CHECK_THROWS_WITH_AS(plan("convolution*/batch:data"), "the layout's 'convolution*' is the name of no layer", error);
-  CHECK_THROWS_WITH_AS(plan("dense*/filters:model"), "no layer that 'dense*' names has a dimension 'filters' that can be cut", error);
-  CHECK_THROWS_WITH_AS(plan("batch:data,filters:data"), "layer 'conv1': the axis 'data' cannot cut both 'batch' and 'filters'", error);
+  CHECK_THROWS_WITH_AS(plan("convolution*/batch:data"), "the layout's 'convolution*' is the name of no layer; the nearest are conv1, conv2, conv3", error);
+  CHECK_THROWS_WITH_AS(plan("dense*/filters:model"), "no layer that 'dense*' names has a dimension 'filters' that can be cut; there are batch, units, features", error);
+  CHECK_THROWS_WITH_AS(plan("batch:data,filters:data"), "layer 'conv1': the axis 'data' cannot cut both 'batch' and 'filters'; leave one out, or give it another axis, and the mesh has data=2,model=2", error);
   CHECK_THROWS_WITH_AS(plan("flatten/channels:data"), "layer 'flatten' can cut 3 channels only into pieces of equal size", error);
   CHECK_THROWS_WITH_AS(plan("conv1.weights/filters:model"),
                        "the layout's 'conv1.weights' is a parameter, which lies as its layer is cut: a rule for 'conv1' cuts both", error);
   CHECK_THROWS_WITH_AS(plan("conv1.output/height:model,conv1.output/width:model"),
-                       "what layer 'conv1' makes: the axis 'model' cannot cut both 'height' and 'width'", error);
-  CHECK_THROWS_WITH_AS(plan("conv1.output/channels:model"), "no layer that 'conv1.output' names has a dimension 'channels' that can be cut", error);
-  CHECK_THROWS_WITH_AS(plan("conv9.output/filters:model"), "the layout's 'conv9.output' is the name of no layer", error);
+                       "what layer 'conv1' makes: the axis 'model' cannot cut both 'height' and 'width'; leave one out, or give it another axis, and the mesh has data=2,model=2", error);
+  CHECK_THROWS_WITH_AS(plan("conv1.output/channels:model"), "no layer that 'conv1.output' names has a dimension 'channels' that can be cut; there are batch, filters, height, width", error);
+  CHECK_THROWS_WITH_AS(plan("conv9.output/filters:model"), "the layout's 'conv9.output' is the name of no layer; the nearest are conv1, conv2, conv3", error);
   const mesh three_ranks{{"model", 3}};
   CHECK_THROWS_WITH_AS(plan_network(normalised_network(), "conv2/filters:model", three_ranks),
                        "layer 'conv2' can cut 4 filters only into pieces of whole groups, of which it has 2", error);
   CHECK_THROWS_WITH_AS(plan_network(normalised_network(), "conv2/channels:model", three_ranks),
-                       "no layer that 'conv2' names has a dimension 'channels' that can be cut", error);
+                       "no layer that 'conv2' names has a dimension 'channels' that can be cut; there are batch, filters, height, width", error);
   operation_list wrong({{"batch", 2}, {"channels", 1}, {"height", 4}, {"width", 4}});
   CHECK_THROWS_WITH_AS(wrong.dense("dense1", 3), "layer 'dense1' needs (batch, features) and gets (batch 2, channels 1, height 4, width 4); flatten first", error);
-  CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' reads 7 places along a height of 4 with padding", error);
+  CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' reads 7 places along a height of 4 with padding; pictures with a height of 7 or more would do", error);
 }

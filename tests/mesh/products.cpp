@@ -208,7 +208,7 @@ TEST_CASE("what is no product is refused before anything is sent") {
   thread_ranks::run(2, [](communicator& world) {
     process_mesh on(world, {{"p", 2}}), elsewhere(world, {{"q", 2}});
     const sharded_tensor<float> x(on, {{"batch", 2}, {"in", 3}}), w(on, {{"in", 4}, {"out", 2}}), far(elsewhere, {{"in", 3}, {"out", 2}});
-    REQUIRE_THROWS_WITH_AS(multiply(x, w, {"batch", "out"}), "'in' has 3 places in one operand and 4 in the other", error);
+    REQUIRE_THROWS_WITH_AS(multiply(x, w, {"batch", "out"}), "'in' has 3 places in one operand and 4 in the other, which is (in 4, out 2)", error);
     REQUIRE_THROWS_WITH_AS(multiply(x, far, {"batch", "out"}), "(batch 2, in 3) lies on the mesh p=2 and (in 3, out 2) on another, q=2", error);
     const sharded_tensor<float> v(on, {{"in", 3}, {"out", 2}}), dy(on, {{"batch", 2}, {"out", 5}});
     REQUIRE_THROWS_WITH_AS(multiply_gradients(x, v, dy), "the gradient of (batch 2, out 2) cannot be (batch 2, out 5)", error);

@@ -36,7 +36,7 @@ TEST_CASE("an operation can take a tensor made before") {
   CHECK(n.all()[2].inputs == std::vector<std::size_t>{1, 2});
   const std::size_t small = n.pool("pool", {.size = 2, .stride = 2}, {.size = 2, .stride = 2});
   CHECK_THROWS_WITH_AS(n.sum("wrong", one, small),
-                       "layer 'wrong' adds (batch 2, channels 3, height 8, width 6) and (batch 2, channels 3, height 4, width 3)", error);
+                       "layer 'wrong' adds (batch 2, channels 3, height 8, width 6) and (batch 2, channels 3, height 4, width 3), which 'one' and 'pool' make: they must be alike", error);
 }
 
 TEST_CASE("filters in groups read the channels of their group only, and what cannot be is refused in a sentence") {

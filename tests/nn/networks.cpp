@@ -16,7 +16,7 @@ TEST_CASE("networks have names") {
     CHECK(shapes_of(net, 1).back() == shape{{"batch", 1}, {"features", each.usual.classes}});
   }
   CHECK_THROWS_WITH_AS((void)network_called("resnet"),
-                       "no network is called 'resnet'; there are lenet, alexnet, vgg16, resnet18, resnet34, resnet50, resnet101, resnet152, voxnet",
+                       "no network is called 'resnet'; there are lenet, lenet5, alexnet, vgg16, resnet18, resnet34, resnet50, resnet101, resnet152, voxnet",
                        error);
 }
 

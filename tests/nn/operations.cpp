@@ -69,12 +69,12 @@ TEST_CASE("a network that cannot be is refused in a sentence that names the laye
   CHECK(refusal(flat().relu("a").sum("b", "c")) == "layer 'b' takes what 'c' makes, and no layer before it has that name");
   CHECK(refusal(flat().relu("a").sum("b", "b")) == "layer 'b' takes what 'b' makes, and no layer before it has that name");
   CHECK(refusal(flat().convolution("a", {.filters = 3}).sum("b", "input")) ==
-        "layer 'b' adds (batch 3, channels 3, height 6, width 5) and (batch 3, channels 2, height 6, width 5)");
+        "layer 'b' adds (batch 3, channels 3, height 6, width 5) and (batch 3, channels 2, height 6, width 5), which 'a' and the input make: they must be alike");
   CHECK(refusal(flat().relu("a").from("input")) == "no layer takes what is to come from 'input'");
   CHECK(refusal(network({{"rows", 2}, {"columns", 3}})) ==
         "a sample is (channels, [depth,] height, width) or (features), and not (rows 2, columns 3)");
-  CHECK(refusal(conv(7)) == "layer 'conv' reads 7 places along a height of 6 with padding");
-  CHECK(refusal(deep().convolution("conv", {.kernel = 5})) == "layer 'conv' reads 5 places along a depth of 4 with padding");
+  CHECK(refusal(conv(7)) == "layer 'conv' reads 7 places along a height of 6 with padding; pictures with a height of 7 or more would do");
+  CHECK(refusal(deep().convolution("conv", {.kernel = 5})) == "layer 'conv' reads 5 places along a depth of 4 with padding; pictures with a depth of 5 or more would do");
   CHECK(refusal(conv(0)) == "layer 'conv' has a kernel, stride or dilation of 0 along its height");
   CHECK(refusal(conv(1, 0)) == "layer 'conv' has a kernel, stride or dilation of 0 along its height");
   CHECK(refusal(conv(1, 1, 0)) == "layer 'conv' has no filters");

@@ -56,6 +56,8 @@ TEST_CASE("what a layout moves is said without data, and what cannot be is refus
   CHECK(searched.code == 0);
   CHECK(searched.output.find("layout conv") == 0);
   CHECK(searched.output.find("s a step by the model\nconv1") != std::string::npos);
+  CHECK(searched.output.find("\nhybrid ") != std::string::npos);
+  CHECK(searched.output.substr(0, searched.output.find('\n')).size() < 110);
 }
 
 TEST_CASE("what cannot be is refused in a sentence that names it and says what would be legal") {
@@ -79,18 +81,20 @@ TEST_CASE("what cannot be is refused in a sentence that names it and says what w
       {"--model resnet --explain", "no network is called 'resnet'; there are lenet, "},
       {"--layout both --explain", "no layout is called 'both'; there are data, tensor, spatial, hybrid and auto, and rules such as "},
       {"--layout batch:rows --explain", "the layout puts 'batch' on the axis 'rows', and the mesh has ranks=1"},
-      {"--layout conv9/filters:ranks --explain", "the layout's 'conv9' is the name of no layer"},
-      {"--layout conv1/units:ranks --explain", "no layer that 'conv1' names has a dimension 'units' that can be cut"},
+      {"--layout conv9/filters:ranks --explain", "the layout's 'conv9' is the name of no layer; the nearest are conv1, conv2"},
+      {"--layout conv1/units:ranks --explain", "no layer that 'conv1' names has a dimension 'units' that can be cut; there are batch, filters, height, width, channels"},
       {"--schedule never", "--schedule is constant, steps or cosine, and not 'never'"},
       {"--ranks 2 --layout conv*/batch:ranks,conv*/filters:ranks", "layer 'conv1': the axis 'ranks' cannot cut both 'batch' and 'filters'"},
       {"--ranks 2 --layout conv*/batch:ranks,conv*/filters:ranks --picture never.svg", "layer 'conv1': the axis 'ranks' cannot cut both"},
       {"--ranks 2 --batch 1", "cuts the dimension 'batch', which is 1, over the axis 'ranks' of 2 ranks: a batch of 2 or more is needed"},
+      {"--ranks 2 --batch 1 --explain", "cuts the dimension 'batch', which is 1, over the axis 'ranks' of 2 ranks: a batch of 2 or more is needed"},
+      {"--mesh ranks=3 --batch 2 --picture never.svg", "over the axis 'ranks' of 3 ranks: a batch of 3 or more is needed"},
       {"--ranks 2 --batch 1 --check", "cuts the dimension 'batch', which is 1, over the axis 'ranks' of 2 ranks: a batch of 2 or more is needed"},
       {"--device cuda --check", "--explain, --picture, --bill and --check run on the processor: leave out --device and --precision"},
       {"--device cuda --precision bf16 --check", "--check run on the processor: leave out --device and --precision"},
       {"--precision bf16 --explain", "--check run on the processor: leave out --device and --precision"},
       {"--precision bf16", "--precision bf16 is for --device cuda"},
-      {"--model alexnet --data " + digits.path(), "layer 'pool2'"},
+      {"--model alexnet --data " + digits.path(), "layer 'pool2' reads 3 places along a height of "},
       {"--check --batch 3 --data " + digits.path(), "a check of batches of 3 samples needs as many, and the data have 2"},
       {"--data " + nothing.path() + " --explain", "holds neither MNIST (train-images-idx3-ubyte, with .gz or without, and three files more) nor CIFAR-10"},
       {"--data " + cut.path(), "data_batch_1.bin: is truncated: it ends at byte 9218, inside sample 2; a sample is 3073 bytes"},
@@ -129,6 +133,12 @@ TEST_CASE("a step is billed to the byte, checked beside one rank, and drawn, wit
     REQUIRE(std::sscanf(billed.output.c_str() + at, "all ranks: %zu B billed, %zu B counted", &says, &counted) == 2);
     CHECK(says == counted);
     CHECK(says > 0);
+    std::size_t tensors = 0, held = 0;
+    const std::size_t memory = billed.output.find("row-major numbers: ");
+    REQUIRE(memory != std::string::npos);
+    REQUIRE(std::sscanf(billed.output.c_str() + memory, "row-major numbers: %zu B of tensors; the pass holds %zu B", &tensors, &held) == 2);
+    CHECK(tensors > 0);
+    CHECK(held >= tensors);
   }
   for (const char* model : {"--batch 16", "--batch 4 --model voxnet"}) {
     const ranks::ended checked = run("--ranks 2 --layout spatial --check " + std::string(model));

@@ -25,6 +25,12 @@ struct window {
     return padded < reach() ? 0 : (padded - reach()) / stride + 1;
   }
 
+  /// The fewest inputs that give so many outputs, which are at least 1.
+  constexpr std::size_t input_for(std::size_t outputs) const {
+    const std::size_t padded = (outputs - 1) * stride + reach(), padding = pad_low + pad_high;
+    return padded > padding ? padded - padding : 1;
+  }
+
   /// Which of `inputs` output i reads at place u, or `outside`.
   constexpr std::size_t source(std::size_t i, std::size_t u, std::size_t inputs) const {
     std::size_t padded = i * stride + u * dilation;

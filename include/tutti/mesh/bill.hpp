@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -63,10 +64,12 @@ struct bill_item {
   step_exchange what{};
   gradient_sum gradients{};
   traffic sent{};
+  rank by{};  ///< who sends it
 };
 
 struct step_bill {
-  std::vector<bill_item> items{};  ///< in the order of the step
+  std::vector<bill_item> items{};   ///< in the order of the step
+  std::vector<traffic> by_rank{};   ///< where each item is of the rank that sends most in it: what every rank sends in all
   memory_bill memory{};
 
   /// What is sent in all, or in what `counts(item)` says.
@@ -170,17 +173,53 @@ constexpr step_bill bill(const operation_list& net, const network_plan& plan, co
                          const std::vector<gradient_sum>& sums) {
   step_bill all{.memory = memory_of(net, plan, on, me, element)};
   detail::billing<Choose> each(net, plan, on, me, element, choose);
-  for (const step_exchange& e : exchanges_of(net, plan, on)) all.items.push_back({.what = e, .sent = each.of(e)});
+  for (const step_exchange& e : exchanges_of(net, plan, on)) all.items.push_back({.what = e, .sent = each.of(e), .by = me});
   for (const gradient_sum& s : sums)
     all.items.push_back({.what = {.why = cause::parameter_gradient, .operation = s.operation, .axes = s.axes},
                          .gradients = s,
-                         .sent = each.all_reduce(s.axes, s.elements, element, false)});
+                         .sent = each.all_reduce(s.axes, s.elements, element, false),
+                         .by = me});
   return all;
 }
 /// The same where gradients are added up in as few calls as there can be.
 template <class Choose>
 constexpr step_bill bill(const operation_list& net, const network_plan& plan, const mesh& on, rank me, std::size_t element, Choose choose) {
   return bill(net, plan, on, me, element, choose, gradient_sums(plan, on, me, parameter_alignment(element)));
+}
+
+/// The bill of all ranks: of each exchange what the rank sends that sends most in it, of
+/// several the first, so that the items' sum may be more than any rank's, which
+/// `by_rank` has; memory is of the rank that needs most. Cost: a bill for each rank, but
+/// that each kind of call is chosen once.
+template <class Choose>
+step_bill bill_of_busiest(const operation_list& net, const network_plan& plan, const mesh& on, std::size_t element, Choose choose_each) {
+  std::map<std::vector<std::size_t>, chosen_call> known;
+  const auto choose = [&](unsigned axes, const call_shape& c) {
+    std::vector<std::size_t> key{axes, static_cast<std::size_t>(c.what), c.count, c.element, c.lent, c.uneven};
+    key.insert(key.end(), c.counts.begin(), c.counts.end());
+    key.insert(key.end(), c.received.begin(), c.received.end());
+    const auto [at, fresh] = known.try_emplace(key);
+    if (fresh) at->second = choose_each(axes, c);
+    return at->second;
+  };
+  step_bill most = bill(net, plan, on, {0}, element, choose);
+  most.by_rank = {most.sent()};
+  for (rank r{1}; r.value < on.size(); ++r.value) {
+    const step_bill other = bill(net, plan, on, r, element, choose);
+    most.by_rank.push_back(other.sent());
+    if (other.memory.total() > most.memory.total()) most.memory = other.memory;
+    for (std::size_t i = 0; i < other.items.size(); ++i)
+      if (other.items[i].sent.bytes > most.items[i].sent.bytes) most.items[i] = other.items[i];
+  }
+  return most;
+}
+
+/// The rank that sends most of all, of several the first.
+constexpr rank busiest(const step_bill& b) {
+  rank most{};
+  for (rank r{0}; r.value < static_cast<int>(b.by_rank.size()); ++r.value)
+    if (b.by_rank[static_cast<std::size_t>(r.value)].bytes > b.by_rank[static_cast<std::size_t>(most.value)].bytes) most = r;
+  return most;
 }
 
 }  // namespace tutti

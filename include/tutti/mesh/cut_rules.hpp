@@ -73,6 +73,16 @@ constexpr layout layout_of(const std::vector<tensor_operation>& net, const std::
   return rules;
 }
 
+/// A cut as rules would say it: `batch:data+model`, or `whole`.
+inline std::string cut_text(const tensor_operation& o, const placement& at, const mesh& on) {
+  ruled_cut cut{.cut = at};
+  for (std::size_t d = 0; d < o.over().rank(); ++d)
+    if (!at.axes_of(d).empty()) cut.ruled |= 1u << d;
+  layout rules;
+  detail::add_rules(rules, "*", o, cut, on);
+  return rules.rules().empty() ? "whole" : rules.text();
+}
+
 /// How convolutions and dense layers are cut, one line for neighbours that are cut alike:
 /// `conv1 to conv5_2b (20): batch:data+model`.
 inline std::string cuts_text(const operation_list& net, const network_plan& plan, const mesh& on) {
@@ -82,17 +92,12 @@ inline std::string cuts_text(const operation_list& net, const network_plan& plan
     if (layers == 0) return;
     text += net.all()[first].label.text();
     if (layers > 1) text += format(" to %s (%zu)", net.all()[before].label.text().c_str(), layers);
-    text += ": " + (last.empty() ? "whole" : last) + "\n";
+    text += ": " + last + "\n";
   };
   for (std::size_t i = 0; i < net.all().size(); ++i) {
     const tensor_operation& o = net.all()[i];
     if (!contracts(o.what)) continue;
-    ruled_cut cut{.cut = plan.operations[i].cut};
-    for (std::size_t d = 0; d < o.over().rank(); ++d)
-      if (!cut.cut.axes_of(d).empty()) cut.ruled |= 1u << d;
-    layout rules;
-    detail::add_rules(rules, "*", o, cut, on);
-    const std::string here = rules.text();
+    const std::string here = cut_text(o, plan.operations[i].cut, on);
     if (layers > 0 && here != last) close(), layers = 0;
     if (layers == 0) first = i;
     last = here;

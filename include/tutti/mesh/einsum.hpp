@@ -59,7 +59,7 @@ class einsum {
     if (times > 1) refuse_twice(d.what);
     if (!over_.has(d.what)) over_.append(d);
     else if (over_.of(d.what) != d.size)
-      refuse("'{}' has {} places in one operand and {} in the other", {d.what, over_.of(d.what), d.size});
+      refuse("'{}' has {} places in one operand and {} in the other, which is {}", {d.what, over_.of(d.what), d.size, operand});
   }
   constexpr void refuse_twice(const name& what) { refuse("a tensor has two dimensions '{}'", {what}); }
   constexpr void refuse(std::string_view pattern, std::initializer_list<sentence> words = {}) { tutti::refuse(refused_, pattern, words); }

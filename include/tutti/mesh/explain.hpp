@@ -15,6 +15,22 @@ inline std::string bytes_text(std::size_t bytes) {
   return format("%.1f MiB", n / (1024.0 * 1024));
 }
 
+/// What is sent in an exchange, as in `1.5 KiB`, or `1.5 KiB by rank 1` where that is not the first.
+inline std::string sent_text(const bill_item& item) {
+  return bytes_text(item.sent.bytes) + (item.by.value > 0 ? format(" by rank %d", item.by.value) : "");
+}
+
+/// What is sent in all: of one rank's bill, or of all ranks what rank 0, the busiest and all together send.
+inline std::string total_text(const step_bill& b) {
+  auto text = [](const traffic& t) { return format("%s in %zu messages", bytes_text(t.bytes).c_str(), static_cast<std::size_t>(t.messages)); };
+  if (b.by_rank.empty()) return text(b.sent());
+  traffic all;
+  for (const traffic& each : b.by_rank) all += each;
+  const rank most = busiest(b);
+  return format("rank 0 sends %s, rank %d most of all with %s, all ranks together %zu B", text(b.by_rank[0]).c_str(), most.value,
+                text(b.by_rank[static_cast<std::size_t>(most.value)]).c_str(), static_cast<std::size_t>(all.bytes));
+}
+
 /// What is done: a move as in `all_gather over data: batch`, `halo along height over rows`, or an all-reduce.
 inline std::string text_of(const step_exchange& e, const operation_list& net, const network_plan& plan, const mesh& on) {
   if (e.is_move()) return text_of(e.by, moved(e, net), on);
@@ -104,8 +120,8 @@ std::string sent_text(const step_bill& b, Counts counts) {
 }  // namespace detail
 
 /// In words, what a plan does in one step: how each operation is cut, every exchange
-/// forward and backward with the bytes that the bill's rank sends in it, and why it is
-/// there; at the end all of them, and the memory. Layers that do the same as those
+/// forward and backward with the bytes that the bill says of it and, of a bill of all
+/// ranks, who sends them (`bill_of_busiest`), and why it is there; at the end all of them, and the memory. Layers that do the same as those
 /// before them are named only.
 inline std::string explain(const operation_list& net, const network_plan& plan, const mesh& on, const step_bill& b) {
   std::vector<detail::paragraph> paragraphs;
@@ -116,23 +132,22 @@ inline std::string explain(const operation_list& net, const network_plan& plan, 
     for (const bill_item& item : b.items) {
       if (item.what.operation != i || item.what.why == cause::parameter_gradient || item.what.why == cause::loss) continue;
       paragraphs.back().text += format("  %s %s, %s: %s\n", is_backward(item.what.why) ? "backward" : "forward ",
-                                       text_of(item.what, net, plan, on).c_str(), bytes_text(item.sent.bytes).c_str(),
+                                       text_of(item.what, net, plan, on).c_str(), sent_text(item).c_str(),
                                        reason_of(item, net, on).c_str());
     }
   }
-  std::string text = format("mesh %s\n", on.axes() > 0 ? on.text().c_str() : "of one rank") + detail::without_repeats(paragraphs, 0, paragraphs.size());
+  std::string text = format("mesh %s%s\n", on.axes() > 0 ? on.text().c_str() : "of one rank",
+                            b.by_rank.size() < 2 ? "" : "; bytes are what the rank sends that sends most in an exchange, rank 0 where none is named") + detail::without_repeats(paragraphs, 0, paragraphs.size());
   for (const bill_item& item : b.items)
     if (item.what.why == cause::parameter_gradient || item.what.why == cause::loss)
       text += format("%s: %s, %s: %s\n", item.what.why == cause::loss ? "loss" : "gradients", text_of(item.what, net, plan, on).c_str(),
-                     bytes_text(item.sent.bytes).c_str(), reason_of(item, net, on).c_str());
-  const traffic all = b.sent();
-  return text + format("in all: %s in %zu messages; %s of memory\n", bytes_text(all.bytes).c_str(),
-                       static_cast<std::size_t>(all.messages), bytes_text(b.memory.total()).c_str());
+                     sent_text(item).c_str(), reason_of(item, net, on).c_str());
+  return text + format("in all: %s; %s of memory\n", total_text(b).c_str(), bytes_text(b.memory.total()).c_str());
 }
 
-/// The same of rank 0 where all ranks are on one host, for elements of so many bytes.
+/// The same of all ranks where they are on one host, for elements of so many bytes.
 inline std::string explain(const operation_list& net, const network_plan& plan, const mesh& on, std::size_t element) {
-  return explain(net, plan, on, bill(net, plan, on, {0}, element, chosen_by_model{on, {}}));
+  return explain(net, plan, on, bill_of_busiest(net, plan, on, element, chosen_by_model{on, {}}));
 }
 
 /// The bill as a table: what the rank sends for each layer forward and backward, bytes

@@ -20,7 +20,7 @@ struct literal {
 /// Why a mesh is not one of so many ranks; empty where it is.
 constexpr sentence why_not_ranks(const mesh& on, int ranks) {
   if (on.size() == ranks) return {};
-  return {"the mesh '{}' has {} ranks, and there are {}", {on, on.size(), ranks}};
+  return {"the mesh '{}' has {} ranks, and there are {}; the sizes of its axes must multiply to {}", {on, on.size(), ranks, ranks}};
 }
 
 /// Why a tensor cannot be given to a function of its elements that is not linear, as

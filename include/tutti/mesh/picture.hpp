@@ -99,7 +99,8 @@ class picture_of_plan {
   std::string colour(rank r) const { return format("hsl(%d 60%% 65%%)", r.value * 360 / on_.size()); }
 
   void legend() {
-    text(margin, y_ += margin, "ink", "mesh " + (on_.axes() > 0 ? on_.text() : "of one rank") + ": who holds what, and what is sent");
+    text(margin, y_ += margin, "ink", "mesh " + (on_.axes() > 0 ? on_.text() : "of one rank") + ": who holds what, and what is sent" +
+                                         (bill_.by_rank.size() < 2 ? "" : " by the rank that sends most (rank 0 where none is named)"));
     y_ += 10;
     const int each = 200, in_line = (width - 2 * margin) / each;
     for (rank r{0}; r.value < on_.size(); ++r.value) {
@@ -178,7 +179,7 @@ class picture_of_plan {
       const bool back = is_backward(e.why);
       int& y = back ? up : down;
       text(back ? values_at + values_wide / 2 + 60 : margin + 10, y += line, "ink",
-           (back ? "↑ " : "↓ ") + text_of(e, net_, plan_, on_) + " · " + bytes_text(item.sent.bytes));
+           (back ? "↑ " : "↓ ") + text_of(e, net_, plan_, on_) + " · " + sent_text(item));
     }
     if (std::max(down, up) > y_ + gap) y_ = std::max(down, up);
   }
@@ -189,11 +190,9 @@ class picture_of_plan {
       if (item.what.why != cause::parameter_gradient && item.what.why != cause::loss) continue;
       text(margin + 10, y_ += line, "ink",
            (item.what.why == cause::loss ? "loss: " : "gradients: ") + text_of(item.what, net_, plan_, on_) + " · " +
-               bytes_text(item.sent.bytes) + ", " + reason_of(item, net_, on_));
+               sent_text(item) + ", " + reason_of(item, net_, on_));
     }
-    const traffic all = bill_.sent();
-    text(margin + 10, y_ += line + gap, "ink",
-         format("in all, a step: %s in %zu messages", bytes_text(all.bytes).c_str(), static_cast<std::size_t>(all.messages)));
+    text(margin + 10, y_ += line + gap, "ink", "in all, a step: " + total_text(bill_));
   }
 
   const operation_list& net_;
@@ -208,7 +207,8 @@ class picture_of_plan {
 
 /// An SVG of a plan: a row a layer (and those behind it that change nothing about it),
 /// in it the tensor that it makes and its weights, a square for each copy in which every
-/// rank's part has its colour; between rows what the bill's rank sends, forward (↓)
+/// rank's part has its colour; between rows what is sent, by the bill's rank or, of a bill of all ranks
+/// (`bill_of_busiest`), by the one that sends most, which is named; forward (↓)
 /// and backward (↑). A dashed square is a summand. No scripts; light and dark.
 inline std::string picture(const operation_list& net, const network_plan& plan, const mesh& on, const step_bill& b) {
   return detail::picture_of_plan(net, plan, on, b).result();

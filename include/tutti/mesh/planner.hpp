@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -87,10 +88,40 @@ class planning {
         refuse_parameter(rule, o);
       }
       if (!layer)
-        refuse("the layout's '{}' is the name of no layer", {rule.pattern});
+        refuse("the layout's '{}' is the name of no layer; {}", {rule.pattern, nearest(rule.layers())});
       if (!dimension)
-        refuse("no layer that '{}' names has a dimension '{}' that can be cut", {rule.pattern, rule.dimension});
+        refuse("no layer that '{}' names has a dimension '{}' that can be cut; there are {}", {rule.pattern, rule.dimension, dimensions_of(rule)});
     }
+  }
+
+  // The layers whose names begin most as it does, or the first, in order.
+  constexpr sentence nearest(std::string_view wanted) const {
+    constexpr std::size_t listed = 6;
+    auto common = [&](const name& label) {
+      std::size_t n = 0;
+      while (n < wanted.size() && n < label.view().size() && wanted[n] == label.view()[n]) ++n;
+      return n;
+    };
+    std::size_t most = 0, among = 0;
+    for (const tensor_operation& o : net_) most = std::max(most, common(o.label));
+    sentence all(most > 0 ? "the nearest are " : "there are ");
+    for (const tensor_operation& o : net_)
+      if (common(o.label) == most && among++ < listed) all.put(sentence(among > 1 ? ", {}" : "{}", {o.label}));
+    if (among > listed) all.put(sentence(" and {} more", {among - listed}));
+    return all;
+  }
+  constexpr sentence dimensions_of(const layout_rule& rule) const {
+    std::vector<name> known;
+    sentence all;
+    for (const tensor_operation& o : net_) {
+      if (!matches(rule.layers(), o.label.view())) continue;
+      for (const dimension& d : rule.of_output() ? o.y : o.over()) {
+        if (std::find(known.begin(), known.end(), d.what) != known.end()) continue;
+        all.put(sentence(known.empty() ? "{}" : ", {}", {d.what}));
+        known.push_back(d.what);
+      }
+    }
+    return all;
   }
 
   // Parameters lie as the loops that use them are cut, so that nothing is brought before a step.
@@ -99,6 +130,8 @@ class planning {
       if (rule.pattern.view().ends_with(suffix) && matches(rule.pattern.view().substr(0, rule.pattern.view().size() - suffix.size()), o.label.view()))
         refuse("the layout's '{}' is a parameter, which lies as its layer is cut: a rule for '{}' cuts both", {rule.pattern, o.label});
   }
+
+  constexpr sentence one_each() const { return {"leave one out, or give it another axis, and the mesh has {}", {on_}}; }
 
   constexpr placement cut_of(const tensor_operation& o) {
     const shape over = o.over();
@@ -109,7 +142,7 @@ class planning {
       for (const name& what : rule->along()) {
         const int axis = on_.find(what);
         if (const int other = cut.dimension_on(axis); other >= 0)
-          refuse("layer '{}': the axis '{}' cannot cut both '{}' and '{}'", {o.label, what, over[static_cast<std::size_t>(other)].what, over[d].what});
+          refuse("layer '{}': the axis '{}' cannot cut both '{}' and '{}'; {}", {o.label, what, over[static_cast<std::size_t>(other)].what, over[d].what, one_each()});
         else cut = cut.sharded(d, axis);
       }
     }
@@ -172,7 +205,7 @@ class planning {
       for (const name& what : rule->along()) {
         const int axis = on_.find(what);
         if (const int other = told.dimension_on(axis); other >= 0)
-          refuse("what layer '{}' makes: the axis '{}' cannot cut both '{}' and '{}'", {o.label, what, o.y[static_cast<std::size_t>(other)].what, o.y[d].what});
+          refuse("what layer '{}' makes: the axis '{}' cannot cut both '{}' and '{}'; {}", {o.label, what, o.y[static_cast<std::size_t>(other)].what, o.y[d].what, one_each()});
         else told = told.sharded(d, axis);
       }
     }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -11,10 +12,19 @@
 
 namespace tutti {
 
+/// How an operation is cut, and the next best way: where it is cut so, and all others in
+/// the way that is best then, a step takes so much longer.
+struct runner_up {
+  placement cut = {}, next = {};
+  double more_seconds = 0;
+  bool any = false;  ///< whether there is another way
+};
+
 /// A layout, and what its step costs by the model.
 struct found_layout {
   layout rules = {};
   double seconds = 0;
+  std::vector<runner_up> runners_up = {};  ///< by operation; none where the search would have to keep too much for them
 };
 
 namespace detail {
@@ -76,8 +86,11 @@ class layout_search {
   found_layout result() {
     std::vector<state>& last = reached_.back();
     std::size_t best = last.size();
+    std::vector<double> ends(last.size(), std::numeric_limits<double>::infinity());  // of a state, what bringing the input costs
     for (std::size_t s = 0; s < last.size(); ++s) {
+      const double without = last[s].seconds;
       if (!net_.empty() && !add_input(last[s])) continue;
+      ends[s] = last[s].seconds - without;
       if (best == last.size() || last[s].seconds < last[best].seconds) best = s;
     }
     found_layout found{.seconds = last[best].seconds};
@@ -93,10 +106,17 @@ class layout_search {
       best = s.before;
     }
     found.rules = layout_of(net_, cuts, on_);
+    if (kept_ <= most_kept) find_runners_up(found, cuts, ends);
     return found;
   }
 
  private:
+  // From a state behind an operation by one of its choices to a state behind the one before it.
+  struct edge {
+    std::uint32_t from, to, choice;
+    double seconds;
+  };
+  static constexpr std::size_t most_kept = std::size_t{1} << 21;
   // How one operation wants a tensor, and gives back its gradient.
   struct use {
     std::size_t at, gradient;  // numbers of placements
@@ -228,6 +248,7 @@ class layout_search {
       throw error(errc::not_supported, format("layer '%s' may be cut in %zu ways, with %zu of what comes behind it: too many to search",
                                               o.label.text().c_str(), ways.size(), behind.size()));
     std::vector<state> next;
+    std::vector<edge>& edges = edges_.emplace_back();
     std::unordered_map<std::u16string, std::size_t> known;
     std::unordered_map<std::u16string, std::vector<step>> by_uses;
     for (std::size_t s = 0; s < behind.size(); ++s) {
@@ -238,6 +259,9 @@ class layout_search {
       for (const step& each : at->second) {
         const double all = behind[s].seconds + each.seconds;
         const auto [place, fresh] = known.try_emplace(rest + each.uses, next.size());
+        if (++kept_ <= most_kept)
+          edges.push_back({.from = static_cast<std::uint32_t>(s), .to = static_cast<std::uint32_t>(place->second),
+                           .choice = static_cast<std::uint32_t>(each.choice), .seconds = each.seconds});
         if (fresh) next.push_back({.pending = place->first, .seconds = all, .before = s, .choice = each.choice});
         else if (all < next[place->second].seconds)
           next[place->second] = {.pending = place->first, .seconds = all, .before = s, .choice = each.choice};
@@ -256,6 +280,32 @@ class layout_search {
       s.seconds += seconds(net_[0].x, uses_[s.pending[first]].at, uses_[number].at);
     }
     return true;
+  }
+
+  // From the first operation on: what those before a state cost at least, and so the best
+  // step with each choice of the operation behind it.
+  void find_runners_up(found_layout& found, const std::vector<ruled_cut>& cuts, const std::vector<double>& ends) {
+    constexpr double never = std::numeric_limits<double>::infinity();
+    std::vector<double> before = ends;
+    for (std::size_t i = 0; i < net_.size(); ++i) {
+      const std::size_t level = net_.size() - 1 - i;
+      const std::vector<state>& behind = reached_[level];
+      std::vector<double> next(behind.size(), never), with(choices_[i].size(), never);
+      for (const edge& e : edges_[level]) {
+        const double rest = e.seconds + before[e.to];
+        next[e.from] = std::min(next[e.from], rest);
+        with[e.choice] = std::min(with[e.choice], behind[e.from].seconds + rest);
+      }
+      runner_up here{.cut = cuts[i].cut};
+      for (std::size_t c = 0; c < with.size(); ++c) {
+        const double more = with[c] - found.seconds;
+        if (choices_[i][c].cut == here.cut || with[c] == never || (here.any && more >= here.more_seconds)) continue;
+        here.next = choices_[i][c].cut, here.more_seconds = more, here.any = true;
+      }
+      here.more_seconds = std::max(here.more_seconds, 0.0);
+      found.runners_up.push_back(here);
+      before = next;
+    }
   }
 
   // The dimensions that need a rule, since without they would be cut otherwise.
@@ -281,6 +331,8 @@ class layout_search {
   std::vector<use> uses_;
   std::vector<table_of> tables_;
   std::vector<std::vector<cut_choice>> choices_;  // of the operations from the one at hand on
+  std::vector<std::vector<edge>> edges_{};        // as reached_, and one less
+  std::size_t kept_ = 0;                          // of them in all, where they are not too many
   std::vector<std::size_t> passing_;              // tensors that operations behind the one at hand use
   std::vector<std::vector<state>> reached_;       // behind the last operation, behind the one before it, …
 };

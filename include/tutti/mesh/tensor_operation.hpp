@@ -110,7 +110,7 @@ class operation_list {
     constexpr name each[] = {"through", "down", "across"};
     const shape in = pictures(label, from);
     const std::size_t groups = options.groups;
-    check_windows(label, in, windows);
+    check_windows(label, in, windows, from);
     if (filters == 0) refuse("layer '{}' has no filters", {label});
     else if (groups == 0 || in[1].size % groups != 0 || filters % groups != 0)
       refuse("layer '{}' has {} groups, which must divide its {} channels and its {} filters", {label, groups, in[1].size, filters});
@@ -185,7 +185,7 @@ class operation_list {
   constexpr std::size_t sum(name label, std::size_t one, std::size_t other) {
     const shape in = seen(number(one));
     if (!(seen(number(other)) == in))
-      refuse("layer '{}' adds {} and {}", {label, in, seen(number(other))});
+      refuse("layer '{}' adds {} and {}, which {} and {} make: they must be alike", {label, in, seen(number(other)), maker_of(number(one)), maker_of(number(other))});
     if (!refused_.empty()) return skip(one);
     return add({.what = operation_kind::add, .label = label, .inputs = {one, other}, .x = in, .y = in});
   }
@@ -207,6 +207,10 @@ class operation_list {
  private:
   constexpr std::size_t number(std::size_t from) const { return from == last ? shapes_.size() - 1 : from; }
 
+  constexpr sentence maker_of(std::size_t tensor) const {
+    return tensor == 0 ? sentence("the input") : sentence("'{}'", {all_[tensor - 1].label});
+  }
+
   // A constant that is refused is made to the end, its tensors numbered as they would be.
   constexpr std::size_t skip(std::size_t from) {
     const shape same = shapes_[number(from)];
@@ -218,7 +222,7 @@ class operation_list {
       refuse("layer '{}' needs pictures (batch, channels, [depth,] height, width) and gets {}", {label, in});
     return in;
   }
-  constexpr void check_windows(const name& label, const shape& in, const std::vector<window>& windows) {
+  constexpr void check_windows(const name& label, const shape& in, const std::vector<window>& windows, std::size_t from) {
     if (in.rank() != 2 + windows.size())
       return refuse("layer '{}' has {} windows for pictures {}", {label, windows.size(), in});
     for (std::size_t k = 0; k < windows.size(); ++k) {
@@ -227,8 +231,15 @@ class operation_list {
       if (w.size == 0 || w.stride == 0 || w.dilation == 0)
         refuse("layer '{}' has a kernel, stride or dilation of 0 along its {}", {label, along.what});
       else if (w.outputs(along.size) == 0)
-        refuse("layer '{}' reads {} places along a {} of {} with padding", {label, w.reach(), along.what, w.pad_low + along.size + w.pad_high});
+        refuse("layer '{}' reads {} places along a {} of {} with padding; pictures with a {} of {} or more would do",
+               {label, w.reach(), along.what, w.pad_low + along.size + w.pad_high, along.what, least_input(number(from), k, w.input_for(1))});
     }
+  }
+  // How many places along window k the network's input needs for this tensor to have so many.
+  constexpr std::size_t least_input(std::size_t tensor, std::size_t k, std::size_t places) const {
+    for (; tensor > 0; tensor = all_[tensor - 1].inputs[0])
+      if (slides(all_[tensor - 1].what)) places = all_[tensor - 1].windows[k].input_for(places);
+    return places;
   }
   static constexpr shape slid(const shape& in, const dimension& channels, const std::vector<window>& windows) {
     shape y{in[0], channels};
@@ -237,7 +248,7 @@ class operation_list {
   }
   constexpr std::size_t slide(operation_kind what, const name& label, const std::vector<window>& windows, std::size_t from) {
     const shape in = pictures(label, from);
-    check_windows(label, in, windows);
+    check_windows(label, in, windows, from);
     for (std::size_t k = 0; k < windows.size(); ++k)
       if (windows[k].pad_low >= windows[k].reach() || windows[k].pad_high >= windows[k].reach())
         refuse("layer '{}' pads the {} by as much as its window is long, which would pool over padding only", {label, in[2 + k].what});

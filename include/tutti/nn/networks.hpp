@@ -18,7 +18,8 @@ struct known_network {
 };
 
 inline constexpr known_network known_networks[] = {
-    {"lenet", lenet, mnist_pictures},          {"alexnet", alexnet, imagenet_pictures},
+    {"lenet", lenet, mnist_pictures},          {"lenet5", lenet5, mnist_pictures},
+    {"alexnet", alexnet, imagenet_pictures},
     {"vgg16", vgg16, imagenet_pictures},       {"resnet18", resnet18, imagenet_pictures},
     {"resnet34", resnet34, imagenet_pictures}, {"resnet50", resnet50, imagenet_pictures},
     {"resnet101", resnet101, imagenet_pictures}, {"resnet152", resnet152, imagenet_pictures},
