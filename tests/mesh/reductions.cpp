@@ -12,9 +12,6 @@
 
 using namespace tutti;
 
-/// Stands for the exponential function, which a field has not.
-static modular exp(modular x) { return x * x + modular(7) * x + modular(5); }
-
 namespace {
 
 using values = std::vector<modular>;
