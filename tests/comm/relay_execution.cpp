@@ -45,6 +45,7 @@ class relayed_call {
       if (runs[r].done()) continue;
       if (!std::exchange(shown[r], 1)) {
         runs[r].show();
+        boards[r].begin();
         boards[r].show({}, mark);
         continue;
       }
