@@ -181,7 +181,7 @@ TEST_CASE("a round costs a copy and what is read, lent memory two rounds and no 
   CHECK(relayed(collective::all_reduce, algorithm::two_shot, 16) == 2000 + 1 + 3 * 4 + 3 * 16 + 4 + 3 * 8);
   CHECK(relayed(collective::all_gather, algorithm::pairwise, 16) == 1000 + 1 + 4 + 3 * 8);
   CHECK(relayed(collective::broadcast, algorithm::linear, 16) == 1000 + 1 + 32);
-  const std::size_t large = 4 * 3 * static_cast<std::size_t>(shown_bytes);
+  const std::size_t large = 4 * 3 * static_cast<std::size_t>(relayed_bytes);
   CHECK(relayed(collective::all_gather, algorithm::pairwise, large) == 3 * 1000 + 1 + static_cast<double>(large) / 4 * (1 + 3 * 2));
   // Ranks that share a core take one turn each a round.
   unit.cores = 2;

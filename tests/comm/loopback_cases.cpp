@@ -298,6 +298,23 @@ TEST_CASE("a call that another does not make is named where ranks meet next, and
   }
 }
 
+TEST_CASE("ranks that all lead, each in a call of its own, are told before they have run 64 rounds") {
+  for (int ranks : {2, 3}) {
+    std::atomic<int> told{0};
+    CHECK_THROWS_AS(thread_ranks::run(ranks, [&](communicator& world) {
+      std::vector<float> x(2, 1);
+      try {
+        for (int i = 0; i < 65; ++i) broadcast(world, x, world.rank());
+      } catch (const error& e) {
+        const std::string text = e.what();
+        told += e.code() == errc::mismatch && text.find("broadcast of 2 float, root 0") != std::string::npos;
+        throw;
+      }
+    }), error);
+    CHECK(told >= 1);
+  }
+}
+
 TEST_CASE("shapes that were forgotten are prepared anew, also where they are done in one round") {
   constexpr std::size_t shapes = 1025;  // one more than a communicator knows
   CHECK_NOTHROW(thread_ranks::run(2, [](communicator& world) {

@@ -120,7 +120,7 @@ TEST_CASE("where two went apart can be read as long as both show it") {
   CHECK_FALSE(here.seen_ahead(1));
   show(there, 4, 100);
   CHECK(here.seen_ahead(1)->fingerprint == 100);
-  CHECK(here.seen_ahead(1)->what->number == 4);
+  CHECK(here.seen_ahead(1)->what.number == 4);
   CHECK_FALSE(here.first_parting(1));
   std::uint64_t next = 5;
   for (show(here, 4, 4); next <= board_memory::lines + 3; ++next) {

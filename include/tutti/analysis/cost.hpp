@@ -79,8 +79,8 @@ enum class direct_form {
   relayed,  ///< in rounds: everyone shows the next piece of its input, and of what it has folded for others
 };
 
-/// Bytes that a rank shows at most in one round.
-inline constexpr double shown_bytes = 112 << 10;
+/// Bytes that a rank shows at most in one round of several.
+inline constexpr double relayed_bytes = 112 << 10;
 
 /// Seconds that the same takes in such a form, where the algorithm has it: what
 /// its steps receive is read, and what was folded is written to whom it is sent,
@@ -119,7 +119,7 @@ double predict_direct(collective what, algorithm how, const team& all, std::size
       const bool taken = is_local(next.what) || next.what == verb::recv_reduce || sends == folded || form == direct_form::relayed;
       if (taken) busy += moving(next);
     }
-    if (form == direct_form::relayed) rounds = std::ceil(std::max(1.0, chunk_bytes * parts / shown_bytes)) + results;
+    if (form == direct_form::relayed) rounds = std::ceil(std::max(1.0, chunk_bytes * parts / relayed_bytes)) + results;
     return busy;
   };
   const rank typical{all.size / 2};

@@ -50,7 +50,7 @@ class board_round {
     if (shown_ && (kind_ == round_kind::all || end_ == 1)) board_->ring();
   }
 
-  bool done() const { return shown_ && hops_ >= end_; }
+  bool done() const { return shown_ && hops_ >= end_ && !stranger_.met; }
 
   /// True where anything more was seen, or shown. Does nothing once a stranger was met.
   bool progress() {
@@ -89,14 +89,19 @@ class board_round {
   }
 
   const execution::stranger& met() const { return stranger_; }
-  /// The member that is waited for, or −1: also where it is room that is waited for.
+  /// The member that is waited for, or −1; where there is no room yet, the one that would be.
   int waits_for() const { return hops_ < end_ ? next() : -1; }
 
  private:
   bool show() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count_; ++i) bytes += parts_[i].size();
-    if (!board_->has_room(bytes)) return false;
+    const bool room = board_->has_room(bytes);
+    if (const int astray = board_->astray(); astray >= 0) {
+      stranger_ = {.met = true, .peer = astray, .what = *mark_.what};
+      return false;
+    }
+    if (!room) return false;
     board_->show(parts_.data(), count_, mark_);
     // Who looks at nobody has done with it.
     if (end_ == 1) board_->pass();

@@ -271,7 +271,7 @@ struct communicator_core {
 
   void connect(std::vector<int> members, communicator_key key, exchange& with) {
     // Both together stay within what was allowed.
-    const std::size_t for_messages_bytes = channel_bytes / 4;
+    const std::size_t for_messages_bytes = channel_bytes / 5;
     auto l = runner->transport().connect(members, me, with, link_use::collectives, channel_bytes - for_messages_bytes);
     everyone = {static_cast<int>(members.size()), l->hosts()};
     auto for_messages = runner->transport().connect(members, me, with, link_use::messages, for_messages_bytes);

@@ -59,7 +59,7 @@ inline void blame(const waiting_operation& w, errc code, int rank, const std::st
 /// Where the counts of two calls differ, if they do.
 inline std::string differing_counts(const waiting_operation& w, int peer, const call& mine, const call& theirs) {
   const prepared_call& how = *w.what.plan;
-  if (mine.number == theirs.number && describe(mine) == describe(theirs) && how.counts.empty()) return "; before it they called different things as well";
+  if (mine.number == theirs.number && describe(mine) == describe(theirs) && how.counts.empty()) return "; they differ in what these words do not say, or called different things before";
   if (how.counts.empty() || mine.number != w.number() || mine.number != theirs.number || std::strcmp(mine.kind, theirs.kind) != 0) return "";
   auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   if (how.pairs.from) {
@@ -135,8 +135,8 @@ inline void look_for_strangers(const waiting_operation& w) {
     if (s)
       if (const auto theirs = s->astray(w.what.what.number, w.what.plan->shape)) return declare_mismatch(w, peer, *theirs);
     if (const billboard* board = channels.board())
-      if (const auto ahead = board->seen_ahead(peer); ahead && ahead->fingerprint != w.what.mark.fingerprint && ahead->what->number <= w.what.what.number)
-        return declare_mismatch(w, peer, *ahead->what);
+      if (const auto ahead = board->seen_ahead(peer); ahead && ahead->fingerprint != w.what.mark.fingerprint && ahead->what.number <= w.what.what.number)
+        return declare_mismatch(w, peer, ahead->what);
     const envelope* next = channels.from(peer).peek();
     if (next && next->fingerprint != w.what.data.pairs.mark_from(peer, w.what.mark.fingerprint) && next->what->number <= w.what.what.number)
       return declare_mismatch(w, peer, *next->what);

@@ -191,7 +191,7 @@ class engine {
       if (!o.done() || (o.plan->lent && board_.any()) || !o.begin_body(q.channels())) return false;
     }
     if (o.passing()) {
-      // What is shown stays until all have shown again: only lent memory may be gone.
+      // What is shown stays until all have done with it: only lent memory may be gone.
       if (o.lent && board_.any()) return false;
       o.pass(q.channels(), q.bill());
       moved = true;
@@ -200,7 +200,7 @@ class engine {
     moved |= o.progress(q.channels());
     if (o.met().met) mismatch(q, o, o.met());
     if (!o.done() || o.goes_on()) return false;
-    if (o.body.borrowed() || o.lent) {
+    if ((o.body.borrowed() && !o.all_shown()) || o.lent) {
       // After a verdict its owner may have written to it: whoever has seen that
       // must see the verdict as well.
       // (A thread sanitizer knows no fences.)

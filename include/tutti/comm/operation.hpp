@@ -262,6 +262,9 @@ struct operation {
 
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
 
+  /// After its round, or between rounds, there is nothing that it waits for.
+  bool all_shown() const { return agreed && (plan->shown || relayed); }
+
  private:
   // Whoever expects something else than is sent says so; all others wait for that.
   void look_for_other_counts(const billboard& board) {
@@ -289,8 +292,6 @@ struct operation {
     return true;
   }
 
-  // After the round there is nothing that it waits for.
-  bool all_shown() const { return agreed && (plan->shown || relayed); }
   void start_round(link& peers) {
     waits_for_round = true;
     round.start(*peers.board(), {}, mark);

@@ -63,7 +63,7 @@ struct communicator_options {
   tutti::progress progress = tutti::progress::caller;
   /// The most bytes of this rank's memory that its channels to neighbours take,
   /// for as long as it lives; fewer make long vectors slower where there are
-  /// many ranks, and below some 700 KiB there is no place to show what others
+  /// many ranks, and below some 760 KiB there is no place to show what others
   /// read: then all goes by messages. See `communicator::scratch_bytes`.
   std::size_t channel_bytes = std::size_t{1} << 20;
   /// The most bytes that its operations keep between calls, so that those like

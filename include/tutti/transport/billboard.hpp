@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <new>
 #include <optional>
 #include <utility>
@@ -26,7 +27,7 @@ struct board_memory {
 
   struct alignas(64) line {
     std::atomic<std::uint64_t> flag{0};  ///< the round, once all else may be read
-    std::uint64_t fingerprint = 0;
+    std::atomic<std::uint64_t> fingerprint{0};
     std::uint32_t bytes = 0, at = 0;  ///< in the ring, where they have no room here
     alignas(32) std::byte small[carried];
   };
@@ -45,11 +46,38 @@ struct board_memory {
   std::atomic<std::uint64_t>& passed() const { return all().passed; }
   line& at(std::uint64_t round) const { return all().shown[round % lines]; }
   call& what(std::uint64_t round) const { return all().what[round % lines]; }
+
+  /// Names the call of a round, by its owner: whoever has not passed the round whose
+  /// line that was, but is not waited for either, sees first that it is gone.
+  void name(std::uint64_t round, const envelope& e) const {
+    at(round).flag.store(0, std::memory_order_relaxed);
+    at(round).fingerprint.store(e.fingerprint, std::memory_order_release);
+    std::uint64_t words[sizeof(call) / 8];
+    std::memcpy(words, e.what, sizeof words);
+    for (std::size_t i = 0; i < std::size(words); ++i) word(round, i).store(words[i], std::memory_order_release);
+  }
+  struct named {
+    std::uint64_t fingerprint;
+    call what;
+  };
+  /// What was named for a round, or nothing where another has its line.
+  std::optional<named> named_for(std::uint64_t round) const {
+    const auto stands = [&] { return at(round).flag.load(std::memory_order_acquire) == round; };
+    if (!stands()) return std::nullopt;
+    named found{.fingerprint = at(round).fingerprint.load(std::memory_order_acquire), .what = {}};
+    std::uint64_t words[sizeof(call) / 8];
+    for (std::size_t i = 0; i < std::size(words); ++i) words[i] = word(round, i).load(std::memory_order_acquire);
+    std::memcpy(&found.what, words, sizeof words);
+    return stands() ? std::optional(found) : std::nullopt;
+  }
   /// What a line shows.
   std::byte* data(line& of) const { return of.bytes <= carried ? of.small : base + sizeof(header) + of.at; }
   std::byte* page(std::uint64_t round) const { return base + sizeof(header) + ring_bytes + round % 2 * page_bytes; }
 
  private:
+  std::atomic_ref<std::uint64_t> word(std::uint64_t round, std::size_t i) const {
+    return std::atomic_ref(reinterpret_cast<std::uint64_t*>(&what(round))[i]);
+  }
   header& all() const { return *reinterpret_cast<header*>(base); }
 };
 static_assert(offsetof(board_memory::line, small) == 32 && sizeof(board_memory::line) == 64 && sizeof(call) % 64 == 0);
@@ -80,6 +108,7 @@ class billboard {
   }
 
   /// Whether all have done with what stands where so many bytes would be shown now.
+  /// Where it has to look how far they are, it looks at what they call as well.
   bool has_room(std::size_t bytes) {
     const std::uint64_t end = next_place(bytes) + rounded(bytes);
     if (oldest_ + board_memory::lines <= round_) oldest_ = round_ - board_memory::lines + 1;
@@ -90,6 +119,7 @@ class billboard {
     for (std::size_t m = 0; m < members_.size(); ++m) {
       const std::uint64_t theirs = m == me_ ? round_ : members_[m].passed().load(std::memory_order_acquire);
       if (theirs < least) least = theirs;
+      if (m != me_ && differ(static_cast<int>(m), theirs < round_ ? theirs : round_ - 1)) astray_ = static_cast<int>(m);
     }
     all_passed(least);
     return enough();
@@ -99,6 +129,7 @@ class billboard {
   /// be room for them.
   void show(std::initializer_list<bytes_view> parts, const envelope& e) { show(parts.begin(), parts.size(), e); }
   void show(const bytes_view* parts, std::size_t n, const envelope& e) {
+    members_[me_].name(round_, e);
     board_memory::line& mine = members_[me_].at(round_);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < n; ++i) bytes += parts[i].size();
@@ -112,8 +143,6 @@ class billboard {
       if (!parts[i].empty()) std::memcpy(to, parts[i].data(), parts[i].size());
       to += parts[i].size();
     }
-    mine.fingerprint = e.fingerprint;
-    members_[me_].what(round_) = *e.what;
     mine.flag.store(round_, std::memory_order_release);
   }
   /// Says that this rank has done with this round, to those who run ahead.
@@ -127,7 +156,7 @@ class billboard {
     const board_memory& theirs = members_[static_cast<std::size_t>(member)];
     board_memory::line& shown = theirs.at(round_);
     if (shown.flag.load(std::memory_order_acquire) != round_) return std::nullopt;
-    return piece{.data = theirs.data(shown), .bytes = shown.bytes, .from = {.fingerprint = shown.fingerprint, .what = &theirs.what(round_)}};
+    return piece{.data = theirs.data(shown), .bytes = shown.bytes, .from = {.fingerprint = shown.fingerprint.load(std::memory_order_relaxed), .what = &theirs.what(round_)}};
   }
   /// Where that is, of a member that has been seen.
   const std::byte* shown_by(int member) const {
@@ -143,11 +172,12 @@ class billboard {
   }
 
   /// What a member shows in the round after this rank's, or nothing.
-  std::optional<envelope> seen_ahead(int member) const {
-    const board_memory& theirs = members_[static_cast<std::size_t>(member)];
-    if (theirs.at(round_ + 1).flag.load(std::memory_order_acquire) != round_ + 1) return std::nullopt;
-    return envelope{.fingerprint = theirs.at(round_ + 1).fingerprint, .what = &theirs.what(round_ + 1)};
+  std::optional<board_memory::named> seen_ahead(int member) const {
+    return members_[static_cast<std::size_t>(member)].named_for(round_ + 1);
   }
+
+  /// A member that was found to have shown another call than this rank, or −1.
+  int astray() const { return astray_; }
 
   /// The calls in which this rank and a member first showed different fingerprints,
   /// of the rounds that both still show.
@@ -155,13 +185,8 @@ class billboard {
     call mine, theirs;
   };
   std::optional<parting> first_parting(int member) const {
-    const board_memory &mine = members_[me_], &theirs = members_[static_cast<std::size_t>(member)];
-    for (std::uint64_t r = round_ < board_memory::lines ? 1 : round_ - board_memory::lines + 1; r <= round_; ++r) {
-      auto shows = [&](const board_memory& m) { return m.at(r).flag.load(std::memory_order_acquire) == r; };
-      if (!shows(mine) || !shows(theirs) || mine.at(r).fingerprint == theirs.at(r).fingerprint) continue;
-      const parting found{mine.what(r), theirs.what(r)};
-      if (shows(theirs)) return found;  // it may be ahead, and show something else there by now
-    }
+    for (std::uint64_t r = round_ < board_memory::lines ? 1 : round_ - board_memory::lines + 1; r <= round_; ++r)
+      if (const auto found = differ(member, r)) return found;
     return std::nullopt;
   }
 
@@ -181,6 +206,13 @@ class billboard {
   }
   static std::uint64_t rounded(std::size_t bytes) { return bytes <= board_memory::carried ? 0 : (bytes + 63) / 64 * 64; }
 
+  // What both called in a round, where they still show that and it is not the same.
+  std::optional<parting> differ(int member, std::uint64_t round) const {
+    const auto mine = members_[me_].named_for(round), theirs = members_[static_cast<std::size_t>(member)].named_for(round);
+    if (round == 0 || !mine || !theirs || mine->fingerprint == theirs->fingerprint) return std::nullopt;
+    return parting{mine->what, theirs->what};
+  }
+
   void all_passed(std::uint64_t round) {
     if (round > passed_) passed_ = round;
   }
@@ -191,6 +223,7 @@ class billboard {
   std::uint64_t round_ = 0, passed_ = 0;  // the latter: as far as is known of all others
   std::uint64_t used_ = 0, oldest_ = 1;   // bytes of the ring; the first round of which it still has all
   bool all_look_ = true;                  // in this round
+  int astray_ = -1;
   std::array<std::uint64_t, board_memory::lines> starts_{};  // by round: in it
 };
 
