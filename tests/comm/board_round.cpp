@@ -122,7 +122,8 @@ TEST_CASE("a root that all send to waits for them, and they for room") {
     all.start(0, mark, {'a'});
     CHECK(all.rounds[0].done());
   }
-  all.start(0, board_memory::lines + 1, {'b'});
+  const std::vector<char> later{'b'};  // stays until there is room for it
+  all.start(0, board_memory::lines + 1, later);
   CHECK_FALSE(all.rounds[0].progress());
   all.start(2, 1);
   CHECK(all.rounds[2].progress());
