@@ -73,7 +73,7 @@ double predict(collective what, algorithm how, const team& all, std::size_t byte
 
 /// How ranks that see each other's memory do without messages.
 enum class direct_form {
-  none,
+  none,   ///< with messages
   shown,  ///< in one round: everyone copies its input to where all read it
   lent,   ///< between two rounds: all is read and written where it lies
   relayed,  ///< in rounds: everyone shows the next piece of its input, and of what it has folded for others

@@ -84,7 +84,7 @@ inline constexpr std::size_t staged_bytes = 16384;
 /// As the call is written: `all_gather_v` where blocks are uneven.
 inline std::string name_of(const call_shape& c) { return std::string(name_of(c.what)) + (c.uneven ? "_v" : ""); }
 
-/// The algorithm whose steps are done directly where all buffers are lent:
+/// The algorithm whose steps are done directly where all buffers are lent, or piece by piece:
 /// `automatic` where none is, since there is nothing to gain.
 constexpr algorithm direct_algorithm(collective what, const team& all) {
   switch (what) {
@@ -177,7 +177,7 @@ inline algorithm choose_algorithm(const call_shape& c, const team& all, const pl
 }
 
 /// Seconds that the model predicts for a call whose algorithm has been chosen, as
-/// it is done: all shown in one round, all lent, or sent; 0 where nobody knows all counts.
+/// it is done: all shown in one round or piece by piece, all lent, or sent; 0 where nobody knows all counts.
 inline double predict_call(const call_shape& c, const team& all, const plan_settings& settings, bool in_rounds, bool lent) {
   if (c.by_pair()) return 0;
   const std::size_t bytes = vector_bytes(c, all);

@@ -96,7 +96,7 @@ class engine {
   }
 
   /// Does an operation that is not in `q` yet and whose caller waits for it, where
-  /// that takes one round, nothing else is under way, and all others come soon.
+  /// that takes one round, nothing else is under way, and whom it waits for come soon.
   /// False where it must be pushed, begun or not.
   bool do_at_once(operation_queue& q, operation& o) {
     if (!o.plan->shown || threaded_ || exact_ || transport_->asks_the_system() || busy()) return false;

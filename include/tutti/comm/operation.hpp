@@ -30,7 +30,7 @@ struct prepared_call {
   bool in_place = false;    ///< the output is the input, and others' blocks of it too
   std::size_t staging = 0;  ///< bytes of memory besides the body's scratch
   std::size_t folded = 0;   ///< bytes of an element in a third part of it, for sums
-  bool agree_first = false; ///< run `agreement` before `body`, since the output is written early
+  bool agree_first = false; ///< an agreement or a round comes first: the output is written early, or out of what is shown
   std::vector<std::size_t> counts, received;  ///< as the shape's, of uneven blocks
   pair_counts pairs{};      ///< of those, what ranks agree on two by two
   program agreement, body;
@@ -41,10 +41,10 @@ struct prepared_call {
   program closing;
   /// In place of the body where all see what all show: piece by piece.
   std::optional<relay_program> relayed;
-  /// Agreement and closing are rounds of the link's billboard.
+  /// Agreement, closing and each piece are rounds of the link's billboard.
   bool in_rounds = false;
-  /// In place of all else, where it is little: everyone shows its input in one
-  /// round, and folds and copies out of what the others show.
+  /// In place of all else, where it is little: whose input is read shows it in one
+  /// round, and who reads it folds and copies out of that.
   std::optional<direct_program> shown;
   /// Of several calls issued as one each, whose bodies together are this one's;
   /// and where in the memory of all its own begins.
