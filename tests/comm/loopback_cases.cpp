@@ -187,7 +187,7 @@ TEST_CASE("calls of every kind follow each other in any order, with ranks far ah
       const auto p = static_cast<std::size_t>(ranks), me = static_cast<std::size_t>(world.rank());
       std::mt19937_64 agreed(seed), own(seed + me);
       std::vector<std::uint64_t> in, out;
-      for (std::uint64_t k = 0; k < 3000; ++k) {
+      for (std::uint64_t k = 0; k < (under_thread_sanitizer ? 1500 : 3000); ++k) {
         // Ranks fall behind, and mostly one root is ahead, until there is no room.
         if (own() % 100 == 0)
           for (int i = 0; i < 200; ++i) ::sched_yield();
@@ -307,7 +307,7 @@ TEST_CASE("ranks that all lead, each in a call of its own, are told before they 
         for (int i = 0; i < 65; ++i) broadcast(world, x, world.rank());
       } catch (const error& e) {
         const std::string text = e.what();
-        told += e.code() == errc::mismatch && text.find("broadcast of 2 float, root 0") != std::string::npos;
+        told += e.code() == errc::mismatch && text.find("broadcast of 2 float, root ") != std::string::npos;
         throw;
       }
     }), error);
