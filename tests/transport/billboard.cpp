@@ -136,6 +136,20 @@ TEST_CASE("where two went apart can be read as long as both show it") {
   CHECK(here.first_parting(1)->theirs.number == 5);
 }
 
+TEST_CASE("pages take turns, and are free after a round in which all look at all") {
+  boards w(2);
+  billboard here = w.of(0), there = w.of(1);
+  CHECK(here.pages_are_free());
+  for (bool all_look : {true, false, false, true, true}) {
+    std::byte* const page = here.next_page();
+    for (billboard* b : {&here, &there}) b->begin(all_look);
+    CHECK(there.page_of(0) == page);
+    CHECK(here.next_page() != page);
+    CHECK(here.pages_are_free() == all_look);
+    CHECK(there.pages_are_free() == all_look);
+  }
+}
+
 TEST_CASE("a member may be a round ahead, and what it showed before is still there") {
   boards w(2);
   billboard here = w.of(0), there = w.of(1);

@@ -56,8 +56,8 @@ inline void blame(const waiting_operation& w, errc code, int rank, const std::st
   w.joined.declare(v);
 }
 
-/// Where the counts of two calls differ, if they do.
-inline std::string differing_counts(const waiting_operation& w, int peer, const call& mine, const call& theirs) {
+/// In what two calls differ besides what describes them, so far as is known: mostly counts.
+inline std::string further_difference(const waiting_operation& w, int peer, const call& mine, const call& theirs) {
   const prepared_call& how = *w.what.plan;
   if (mine.number == theirs.number && describe(mine) == describe(theirs) && how.counts.empty()) return "; they differ in what these words do not say, or called different things before";
   if (how.counts.empty() || mine.number != w.number() || mine.number != theirs.number || std::strcmp(mine.kind, theirs.kind) != 0) return "";
@@ -94,7 +94,7 @@ inline void declare_mismatch(const waiting_operation& w, int peer, call theirs) 
             .operation = w.queue.id(mine.number < theirs.number ? mine.number : theirs.number)};
   v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu%s%s",
                w.world_rank, describe(mine).c_str(), static_cast<unsigned long long>(mine.number), member, describe(theirs).c_str(),
-               static_cast<unsigned long long>(theirs.number), w.among().c_str(), differing_counts(w, peer, mine, theirs).c_str()));
+               static_cast<unsigned long long>(theirs.number), w.among().c_str(), further_difference(w, peer, mine, theirs).c_str()));
   w.joined.declare(v);
 }
 

@@ -191,8 +191,9 @@ class direct_forms {
 
 inline std::optional<direct_program> prepare_direct(const call_shape& c, const team& all, rank me) { return direct_forms(c, all).of(me); }
 
-/// The form of a call in which all show what they have piece by piece.
 static_assert(relayed_bytes == board_memory::page_bytes);
+
+/// The form of a call in which all show what they have piece by piece.
 inline std::optional<relay_program> prepare_relayed(const call_shape& c, const team& all, rank me) {
   if (!may_relay(c, all, c.algorithm)) return std::nullopt;
   const direct_forms forms(c, all);
