@@ -379,10 +379,11 @@ TEST_CASE("a connection that breaks between two ranks that live is an error of t
     l->from(other).consume(0);
     while (l->to(other).in_flight > 0) all.engine->progress();
     b.all_gather({});
-    for (int descriptor : connections())
-      if (b.rank() == 1 && !others.contains(descriptor)) ::shutdown(descriptor, SHUT_RDWR);
     const double begun = now();
     need(processes::within(20, [&] {
+      // What is connected anew in place of what was cut is cut as well.
+      for (int descriptor : connections())
+        if (b.rank() == 1 && !others.contains(descriptor)) ::shutdown(descriptor, SHUT_RDWR);
       all.engine->progress();
       l->to(other).send(nullptr, 0, {2, &what, 1});
       all.fabric.examine(7, *l, everyone(2));
