@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include <tutti/kernel/naive_convolution.hpp>
@@ -21,96 +23,89 @@ static_assert(read_by(three, {.first = 0, .count = 2}, 5) == share{.first = 0, .
 static_assert(read_by(three, {.first = 2, .count = 3}, 5) == share{.first = 1, .count = 4});
 static_assert(local_window(three, {.first = 0, .count = 2}, 5).pad_low == 1 && local_window(three, {.first = 0, .count = 2}, 5).pad_high == 0);
 
-/// `whole` places among `ranks`, cut anywhere.
-std::vector<share> cut_anywhere(std::size_t whole, int ranks, const random_stream& random, std::uint64_t& next) {
-  std::vector<std::size_t> bounds{0, whole};
-  for (int r = 1; r < ranks; ++r) {
-    const std::size_t bound = random.below(next++, whole + 1);
-    std::size_t at = bounds.size();
-    while (bounds[at - 1] > bound) --at;
-    bounds.insert(bounds.begin() + static_cast<std::ptrdiff_t>(at), bound);
-  }
-  std::vector<share> all;
-  for (int r = 0; r < ranks; ++r) {
-    const auto i = static_cast<std::size_t>(r);
-    all.push_back({.first = bounds[i], .count = bounds[i + 1] - bounds[i]});
-  }
-  return all;
-}
+/// One row of a picture, of one channel and one filter: halos know no others.
+class row {
+ public:
+  static constexpr std::size_t inputs = 17, outputs = 29, taps = 7;
 
-std::size_t overlap(share a, share b) {
-  const std::size_t first = a.first > b.first ? a.first : b.first, end = a.end() < b.end() ? a.end() : b.end();
-  return first < end ? end - first : 0;
-}
+  /// What some outputs are, and what they add to the gradients.
+  struct part {
+    std::array<modular, outputs> y{};
+    std::array<modular, inputs> dx{};
+    std::array<modular, taps> dw{};
 
-struct problem {
-  convolution_geometry whole;
-  values x, w, bias, dy;
-  values y, dx, dw;
-
-  problem(const window& down, std::size_t height) : whole{.batch = 1, .channels = 2, .height = height, .width = 1, .filters = 1, .down = down} {
-    x = some<modular>(whole.inputs(), 1), w = some<modular>(whole.weights(), 2), dy = some<modular>(whole.outputs(), 3);
-    bias = some<modular>(whole.filters, 4);
-    y.resize(whole.outputs()), dx.resize(whole.inputs()), dw.resize(whole.weights());
-    naive::convolution<modular>(whole, x, w, bias, y);
-    naive::convolution_backward_data<modular>(whole, dy, w, dx);
-    naive::convolution_backward_weights<modular>(whole, x, dy, dw);
-  }
-
-  /// The same by ranks that own `inputs` and make `outputs`.
-  bool by_ranks(const std::vector<share>& inputs, const std::vector<share>& outputs) const {
-    values found_y(y.size()), found_dx(dx.size()), found_dw(dw.size());
-    const std::size_t height = whole.height;
-    for (const share& made : outputs) {
-      const share read = read_by(whole.down, made, height);
-      std::size_t arrived = 0;  // what is not owned comes from somebody
-      for (const share& owned : inputs) arrived += overlap(read, owned);
-      if (arrived != read.count) return false;
-      convolution_geometry mine = whole;
-      mine.height = read.count;
-      mine.down = local_window(whole.down, made, height);
-      if (made.count == 0) continue;
-      if (mine.out_height() != made.count) return false;
-      values my_x(mine.inputs()), my_dy(mine.outputs()), my_y(mine.outputs()), my_dx(mine.inputs()), my_dw(mine.weights());
-      for (std::size_t c = 0; c < whole.channels; ++c)
-        for (std::size_t i = 0; i < read.count; ++i) my_x[c * read.count + i] = x[c * height + read.first + i];
-      for (std::size_t i = 0; i < made.count; ++i) my_dy[i] = dy[made.first + i];
-      naive::convolution<modular>(mine, my_x, w, bias, my_y);
-      naive::convolution_backward_data<modular>(mine, my_dy, w, my_dx);
-      naive::convolution_backward_weights<modular>(mine, my_x, my_dy, my_dw);
-      for (std::size_t i = 0; i < made.count; ++i) found_y[made.first + i] = my_y[i];
-      for (std::size_t c = 0; c < whole.channels; ++c)
-        for (std::size_t i = 0; i < read.count; ++i) {
-          modular& sum = found_dx[c * height + read.first + i];  // the halo's part goes back and is added
-          sum = sum + my_dx[c * read.count + i];
-        }
-      for (std::size_t i = 0; i < dw.size(); ++i) found_dw[i] = found_dw[i] + my_dw[i];
+    void add(const part& more) {
+      for (std::size_t i = 0; i < inputs; ++i) dx[i] = dx[i] + more.dx[i];
+      for (std::size_t i = 0; i < taps; ++i) dw[i] = dw[i] + more.dw[i];
     }
-    return found_y == y && found_dx == dx && found_dw == dw;
+    bool adds_as(const part& other) const { return dx == other.dx && dw == other.dw; }
+  };
+
+  row(const window& w, std::size_t height) : window_(w), height_(height), made_(w.outputs(height)) {
+    whole_ = compute(w, {.first = 0, .count = height}, {.first = 0, .count = made_});
   }
+
+  std::size_t made() const { return made_; }
+  const part& whole() const { return whole_; }
+
+  /// By a rank that makes these and has just what they read; false where its window
+  /// makes others.
+  bool by_a_rank(share made, part& found) const {
+    found = {};
+    const share read = read_by(window_, made, height_);
+    if (made.count == 0) return read.count == 0;
+    const window local = local_window(window_, made, height_);
+    if (read.end() > height_ || local.outputs(read.count) != made.count) return false;
+    found = compute(local, read, made);
+    return std::equal(&found.y[made.first], &found.y[made.first] + made.count, &whole_.y[made.first]);
+  }
+
+ private:
+  part compute(const window& w, share read, share made) const {
+    static const values all = some<modular>(inputs + outputs + taps, 1);
+    const modular *x = &all[read.first], *weights = &all[inputs], *dy = &all[inputs + taps + made.first];
+    const convolution_geometry g{.batch = 1, .channels = 1, .height = read.count, .width = 1, .filters = 1, .down = w};
+    const span<const modular> in(x, g.inputs()), by(weights, g.weights()), back(dy, g.outputs());
+    part p;
+    naive::convolution<modular>(g, in, by, {}, {&p.y[made.first], g.outputs()});
+    naive::convolution_backward_data<modular>(g, back, by, {p.dx.data() + read.first, g.inputs()});
+    naive::convolution_backward_weights<modular>(g, in, back, {p.dw.data(), g.weights()});
+    return p;
+  }
+
+  window window_;
+  std::size_t height_, made_;
+  part whole_;
 };
 
 }  // namespace
 
-TEST_CASE("whatever the window and the cuts, ranks that read their halo get what one rank gets: y, dx and dw") {
-  std::size_t cases = 0, wrong = 0;
-  const random_stream random{.seed = 31};
-  std::uint64_t next = 0;
+// Whatever ranks there are and however outputs are divided among them, each makes some
+// interval of them, perhaps an empty one. If every interval's y is the whole's, and what it
+// adds to dx and dw is what its outputs add one by one, and all outputs add up to the
+// whole's, then so do the ranks of every division.
+TEST_CASE("whatever the window, every interval of outputs has the whole's y, and adds to dx and dw what its outputs add one by one") {
+  std::size_t windows = 0, intervals = 0, wrong = 0;
   for_each_window([&](const window& down, std::size_t height) {
-    const problem p(down, height);
-    for (int ranks = 1; ranks <= 4; ++ranks) {
-      std::vector<share> even_in, even_out;
-      for (int r = 0; r < ranks; ++r) {
-        even_in.push_back(share_of(height, r, ranks));
-        even_out.push_back(share_of(down.outputs(height), r, ranks));
-      }
-      wrong += !p.by_ranks(even_in, even_out);
-      wrong += !p.by_ranks(cut_anywhere(height, ranks, random, next), cut_anywhere(down.outputs(height), ranks, random, next));
-      cases += 2;
+    const row r(down, height);
+    REQUIRE(r.made() <= row::outputs);
+    row::part up_to[row::outputs + 1], found;
+    for (std::size_t o = 0; o < r.made(); ++o) {
+      wrong += !r.by_a_rank({.first = o, .count = 1}, found);
+      up_to[o + 1] = up_to[o];
+      up_to[o + 1].add(found);
     }
+    wrong += !up_to[r.made()].adds_as(r.whole());
+    for (std::size_t begin = 0; begin <= r.made(); ++begin)
+      for (std::size_t end = begin; end <= r.made(); ++end, ++intervals) {
+        wrong += !r.by_a_rank({.first = begin, .count = end - begin}, found);
+        found.add(up_to[begin]);
+        wrong += !found.adds_as(up_to[end]);
+      }
+    ++windows;
   });
   CHECK(wrong == 0);
-  MESSAGE("windows and cuts: " << cases);
+  MESSAGE("windows on heights: " << windows << ", intervals of outputs: " << intervals);
 }
 
 TEST_CASE("what is read below and above one's own is what the design says") {

@@ -28,24 +28,29 @@ bool within(share inner, share outer) { return inner.count == 0 || (inner.first 
 
 }  // namespace
 
-TEST_CASE("whatever the window and the cuts, the interior is what reads nothing but what is owned") {
+TEST_CASE("whatever the window, the interior of any outputs, of an owner by seed, and of all, of any owner, is what reads nothing but what is owned") {
   std::size_t cases = 0, wrong = 0;
   const random_stream random{.seed = 33};
   std::uint64_t next = 0;
   for_each_window([&](const window& w, std::size_t height) {
-    for (int ranks = 1; ranks <= 4; ++ranks)
-      for (int r = -1; r < ranks; ++r, ++cases) {
-        const share owned = r < 0 ? any_of(height, random, next) : share_of(height, r, ranks);
-        const share made = r < 0 ? any_of(w.outputs(height), random, next) : share_of(w.outputs(height), r, ranks);
-        const share in = interior(w, made, owned, height);
-        wrong += in.first < made.first || in.end() > made.end();
-        for (std::size_t i = made.first; i < made.end(); ++i) {
-          const share read = read_by(w, {i, 1}, height);
-          const bool inside = i >= in.first && i < in.end();
-          // A window that sees padding only may be counted as either.
-          wrong += inside != within(read, owned) && (inside || read.count > 0);
-        }
+    const std::size_t outputs = w.outputs(height);
+    auto check = [&](share made, share owned) {
+      const share in = interior(w, made, owned, height);
+      wrong += in.first < made.first || in.end() > made.end();
+      for (std::size_t i = made.first; i < made.end(); ++i) {
+        const share read = read_by(w, {i, 1}, height);
+        const bool inside = i >= in.first && i < in.end();
+        // A window that sees padding only may be counted as either.
+        wrong += inside != within(read, owned) && (inside || read.count > 0);
       }
+      ++cases;
+    };
+    for (int ranks = 1; ranks <= 4; ++ranks)
+      for (int r = 0; r < ranks; ++r) check(share_of(outputs, r, ranks), share_of(height, r, ranks));
+    for (std::size_t first = 0; first <= outputs; ++first)
+      for (std::size_t end = first; end <= outputs; ++end) check({first, end - first}, any_of(height, random, next));
+    for (std::size_t first = 0; first <= height; ++first)
+      for (std::size_t end = first; end <= height; ++end) check({0, outputs}, {first, end - first});
   });
   CHECK(wrong == 0);
   MESSAGE("windows and cuts, seed 33: " << cases);

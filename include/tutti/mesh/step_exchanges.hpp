@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/mesh/block.hpp>
@@ -72,18 +73,30 @@ constexpr std::vector<std::size_t> elements_of(const std::vector<block>& parts) 
   return counts;
 }
 
+/// Of a group whose ranks own such blocks of an operand and make such blocks of the result:
+/// they may be cut anywhere. Preconditions: the operation slides windows; owned blocks do
+/// not overlap, and cover what is read.
+constexpr halo_parts halo_of(const tensor_operation& o, std::vector<block> owned, const std::vector<block>& made, std::size_t here) {
+  halo_parts parts{.here = here};
+  for (std::size_t r = 0; r < made.size(); ++r) parts.read.push_back(read_of(o, owned[r], made[r]));
+  parts.owned = std::move(owned);
+  return parts;
+}
+
 /// Precondition: the operation slides windows.
 constexpr halo_parts halo_of(const tensor_operation& o, const operation_plan& p, const mesh& on, rank me) {
-  halo_parts parts;
+  unsigned axes = 0;
   for (std::size_t d = 2; d < o.x.rank(); ++d)
-    for (int axis : p.operands[0].at.axes_of(d)) parts.axes |= 1u << axis;
-  for (rank r : on.beside(me, parts.axes)) {
-    if (r == me) parts.here = parts.owned.size();
-    const block made = block_of(o.y, p.made, on, r);
-    const block owned = block_of(o.x, p.operands[0].at, on, r);
-    parts.owned.push_back(owned);
-    parts.read.push_back(read_of(o, owned, made));
+    for (int axis : p.operands[0].at.axes_of(d)) axes |= 1u << axis;
+  std::vector<block> owned, made;
+  std::size_t here = 0;
+  for (rank r : on.beside(me, axes)) {
+    if (r == me) here = owned.size();
+    owned.push_back(block_of(o.x, p.operands[0].at, on, r));
+    made.push_back(block_of(o.y, p.made, on, r));
   }
+  halo_parts parts = halo_of(o, std::move(owned), made, here);
+  parts.axes = axes;
   return parts;
 }
 
