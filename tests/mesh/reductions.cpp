@@ -110,6 +110,7 @@ TEST_CASE("reductions refuse dimensions that are not there, and the greatest of 
     REQUIRE_THROWS_WITH_AS(sum(x, {"width"}), "(batch 2, height 0) has no dimension 'width'", error);
     REQUIRE_THROWS_WITH_AS(max(x, {"height"}), "of (batch 2, height 0) along 'height' there is nothing to be the greatest", error);
     REQUIRE_THROWS_WITH_AS(max_gradient(max(x, {"batch"}), y), "the gradient of (height 0) cannot be (width 2)", error);
+    REQUIRE_THROWS_WITH_AS(softmax_gradient(y, x, "width"), "the gradient of (width 2) cannot be (batch 2, height 0)", error);
     REQUIRE(sum(x, {"height"}).values()[1] == 0);
   });
 }

@@ -1,11 +1,14 @@
 #pragma once
 #include <cstddef>
+#include <utility>
 
 #include <tutti/mesh/cutting.hpp>
 #include <tutti/mesh/sharded_tensor.hpp>
 
-// Functions of tensors element by element. A sum over an axis stays one in a function
-// that is linear; in any other it is added up first.
+// Functions of tensors element by element, with gradients. A sum over an axis stays one in
+// a function that is linear; in any other it is added up first. The gradient of an operand
+// lies as the operand does, but on every rank of an axis over which that is a sum: it is
+// the same for every summand.
 
 namespace tutti {
 
@@ -41,9 +44,44 @@ inline void need_some_of(const shape& some, const shape& whole) {
                                                  whole.text().c_str(), d.size, some.text().c_str()));
 }
 
+/// Throws `invalid_argument` where what is given as the gradient of a tensor of this shape
+/// has another.
+template <class T>
+void need_gradient_of(const shape& whole, const sharded_tensor<T>& gradient) {
+  if (!(gradient.whole() == whole))
+    throw error(errc::invalid_argument, format("the gradient of %s cannot be %s", whole.text().c_str(), gradient.whole().text().c_str()));
+}
+
+template <class T>
+void need_alike(const sharded_tensor<T>& x, const sharded_tensor<T>& y) {
+  if (!(x.whole() == y.whole()))
+    throw error(errc::invalid_argument, format("%s and %s cannot be added", x.whole().text().c_str(), y.whole().text().c_str()));
+}
+
+/// The axes that cut what is reduced: a bit each.
+inline unsigned axes_gone(const placement& at, const placement& left, const mesh& on) {
+  unsigned axes = 0;
+  for (int axis = 0; axis < on.axes(); ++axis)
+    if (at.dimension_on(axis) >= 0 && left.dimension_on(axis) < 0) axes |= 1u << axis;
+  return axes;
+}
+
+/// The sum along all dimensions that `left`, which has some of them, has not. It lies as x
+/// does, and is a sum over the axes that cut these: nothing is sent.
+template <class T>
+sharded_tensor<T> summed(const sharded_tensor<T>& x, const shape& left) {
+  const mesh& on = x.on().shape();
+  const placement kept = project(x.where(), x.whole(), left);
+  sharded_tensor<T> y(x.on(), left, with_sums(kept, axes_gone(x.where(), kept, on) | sums_of(x.where(), (1u << on.axes()) - 1)));
+  for_each_pair(x.whole(), x.held(), left, y.held(),
+                [&](std::size_t i, std::size_t k) { y.values()[k] = static_cast<T>(y.values()[k] + x.values()[i]); });
+  return y;
+}
+
 }  // namespace detail
 
 /// The same tensor, no sum over any axis. Collective. Cost: an all-reduce where it is one.
+/// Its gradient is that of every summand.
 template <class T>
 sharded_tensor<T> added_up(const sharded_tensor<T>& x) {
   return x.moved(detail::without_sums(x.where(), x.on().shape()));
@@ -57,7 +95,21 @@ sharded_tensor<T> mapped(const sharded_tensor<T>& x, Function function) {
   return y;
 }
 
-/// The same for a function that is linear: a sum stays one, nothing is sent.
+/// The gradient of `mapped(x, function)` from that of what it made: dy · derivative(element
+/// of x) for each. dx (as x), dy (as x). Collective. Throws `invalid_argument` where dy has
+/// another shape. Cost: dy is moved to where x lies; x is added up where it is a sum.
+template <class T, class Derivative>
+sharded_tensor<T> mapped_gradient(const sharded_tensor<T>& x, const sharded_tensor<T>& dy, Derivative derivative) {
+  detail::need_one_mesh(x, dy);
+  detail::need_gradient_of(x.whole(), dy);
+  sharded_tensor<T> dx = dy.moved(detail::without_sums(x.where(), x.on().shape()));
+  const sharded_tensor<T> here = added_up(x);
+  for (std::size_t i = 0; i < dx.values().size(); ++i) dx.values()[i] = static_cast<T>(dx.values()[i] * derivative(here.values()[i]));
+  return dx;
+}
+
+/// The same for a function that is linear: a sum stays one, nothing is sent. Of one number
+/// that is a multiple of it, so the gradient is `mapped_linear(dy, function)`.
 template <class T, class Function>
 sharded_tensor<T> mapped_linear(const sharded_tensor<T>& x, Function function) {
   sharded_tensor<T> y(x.on(), x.whole(), x.where());
@@ -80,16 +132,58 @@ sharded_tensor<T> mapped(const sharded_tensor<T>& x, const sharded_tensor<T>& y,
   return z;
 }
 
+/// The gradients of two operands.
+template <class T>
+struct operand_gradients {
+  sharded_tensor<T> x, y;
+};
+
+/// The gradients of both operands of `mapped(x, y, function)` from that of what it made:
+/// dz · by_x(element of x, element of y), and dz · by_y(element of x, element of y) summed
+/// along the dimensions that y has not. dx and dz (as x), dy (as y). Collective. Throws
+/// `invalid_argument` as `mapped` does, and where dz has another shape than x. Cost: dz and
+/// y are moved to where x lies, sums are added up; the gradient of y is moved to where y
+/// lies, from a sum over the axes that cut what y has not.
+template <class T, class ByX, class ByY>
+operand_gradients<T> mapped_gradients(const sharded_tensor<T>& x, const sharded_tensor<T>& y, const sharded_tensor<T>& dz, ByX by_x, ByY by_y) {
+  detail::need_one_mesh(x, y);
+  detail::need_one_mesh(x, dz);
+  detail::need_some_of(y.whole(), x.whole());
+  detail::need_gradient_of(x.whole(), dz);
+  const mesh& on = x.on().shape();
+  const sharded_tensor<T> here = added_up(x), there = y.moved(detail::project(here.where(), x.whole(), y.whole()));
+  sharded_tensor<T> dx = dz.moved(here.where());
+  sharded_tensor<T> dy(y.on(), y.whole(), detail::with_sums(there.where(), detail::axes_gone(here.where(), there.where(), on)));
+  detail::for_each_pair(x.whole(), here.held(), y.whole(), there.held(), [&](std::size_t i, std::size_t k) {
+    const T a = here.values()[i], b = there.values()[k], back = dx.values()[i];
+    dx.values()[i] = static_cast<T>(back * by_x(a, b));
+    dy.values()[k] = static_cast<T>(dy.values()[k] + back * by_y(a, b));
+  });
+  return {std::move(dx), dy.moved(detail::without_sums(y.where(), on))};
+}
+
 /// x + y, where x lies: a sum over an axis if x is one. Collective. Throws
 /// `invalid_argument` where they have unlike shapes. Cost: y is moved to where x lies.
 template <class T>
 sharded_tensor<T> added(const sharded_tensor<T>& x, const sharded_tensor<T>& y) {
   detail::need_one_mesh(x, y);
-  if (!(x.whole() == y.whole()))
-    throw error(errc::invalid_argument, format("%s and %s cannot be added", x.whole().text().c_str(), y.whole().text().c_str()));
+  detail::need_alike(x, y);
   sharded_tensor<T> z = y.moved(x.where());
   for (std::size_t i = 0; i < z.values().size(); ++i) z.values()[i] = static_cast<T>(x.values()[i] + z.values()[i]);
   return z;
+}
+
+/// The gradients of both operands of `added(x, y)` from that of what it made, which is
+/// theirs. All have one shape. Collective. Throws `invalid_argument` where x and y cannot be
+/// added, or dz has another shape. Cost: dz is moved to where each lies.
+template <class T>
+operand_gradients<T> added_gradients(const sharded_tensor<T>& x, const sharded_tensor<T>& y, const sharded_tensor<T>& dz) {
+  detail::need_one_mesh(x, y);
+  detail::need_one_mesh(x, dz);
+  detail::need_alike(x, y);
+  detail::need_gradient_of(x.whole(), dz);
+  const mesh& on = x.on().shape();
+  return {dz.moved(detail::without_sums(x.where(), on)), dz.moved(detail::without_sums(y.where(), on))};
 }
 
 /// A tensor of more dimensions than y, along which all is as in y. It lies at `at`, which
@@ -97,6 +191,16 @@ sharded_tensor<T> added(const sharded_tensor<T>& x, const sharded_tensor<T>& y) 
 template <class T>
 sharded_tensor<T> repeated(const sharded_tensor<T>& y, const shape& whole, const placement& at) {
   return mapped(sharded_tensor<T>(y.on(), whole, detail::without_sums(at, y.on().shape())), y, [](const T&, const T& value) { return value; });
+}
+
+/// The gradient of `repeated(y, whole, at)`, of a y of this shape that lies at `of`, from
+/// that of what it made: dx summed along the dimensions that y has not. Collective. Throws
+/// `invalid_argument` where y has a dimension that dx has not, or another size. Cost: the sum
+/// is made where dx lies, and moved from there.
+template <class T>
+sharded_tensor<T> repeated_gradient(const sharded_tensor<T>& dx, const shape& y, const placement& of) {
+  detail::need_some_of(y, dx.whole());
+  return detail::summed(dx, y).moved(detail::without_sums(of, dx.on().shape()));
 }
 
 }  // namespace tutti

@@ -29,14 +29,6 @@ inline shape without(const shape& whole, std::initializer_list<name> gone) {
   return left;
 }
 
-/// The axes that cut what is reduced: a bit each.
-inline unsigned axes_gone(const placement& at, const placement& left, const mesh& on) {
-  unsigned axes = 0;
-  for (int axis = 0; axis < on.axes(); ++axis)
-    if (at.dimension_on(axis) >= 0 && left.dimension_on(axis) < 0) axes |= 1u << axis;
-  return axes;
-}
-
 /// As many elements as one of the result is made of.
 template <class T>
 T places_each(const shape& whole, const shape& left) {
@@ -65,13 +57,7 @@ struct greatest {
 /// dimension. Its gradient: `repeated(dy, x.whole(), x.where())`.
 template <class T>
 sharded_tensor<T> sum(const sharded_tensor<T>& x, std::initializer_list<name> along) {
-  const shape left = detail::without(x.whole(), along);
-  const mesh& on = x.on().shape();
-  const placement kept = detail::project(x.where(), x.whole(), left);
-  sharded_tensor<T> y(x.on(), left, detail::with_sums(kept, detail::axes_gone(x.where(), kept, on) | detail::sums_of(x.where(), (1u << on.axes()) - 1)));
-  detail::for_each_pair(x.whole(), x.held(), left, y.held(),
-                        [&](std::size_t i, std::size_t k) { y.values()[k] = static_cast<T>(y.values()[k] + x.values()[i]); });
-  return y;
+  return detail::summed(x, detail::without(x.whole(), along));
 }
 
 /// The sum along these dimensions divided by how many places they have in the whole
@@ -85,7 +71,9 @@ sharded_tensor<T> mean(const sharded_tensor<T>& x, std::initializer_list<name> a
   return mapped_linear(all, [&](const T& value) { return static_cast<T>(value / places); });
 }
 
-/// The gradient of a mean: of a tensor of this shape, which lies at `at`.
+/// The gradient of a mean: of a tensor of this shape, which lies at `at`, from that of the
+/// mean: of each of its elements the same part. Collective. Throws as `repeated` does. Cost:
+/// dy is moved to where the result lies.
 template <class T>
 sharded_tensor<T> mean_gradient(const sharded_tensor<T>& dy, const shape& whole, const placement& at) {
   const T places = detail::places_each<T>(whole, dy.whole());
@@ -129,12 +117,12 @@ maxima<T> max(const sharded_tensor<T>& x, std::initializer_list<name> along) {
   return {.values = std::move(values), .places = std::move(places), .whole = x.whole(), .at = x.where()};
 }
 
-/// The gradient of a maximum: each goes to the place where the greatest stood, and lies as
-/// what the maximum is of. Collective. Throws `invalid_argument` where dy has another shape.
+/// The gradient of a maximum: each goes to the place where the greatest stood, of several
+/// that were alike the first, and lies as what the maximum is of. Collective. Throws
+/// `invalid_argument` where dy has another shape. Cost: dy is moved to where the maximum lies.
 template <class T>
 sharded_tensor<T> max_gradient(const maxima<T>& y, const sharded_tensor<T>& dy) {
-  if (!(dy.whole() == y.values.whole()))
-    throw error(errc::invalid_argument, format("the gradient of %s cannot be %s", y.values.whole().text().c_str(), dy.whole().text().c_str()));
+  detail::need_gradient_of(y.values.whole(), dy);
   const sharded_tensor<T> there = dy.moved(y.values.where());
   sharded_tensor<T> dx(dy.on(), y.whole, y.at);
   for (std::size_t k = 0; k < there.values().size(); ++k)
@@ -153,9 +141,13 @@ sharded_tensor<T> softmax(const sharded_tensor<T>& x, const name& along) {
   return mapped(powers, sum(powers, {along}), [](const T& a, const T& b) { return static_cast<T>(a / b); });
 }
 
-/// The gradient of softmax, from what it made and that one's gradient.
+/// The gradient of softmax, from what it made and that one's gradient. It lies as y does.
+/// Collective. Throws `invalid_argument` where dy has another shape. Cost: dy is moved to
+/// where y lies; one reduction of the sums.
 template <class T>
 sharded_tensor<T> softmax_gradient(const sharded_tensor<T>& y, const sharded_tensor<T>& dy, const name& along) {
+  detail::need_one_mesh(y, dy);
+  detail::need_gradient_of(y.whole(), dy);
   auto times = [](const T& a, const T& b) { return static_cast<T>(a * b); };
   const sharded_tensor<T> common = sum(mapped(y, dy, times), {along});
   return mapped(y, mapped(dy.moved(y.where()), common, [](const T& a, const T& b) { return static_cast<T>(a - b); }), times);
