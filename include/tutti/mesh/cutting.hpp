@@ -1,7 +1,9 @@
 #pragma once
 #include <cstddef>
+#include <vector>
 
 #include <tutti/mesh/einsum.hpp>
+#include <tutti/mesh/move.hpp>
 #include <tutti/mesh/tensor_operation.hpp>
 
 // What a cut of one operation means, whatever the others do.
@@ -120,6 +122,20 @@ constexpr placement parameter_gradient_of(const tensor_operation& o, const place
     if (o.what == operation_kind::batch_norm && cut.dimension_on(axis) >= 0) g = g.with_partial(axis, false);
   return g;
 }
+
+/// By what rules the planner says where things lie, once it is known how an operation is
+/// cut, and how they are moved. A test plans by rules of which one is wrong.
+struct planning_rules {
+  placement (*operand_of)(const tensor_operation& o, const placement& cut) = detail::operand_of;
+  unsigned (*sums_taken)(const tensor_operation& o, const placement& cut, const mesh& on) = detail::sums_taken;
+  placement (*parameter_of)(const placement& cut, const shape& over, const shape& parameter) = project;
+  placement (*result_of)(const tensor_operation& o, const placement& cut, const placement& at, const mesh& on) = detail::result_of;
+  placement (*gradient_needed)(const placement& made, const placement& given, const mesh& on) = detail::gradient_needed;
+  placement (*gradient_of)(const placement& at, const placement& cut, const placement& made, const placement& dy, const mesh& on) = detail::gradient_of;
+  placement (*parameter_gradient_of)(const tensor_operation& o, const placement& at, const placement& cut, const placement& made,
+                                     const placement& dy, const mesh& on) = detail::parameter_gradient_of;
+  std::vector<move> (*moves)(const shape& whole, const placement& from, const placement& to, const mesh& on, const move_costs& costs) = plan_moves;
+};
 
 /// Of all ways to lie as the tensor does, but a sum where that is replicated, the one
 /// for which `cost` is least: of as good ones the first.

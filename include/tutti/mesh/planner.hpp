@@ -57,8 +57,9 @@ namespace detail {
 
 class planning {
  public:
-  constexpr planning(const std::vector<tensor_operation>& net, const layout& rules, const mesh& on, const move_costs& costs)
-      : net_(net), rules_(rules), on_(on), costs_(costs) {
+  constexpr planning(const std::vector<tensor_operation>& net, const layout& rules, const mesh& on, const move_costs& costs,
+                     const planning_rules& by = {})
+      : net_(net), rules_(rules), on_(on), costs_(costs), by_(by) {
     check_rules();
     plan_.tensors.resize(net.size() + 1);
     for (std::size_t i = 0; i < net.size() && refused_.empty(); ++i) forward(i);
@@ -163,8 +164,8 @@ class planning {
 
   // A sum stays one in what is linear.
   constexpr placement of_operand(const tensor_operation& o, const placement& cut) const {
-    placement at = operand_of(o, cut);
-    for (std::size_t input : o.inputs) at = with_sums(at, sums_of(plan_.tensors[input].lies, sums_taken(o, cut, on_)));
+    placement at = by_.operand_of(o, cut);
+    for (std::size_t input : o.inputs) at = with_sums(at, sums_of(plan_.tensors[input].lies, by_.sums_taken(o, cut, on_)));
     return at;
   }
 
@@ -182,13 +183,13 @@ class planning {
     // The network's input is brought to where it is first needed.
     if (i == 0) plan_.tensors[0].lies = at;
     for (std::size_t input : o.inputs)
-      p.operands.push_back({.at = at, .forward = plan_moves(o.x, plan_.tensors[input].lies, at, on_, costs_)});
-    for (const shape& dims : o.parameters) p.parameters.push_back({.dims = dims, .at = project(p.cut, o.over(), dims)});
-    p.made = result_of(o, p.cut, at, on_);
+      p.operands.push_back({.at = at, .forward = by_.moves(o.x, plan_.tensors[input].lies, at, on_, costs_)});
+    for (const shape& dims : o.parameters) p.parameters.push_back({.dims = dims, .at = by_.parameter_of(p.cut, o.over(), dims)});
+    p.made = by_.result_of(o, p.cut, at, on_);
     placement lies = as_told(o, p.made);
     // A sum that several use, or nobody, is added up here.
     if (uses(i + 1) != 1) lies = without_sums(lies, on_);
-    p.settle = plan_moves(o.y, p.made, lies, on_, costs_);
+    p.settle = by_.moves(o.y, p.made, lies, on_, costs_);
     plan_.tensors[i + 1].lies = lies;
     plan_.operations.push_back(p);
   }
@@ -221,10 +222,10 @@ class planning {
     const tensor_operation& o = net_[i];
     operation_plan& p = plan_.operations[i];
     const placement given = collect_gradient(i + 1);
-    p.dy = gradient_needed(p.made, given, on_);
-    p.unsettle = plan_moves(o.y, given, p.dy, on_, costs_);
-    for (parameter_plan& w : p.parameters) w.gradient = parameter_gradient_of(o, w.at, p.cut, p.made, p.dy, on_);
-    for (operand_plan& x : p.operands) x.gradient = gradient_of(x.at, p.cut, p.made, p.dy, on_);
+    p.dy = by_.gradient_needed(p.made, given, on_);
+    p.unsettle = by_.moves(o.y, given, p.dy, on_, costs_);
+    for (parameter_plan& w : p.parameters) w.gradient = by_.parameter_gradient_of(o, w.at, p.cut, p.made, p.dy, on_);
+    for (operand_plan& x : p.operands) x.gradient = by_.gradient_of(x.at, p.cut, p.made, p.dy, on_);
   }
 
   template <class Use>
@@ -246,7 +247,7 @@ class planning {
       });
       return cost;
     });
-    for_each_use(tensor, [&](const tensor_operation& o, operand_plan& x) { x.backward = plan_moves(o.x, x.gradient, best, on_, costs_); });
+    for_each_use(tensor, [&](const tensor_operation& o, operand_plan& x) { x.backward = by_.moves(o.x, x.gradient, best, on_, costs_); });
     return t.gradient = best;
   }
 
@@ -254,6 +255,7 @@ class planning {
   const layout& rules_;
   const mesh& on_;
   move_costs costs_;
+  planning_rules by_;
   network_plan plan_{};
   sentence refused_{};
 };
