@@ -427,14 +427,11 @@ const broken_rule broken_rules[] = {
      }},
     {"the first of two axes that cut a gradient is taken for the innermost",
      [](network_plan& p) { for_each_parameter(p, [](parameter_plan& w) { w.gradient = other_order(w.gradient); }); }},
-    {"a batch norm adds up its statistics over the channels",
+    {"a batch norm adds up its statistics over the batch only",
      [](network_plan& p) {
-       for (operation_plan& o : p.operations) {
-         placement cut;
-         for (std::size_t d = 0; d < shape::capacity; ++d)
-           for (int axis : o.cut.axes_of(d)) cut = cut.sharded(d == 0 ? 1 : d == 1 ? 0 : d, axis);
-         o.cut = cut;
-       }
+       for (operation_plan& o : p.operations)
+         for (std::size_t d = 2; d < shape::capacity; ++d)
+           while (!o.cut.axes_of(d).empty()) o.cut = o.cut.gathered(d);
      }},
     {"every summand has the bias", nullptr, {.bias_everywhere = true}},
     {"what lies beyond a rank's own places is not read", nullptr, {.halo_not_read = true}},

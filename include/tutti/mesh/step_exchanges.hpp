@@ -60,6 +60,7 @@ struct halo_parts {
  private:
   constexpr std::vector<block> in_common(const block& mine, const std::vector<block>& theirs) const {
     std::vector<block> all;
+    all.reserve(theirs.size());
     for (const block& each : theirs) all.push_back(common(mine, each));
     all[here][0].count = 0;
     return all;
@@ -69,6 +70,7 @@ struct halo_parts {
 /// Elements of each block.
 constexpr std::vector<std::size_t> elements_of(const std::vector<block>& parts) {
   std::vector<std::size_t> counts;
+  counts.reserve(parts.size());
   for (const block& part : parts) counts.push_back(part.elements());
   return counts;
 }
