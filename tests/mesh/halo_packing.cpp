@@ -150,6 +150,8 @@ class problem {
       own.push_back(part_of(owned[r], o.x, x_));
     }
     halo_parts parts = halo_of(o, owned, made, 0);
+    for (const block& reads : parts.read)
+      if (reads[2].first > o.x[2].size || reads[2].count > o.x[2].size - reads[2].first) return false;
     group_of_ranks group(owns.size());
     group.read(parts);
     if (!group.forward(own, read)) return false;

@@ -462,7 +462,6 @@ std::vector<laid_out> examples_of_rules() {
 /// what is not, and in how many layouts.
 template <class Planned>
 void need_caught(const char* what, const std::vector<laid_out>& all, Planned planned, const interpret::damage& done = {}) {
-  CAPTURE(std::string(what));
   std::string first;
   std::size_t caught = 0;
   for (const auto& [net, layouts] : all)
@@ -470,7 +469,7 @@ void need_caught(const char* what, const std::vector<laid_out>& all, Planned pla
       const std::string difference = net.difference(planned(net.net, rules), four, done);
       if (!difference.empty() && caught++ == 0) first = format("%s by %s", difference.c_str(), rules);
     }
-  CHECK(caught > 0);
+  CHECK_MESSAGE(caught > 0, std::string(what));
   MESSAGE(std::string(what) << ": caught in " << caught << " layouts, first " << first);
 }
 
