@@ -5,13 +5,9 @@
 //
 //     tensors --ranks 2 [ROUNDS]
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <string>
 #include <vector>
-
-#include <sys/utsname.h>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/comm/neighbours.hpp>
@@ -24,37 +20,12 @@
 #include <tutti/nn/operations.hpp>
 #include <tutti/tutti.hpp>
 
-#include "samples.hpp"
+#include "ways.hpp"
 
 namespace {
 
 using namespace tutti;
-
-struct way {
-  std::string what;
-  std::function<void()> call;
-};
-
-// Of each, from when all begin to when all have ended; the second takes the ways in turns.
-std::vector<benchmarks::timing> measure(communicator& world, int rounds, const std::vector<way>& ways) {
-  std::vector<std::vector<double>> samples(ways.size());
-  for (int round = -2; round < rounds; ++round)
-    for (std::size_t i = 0; i < ways.size(); ++i) {
-      barrier(world);
-      const double begun = now();
-      ways[i].call();
-      barrier(world);
-      if (round >= 0) samples[i].push_back(now() - begun);
-    }
-  std::vector<benchmarks::timing> all;
-  for (auto& s : samples) all.push_back(benchmarks::summarise(s));
-  return all;
-}
-
-void print(communicator& world, const std::string& what, std::size_t bytes, const benchmarks::timing& t, double ratio, const char* over) {
-  if (world.rank() == 0)
-    std::printf("%-44s %10zu B %10.1f us, p99 %10.1f us, %6.2f of %s\n", what.c_str(), bytes, 1e6 * t.median, 1e6 * t.p99, ratio, over);
-}
+using benchmarks::measure_in_turns, benchmarks::print_ratio, benchmarks::way;
 
 std::size_t sent_by_first(const move& m, const shape& whole, const placement& at, process_mesh& on) {
   return sends_of(m, whole, at, on.shape(), {0}, sizeof(float), chosen_by_model{on.shape(), {}}).bytes;
@@ -91,9 +62,9 @@ void moves(communicator& world, int rounds) {
           default: std::memcpy(out.data(), in.data(), out.size() * sizeof(float));
         }
       };
-      const auto t = measure(world, rounds, {{"", [&] { it(span<const float>(in), span<float>(out)); }}, {"", plain}});
-      print(world, text_of(kind.by, whole, on.shape()) + format(", %zu x %zu", side, side), sent_by_first(kind.by, whole, kind.from, on), t[0],
-            t[0].median / t[1].median, is_local(kind.by.what) ? "a copy" : "the collective alone");
+      const auto t = measure_in_turns(world, rounds, {{"", [&] { it(span<const float>(in), span<float>(out)); }}, {"", plain}});
+      print_ratio(world, text_of(kind.by, whole, on.shape()) + format(", %zu x %zu", side, side), sent_by_first(kind.by, whole, kind.from, on), t[0],
+                  t[0].median / t[1].median, is_local(kind.by.what) ? "a copy" : "the collective alone");
     }
   }
 }
@@ -120,15 +91,15 @@ void halo(communicator& world, int rounds) {
       if (taken[other] > 0) packed.emplace_back(world, taken[other]), receives.push_back({r, span<float>(packed.back())});
       bytes += given[other] * sizeof(float);
     }
-    const auto t = measure(world, rounds, {{"", [&] { it.start(span<const float>(own), read), it.finish(read); }},
-                                           {"", [&] { it.start_back(span<const float>(read), own), it.finish_back(own); }},
-                                           {"", [&] {
-                                              neighbour_exchange(on.along(0), sends, receives);
-                                              std::memcpy(read.data(), own.data(), own.size() * sizeof(float));
-                                            }}});
+    const auto t = measure_in_turns(world, rounds, {{"", [&] { it.start(span<const float>(own), read), it.finish(read); }},
+                                                    {"", [&] { it.start_back(span<const float>(read), own), it.finish_back(own); }},
+                                                    {"", [&] {
+                                                       neighbour_exchange(on.along(0), sends, receives);
+                                                       std::memcpy(read.data(), own.data(), own.size() * sizeof(float));
+                                                     }}});
     const char* over = "such an exchange and a copy";
-    print(world, format("halo of 3 x 3, 8 x 16 x %zu x %zu", side, side), bytes, t[0], t[0].median / t[2].median, over);
-    print(world, "  its gradient given back", bytes, t[1], t[1].median / t[2].median, over);
+    print_ratio(world, format("halo of 3 x 3, 8 x 16 x %zu x %zu", side, side), bytes, t[0], t[0].median / t[2].median, over);
+    print_ratio(world, "  its gradient given back", bytes, t[1], t[1].median / t[2].median, over);
   }
 }
 
@@ -174,11 +145,11 @@ void products(communicator& world, int rounds) {
   std::vector<float> a(part * side, 1), b(side * side, 1), c(part * side);
   ways.push_back({"oneDNN", [&] { onednn::matmul{}(part, side, side, a.data(), b.data(), c.data()); }});
   ways.push_back({"blocked", [&] { blocked_matmul{}(part, side, side, a.data(), b.data(), c.data()); }});
-  const auto t = measure(world, rounds, ways);
+  const auto t = measure_in_turns(world, rounds, ways);
   const double alone = t[std::size(layouts)].median;
   for (std::size_t i = 0; i < std::size(layouts); ++i)
-    print(world, format("matmul of %zu, %s", side, layouts[i].what), bytes[i], t[i], t[i].median / alone, "its arithmetic");
-  print(world, "blocked loops for any type, arithmetic alone", 0, t.back(), t.back().median / alone, "oneDNN's");
+    print_ratio(world, format("matmul of %zu, %s", side, layouts[i].what), bytes[i], t[i], t[i].median / alone, "its arithmetic");
+  print_ratio(world, "blocked loops for any type, arithmetic alone", 0, t.back(), t.back().median / alone, "oneDNN's");
 }
 
 void plans(communicator& world) {
@@ -208,14 +179,8 @@ void plans(communicator& world) {
 
 int main(int argc, char** argv) {
   return tutti::run(argc, argv, [&](tutti::communicator& world) {
-    const int rounds = argc > 1 ? std::atoi(argv[1]) : 50;
-    if (rounds < 1) throw tutti::error(tutti::errc::invalid_argument, "tensors: ROUNDS is a number from 1");
-    utsname machine{};
-    ::uname(&machine);
-    if (world.rank() == 0)
-      std::printf("# tensors %d.%d.%d, %s %s %s, %d cores, compiler %s: %d ranks, %d rounds in turns, medians\n", tutti::version.major,
-                  tutti::version.minor, tutti::version.patch, machine.sysname, machine.release, machine.machine, tutti::usable_cores(), __VERSION__,
-                  world.size(), rounds);
+    const int rounds = benchmarks::rounds_of(argc, argv, "tensors", 50);
+    benchmarks::print_head(world, "tensors", rounds);
     moves(world, rounds);
     halo(world, rounds);
     products(world, rounds);
