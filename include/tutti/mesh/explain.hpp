@@ -4,16 +4,9 @@
 #include <vector>
 
 #include <tutti/mesh/bill.hpp>
+#include <tutti/mesh/explain_moves.hpp>
 
 namespace tutti {
-
-/// As in `1.5 KiB`.
-inline std::string bytes_text(std::size_t bytes) {
-  if (bytes < 1024) return format("%zu B", bytes);
-  const double n = static_cast<double>(bytes);
-  if (bytes < std::size_t{1} << 20) return format("%.1f KiB", n / 1024);
-  return format("%.1f MiB", n / (1024.0 * 1024));
-}
 
 /// What is sent in an exchange, as in `1.5 KiB`, or `1.5 KiB by rank 1` where that is not the first.
 inline std::string sent_text(const bill_item& item) {
@@ -47,7 +40,6 @@ inline std::string text_of(const step_exchange& e, const operation_list& net, co
 inline std::string reason_of(const bill_item& item, const operation_list& net, const mesh& on) {
   const step_exchange& e = item.what;
   const tensor_operation& o = net.all()[e.operation];
-  auto dimension = [&](int d) { return moved(e, net)[static_cast<std::size_t>(d)].what.text(); };
   const std::string axes = on.text_of(e.axes);
   std::string what;
   switch (e.why) {
@@ -69,16 +61,7 @@ inline std::string reason_of(const bill_item& item, const operation_list& net, c
     case cause::result_gradient: what = "the result's gradient"; break;
     case cause::operand_gradient: what = o.inputs.size() > 1 ? format("operand %zu's gradient", e.which + 1) : "the operand's gradient"; break;
   }
-  switch (e.by.what) {
-    case move_kind::all_gather: return what + " is needed with all " + dimension(e.by.from);
-    case move_kind::all_to_all: return what + " is needed with all " + dimension(e.by.from) + ", and cut by " + dimension(e.by.to);
-    case move_kind::all_reduce: return what + " is a sum over " + axes + ", needed whole";
-    case move_kind::reduce_scatter: return what + " is a sum over " + axes + ", needed cut by " + dimension(e.by.to);
-    case move_kind::slice: return "of " + what + " a part of " + dimension(e.by.to) + " is needed";
-    case move_kind::keep_on_first:
-    case move_kind::pad: return what + " is to be a sum over " + axes;
-  }
-  return {};
+  return reason_of(e.by, what, moved(e, net), on);
 }
 
 namespace detail {

@@ -98,6 +98,14 @@ constexpr shape local_shape(const shape& whole, const placement& p, const mesh& 
   return mine;
 }
 
+/// Whether a rank is the first, along every axis that replicates a tensor, of those that
+/// hold the same part.
+constexpr bool first_of_replicas(const placement& p, const mesh& m, rank r) {
+  bool first = true;
+  for (int axis = 0; axis < m.axes(); ++axis) first &= !p.replicated_on(axis) || m.coordinate(r, axis) == 0;
+  return first;
+}
+
 /// As in `(batch:data 32, features 10), a sum over model`.
 inline std::string text_of(const shape& whole, const placement& p, const mesh& m) {
   std::string all = "(";

@@ -61,6 +61,9 @@ class prepared_move {
     if (unpacks) unpack_blocks(got, std::as_const(unpack_).data(), after, out.data());
   }
 
+  /// Of its memory.
+  std::size_t bytes() const { return (pack_.size() + unpack_.size()) * sizeof(T); }
+
  private:
   static span<const std::size_t> counts(const std::vector<std::size_t>& c) { return {c.data(), c.size()}; }
   static void fill(span<T> out) {
@@ -100,6 +103,14 @@ class resharding {
       moves_[i](in, next);
       in = next;
     }
+  }
+
+  /// Of the memory that it holds: what is packed, and what lies between moves.
+  std::size_t bytes() const {
+    std::size_t all = 0;
+    for (const prepared_move<T>& m : moves_) all += m.bytes();
+    for (const buffer<T>& b : between_) all += b.size() * sizeof(T);
+    return all;
   }
 
  private:

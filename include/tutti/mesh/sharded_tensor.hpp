@@ -134,9 +134,7 @@ class sharded_tensor {
   std::vector<std::size_t> counts_of(const std::vector<block>& of, bool once) const {
     std::vector<std::size_t> counts;
     for (std::size_t r = 0; r < of.size(); ++r) {
-      bool first = true;
-      for (int axis = 0; axis < on_->shape().axes(); ++axis)
-        first &= !at_.replicated_on(axis) || on_->shape().coordinate({static_cast<int>(r)}, axis) == 0;
+      const bool first = first_of_replicas(at_, on_->shape(), {static_cast<int>(r)});
       counts.push_back(first || !once ? of[r].elements() : 0);
     }
     return counts;
