@@ -5,7 +5,10 @@
 #     benchmarks/results.sh [BUILD] > benchmarks/RESULTS.md      (BUILD: build)
 #
 # LARGEST is the largest size beside other libraries (64M); where
-# LIMIT_DIR names the folder of a limit.cpp, that stands beside them too.
+# LIMIT_DIR names the folder of a limit.cpp, that stands beside them too. Where
+# TUTTI_CIFAR names a folder of CIFAR-10's binary batches, ResNet-18 is trained as well.
+# Not here, since it takes root and network namespaces, or a Python that has PyTorch:
+#     benchmarks/overlap.sh BUILD, benchmarks/hosts.sh BUILD, benchmarks/beside_pytorch
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}
@@ -55,7 +58,9 @@ block env TUTTI_LINK=message benchmarks/compare --build "$build" --peers Gloo --
   --ops all_reduce,reduce_scatter,all_gather,broadcast,reduce,barrier
 if [ -x "$build/benchmarks/tensors" ]; then
   printf '\n## Sharded tensors\n'
-  block "$build/benchmarks/tensors" --ranks 2
+  for program in tensors elements layers; do block "$build/benchmarks/$program" --ranks 2; done
+  printf '\n## Bills and what links count\n\nOf every network at full size; 4 ranks take minutes.\n'
+  for ranks in 2 4; do block "$build/benchmarks/bills" --ranks "$ranks"; done
 fi
 cat <<END
 
@@ -67,6 +72,17 @@ block "$build/examples/train_mnist" --ranks 2
 if [ -n "${TUTTI_MNIST:-}" ]; then
   printf '\n```\n$ train_mnist --ranks 2 --epochs 3 --data $TUTTI_MNIST\n'
   "$build/examples/train_mnist" --ranks 2 --epochs 3 --data "$TUTTI_MNIST"
+  printf '```\n'
+fi
+if [ -n "${TUTTI_CIFAR:-}" ] && [ -x "$build/benchmarks/training" ]; then
+  printf '\n## Training with sums behind backward, at its end, and without\n\nResNet-18 on 512 pictures of CIFAR-10.\n'
+  for policy in buckets serial none; do
+    printf '\n```\n$ training --ranks 2 --model resnet18 --data $TUTTI_CIFAR --policy %s --samples 512 --epochs 2\n' "$policy"
+    "$build/benchmarks/training" --ranks 2 --model resnet18 --data "$TUTTI_CIFAR" --policy "$policy" --samples 512 --epochs 2
+    printf '```\n'
+  done
+  printf '\n## The same training under every layout\n\n```\n$ same_training --ranks 2 --data $TUTTI_CIFAR\n'
+  "$build/benchmarks/same_training" --ranks 2 --data "$TUTTI_CIFAR"
   printf '```\n'
 fi
 cat <<END
