@@ -5,6 +5,7 @@
 //
 //     elements --ranks 2 [ROUNDS]
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>

@@ -23,10 +23,17 @@ void for_each_pair(const shape& whole, const block& held, const shape& some, con
   for (std::size_t d = 0; d < whole.rank(); ++d)
     for (std::size_t s = some.rank(), step = 1; s-- > 0; step *= held_some[s].count)
       if (some[s].what == whole[d].what) stride[d] = step;
-  const std::size_t all = held.elements();
-  for (std::size_t i = 0, k = 0; i < all; ++i) {
-    visit(i, k);
-    for (std::size_t d = whole.rank(); d-- > 0;) {
+  // The last dimension in one loop, whose step the compiler knows where it is 0 or 1.
+  const std::size_t all = held.elements(), outer = whole.rank() > 0 ? whole.rank() - 1 : 0;
+  const std::size_t run = whole.rank() > 0 ? held[outer].count : 1, step = whole.rank() > 0 ? stride[outer] : 0;
+  for (std::size_t i = 0, k = 0; i < all; i += run) {
+    if (step == 0)
+      for (std::size_t n = 0; n < run; ++n) visit(i + n, k);
+    else if (step == 1)
+      for (std::size_t n = 0; n < run; ++n) visit(i + n, k + n);
+    else
+      for (std::size_t n = 0; n < run; ++n) visit(i + n, k + n * step);
+    for (std::size_t d = outer; d-- > 0;) {
       k += stride[d];
       if (++at[d] < held[d].count) break;
       k -= at[d] * stride[d];
