@@ -87,15 +87,14 @@ class sharded_tensor {
     const std::vector<block> from = parts();
     const std::vector<std::size_t> counts = counts_of(from, true);
     const bool here = on_->rank().value == root;
-    std::vector<T> packed(here ? whole_.elements() : 0), all(packed.size());
-    gather_v(on_->all(), span<const T>(values_.data(), counts[static_cast<std::size_t>(on_->rank().value)]), span<T>(packed),
+    std::vector<block> sent;
+    for (std::size_t r = 0; r < from.size(); ++r)
+      if (counts[r] > 0) sent.push_back(from[r]);
+    const bool unpacks = here && !lie_in_order(sent, block(whole_));
+    std::vector<T> all(here ? whole_.elements() : 0), packed(unpacks ? all.size() : 0);
+    gather_v(on_->all(), span<const T>(values_.data(), counts[static_cast<std::size_t>(on_->rank().value)]), unpacks ? span<T>(packed) : span<T>(all),
              span<const std::size_t>(counts), root);
-    const T* next = packed.data();
-    for (std::size_t r = 0; here && r < from.size(); ++r) {
-      if (counts[r] == 0) continue;
-      copy_block(from[r], from[r], next, block(whole_), all.data());
-      next += counts[r];
-    }
+    if (unpacks) unpack_blocks(sent, std::as_const(packed).data(), block(whole_), all.data());
     return all;
   }
 
