@@ -136,6 +136,15 @@ TEST_CASE("a root that all send to waits for them, and they for room") {
   CHECK(static_cast<char>(*all.rounds[2].shown_by(1)) == 'c');
   CHECK_FALSE(all.rounds[0].progress());
   all.rounds[2].pass();
+  // Who passes says so only now and then.
+  for (std::uint64_t mark = 2; mark <= 8; ++mark) {
+    CHECK_FALSE(all.rounds[0].progress());
+    all.start(2, mark);
+    all.start(1, mark, {'c'});
+    CHECK(all.rounds[2].progress());
+    CHECK(all.rounds[2].done());
+    all.rounds[2].pass();
+  }
   CHECK(all.rounds[0].progress());
   CHECK(all.rounds[0].done());
 }

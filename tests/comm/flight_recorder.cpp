@@ -57,6 +57,15 @@ TEST_CASE("the end of one that is no longer among the last changes none that is"
   CHECK(describe(r.read()[0], 6) == "message 5: send of 1 float, tag 0: under way, begun 1.000 s ago");
 }
 
+TEST_CASE("one that is added once it is done is as one that has begun and ended") {
+  flight_recorder begun, added;
+  begun.begin(3, named("broadcast", 5), 1, 2.5);
+  begun.end(3, operation_record::state::done, 2.5);
+  added.add_done(3, named("broadcast", 5), 1, 2.5);
+  REQUIRE(added.read().size() == 1);
+  CHECK(describe(added.read()[0], 4) == describe(begun.read()[0], 4));
+}
+
 TEST_CASE("whoever reads while another writes sees no mixture") {
   flight_recorder r;
   std::atomic<bool> done{false};

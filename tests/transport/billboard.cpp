@@ -89,6 +89,57 @@ TEST_CASE("who looks at nobody runs ahead as far as places last that all have pa
   }
 }
 
+TEST_CASE("who passes often says so every eighth round, or where it was many bytes") {
+  boards w(2);
+  billboard root = w.of(0), reader = w.of(1);
+  const call what = numbered(1);
+  const std::vector<std::byte> data(6000);
+  auto shows = [&](std::size_t bytes) {
+    if (!root.has_room_next(bytes)) return false;
+    root.begin(false);
+    root.show({{data.data(), bytes}}, {.fingerprint = 1, .what = &what, .shape = 5});
+    return true;
+  };
+  auto reads = [&] {
+    CHECK(reader.shows_next(0, 1));
+    CHECK_FALSE(reader.shows_next(0, 2));
+    reader.begin(false);
+    return reader.pass_soon(reader.bytes_of(0));
+  };
+  for (std::uint64_t round = 0; round < board_memory::lines; ++round) CHECK(shows(8));
+  CHECK_FALSE(shows(8));
+  for (int round = 1; round <= 64; ++round) {
+    CHECK(reads() == (round % 8 == 0));
+    if (round % 8 == 0)
+      for (int more = 0; more < 8; ++more) CHECK(shows(8));
+    CHECK_FALSE(shows(8));
+  }
+  for (int round = 1; round <= 64; ++round) reads();
+  CHECK_FALSE(reader.shows_next(0, 1));
+  for (int round = 1; round <= 8; ++round) {
+    CHECK(shows(6000));
+    CHECK(reads() == (round % 2 == 0));
+  }
+}
+
+TEST_CASE("a line that names a call of the same shape again names it in full") {
+  boards w(2);
+  billboard mine = w.of(0), theirs = w.of(1);
+  for (std::uint64_t round = 1; round <= 4 * board_memory::lines; ++round) {
+    call what = numbered(round);
+    const std::uint64_t shape = round % 3 == 0 ? 0 : 1 + round / 7 % 2;
+    what.count = shape == 0 ? round : shape;
+    mine.begin();
+    mine.show({}, {.fingerprint = 3 * round, .what = &what, .shape = shape});
+    const auto ahead = theirs.seen_ahead(0);
+    REQUIRE(ahead);
+    CHECK(ahead->fingerprint == 3 * round);
+    CHECK(ahead->what.number == round);
+    CHECK(ahead->what.count == what.count);
+    theirs.begin();
+  }
+}
+
 TEST_CASE("who has seen one that needed room knows that all have passed what it wrote over") {
   boards w(3);
   billboard root = w.of(0), reader = w.of(1), other = w.of(2);

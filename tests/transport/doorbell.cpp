@@ -54,6 +54,21 @@ TEST_CASE("a publisher marks the sleeper as awake, and only then calls the kerne
   CHECK(bell.state == doorbell::awake);
 }
 
+TEST_CASE("whoever cannot have others go through a fence is rung by those who go through one, and never sleeps long without") {
+  doorbell bell;
+  CHECK(bell.fences_for_all == doorbell::can_fence_for_all());
+  for (std::uint32_t fences : {0u, 1u}) {
+    bell.fences_for_all = fences;
+    bell.state = doorbell::asleep;
+    std::vector<doorbell*> all{&bell};
+    doorbell::ring(all);
+    CHECK(bell.state == doorbell::awake);
+    int looked = 0;
+    bell.sleep(1000, [&] { return ++looked > 0; });
+    CHECK(looked == 1);
+  }
+}
+
 TEST_CASE("two that only sleep and ring never miss each other") {
   constexpr std::uint64_t rounds = 20000;
   constexpr double far_away = 60;  // one lost ring, and a round takes this long

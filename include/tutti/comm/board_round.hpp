@@ -40,6 +40,7 @@ class board_round {
     begin_ = hops_ = !follows_ ? 1 : root - board.rank() + (root < board.rank() ? board.size() : 0);
     end_ = follows_ ? hops_ + 1 : leads ? 1 : board.size();
     shown_ = stranger_.met = false;
+    looked_at_ = 0;
     count_ = parts.size();
     std::copy(parts.begin(), parts.end(), parts_.begin());
     board.begin(kind == round_kind::all);
@@ -62,7 +63,7 @@ class board_round {
       const auto theirs = board_->seen(next());
       if (!theirs) break;
       if (theirs->from.fingerprint != mark_.fingerprint) stranger_ = {.met = true, .peer = next(), .what = *theirs->from.what};
-      else ++hops_;
+      else ++hops_, looked_at_ += theirs->bytes;
     }
     if (hops_ == before) return showed;
     if (hops_ == end_) follows_ ? board_->saw_one() : board_->saw_all();
@@ -74,8 +75,7 @@ class board_round {
   /// To be called once nothing that was shown is needed any more.
   void pass() {
     if (kind_ == round_kind::all || end_ == 1) return;
-    board_->pass();
-    board_->ring();
+    if (board_->pass_soon(looked_at_)) board_->ring();
   }
 
   int size() const { return board_->size(); }
@@ -121,6 +121,7 @@ class board_round {
   bool follows_ = false;  // the root, which has known of room when it showed
   bool shown_ = false;
   int begin_ = 1, hops_ = 1, end_ = 1;  // of whom it looks at, so far and in all
+  std::size_t looked_at_ = 0;           // bytes that these show
   execution::stranger stranger_{};
 };
 

@@ -54,12 +54,15 @@ struct call_shape {
            root == other.root && pieces == other.pieces &&
            algorithm == other.algorithm && operation.data() == other.operation.data() &&
            type.data() == other.type.data() && commutative == other.commutative && in_place == other.in_place &&
-           uneven == other.uneven && alike(counts, other.counts) && alike(received, other.received) &&
-           calls.size() == other.calls.size() &&
-           std::equal(calls.begin(), calls.end(), other.calls.begin(), [](const call_shape& a, const call_shape& b) { return a.is(b); });
+           uneven == other.uneven && counts.size() == other.counts.size() && received.size() == other.received.size() &&
+           calls.size() == other.calls.size() && ((counts.empty() && received.empty() && calls.empty()) || lists_are(other));
   }
 
  private:
+  bool lists_are(const call_shape& other) const {
+    return alike(counts, other.counts) && alike(received, other.received) &&
+           std::equal(calls.begin(), calls.end(), other.calls.begin(), [](const call_shape& a, const call_shape& b) { return a.is(b); });
+  }
   static bool alike(span<const std::size_t> a, span<const std::size_t> b) {
     return a.size() == b.size() && (a.data() == b.data() || std::equal(a.begin(), a.end(), b.begin()));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include <tutti/comm/known_calls.hpp>
 #include <tutti/comm/message_pool.hpp>
 #include <tutti/comm/plan.hpp>
+#include <tutti/comm/ready_calls.hpp>
 #include <tutti/comm/session.hpp>
 #include <tutti/transport/loan.hpp>
 
@@ -137,8 +139,10 @@ struct communicator_core {
   }
 
   operation& issue(const call_shape& c, const call_memories& m) {
-    raise_verdict();
+    if (at_once->verdicts().any()) raise_verdict();
     const prepared_call& p = prepared(c);
+    const bool quick = m.waits && !m.before && !m.after && at_once->takes(p) && runner->is_free();
+    if (operation* const done = quick ? issue_ready(p, m) : nullptr) return *done;
     operation& o = with_scratch(p);
     // What may throw comes first: nothing has been issued then.
     try {
@@ -152,7 +156,7 @@ struct communicator_core {
     }
     o.after = m.after;
     number(o);
-    if (m.waits && !m.after && runner->do_at_once(*queue, o)) {
+    if (m.waits && !quick && !m.after && runner->do_at_once(*queue, o)) {
       give_back(o);
       return nothing;
     }
@@ -160,6 +164,25 @@ struct communicator_core {
     runner->notice();
     return o;
   }
+
+  // Where all is there that it needs; else null.
+  operation* issue_ready(const prepared_call& p, const call_memories& m) {
+    const std::uint64_t number = issued + 1, mark = history_with(p, number);
+    const auto how = at_once->run({p, number, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output)}, runner->spins());
+    if (how == ready_calls::outcome::not_ready) return nullptr;
+    issued = number, history = mark;
+    if (how == ready_calls::outcome::done) return &nothing;
+    operation& o = with_scratch(p);
+    o.parts.clear();
+    o.what.number = number;
+    o.begun = o.broken = true;  // fails with all others, and does nothing until then
+    queue->recorder().begin(number, o.what, p.shape, o.begun_at = coarse_now());
+    queue->push(o);
+    runner->notice();
+    return &o;
+  }
+  // Ranks that once called different things differ in all that follows.
+  std::uint64_t history_with(const prepared_call& p, std::uint64_t number) const { return mix(mix(p.shape, queue->id(number)), history) | 1; }
 
   /// Issues what has been collected as one.
   operation& issue_collected() {
@@ -201,27 +224,13 @@ struct communicator_core {
     return o;
   }
 
-  // Where a call's memories are, once what is reduced in place of the input is made.
-  static execution_data placed(const prepared_call& p, std::size_t element, const call_memories& m, std::byte* scratch) {
-    execution_data d{.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output), .scratch = scratch,
-                     .sums = p.body.sums_bytes > 0 ? scratch + p.sums_begin() : nullptr, .element = element, .alignment = m.alignment,
-                     .fold = m.fold, .pairs = p.pairs};
-    if (!m.before) return d;
-    std::byte* const staging = scratch + p.staging_begin();
-    m.before(staging, m.context ? m.context : m.fold.op);
-    d.input = staging;
-    d.output = staging + m.staged_output;
-    return d;
-  }
-
   // The next one of this communicator is that.
   void number(operation& o) {
     if (!o.plan->parts.empty()) collected.give(o.calls), o.data = {}, o.after = nullptr;
     else o.parts.clear();
     o.what.number = ++issued;
-    // Ranks that once called different things differ in all that follows.
-    history = mix(mix(o.plan->shape, queue->id(o.what.number)), history) | 1;
-    o.mark = {.fingerprint = history, .what = &o.what, .element = static_cast<std::uint32_t>(o.what.element)};
+    history = history_with(*o.plan, issued);
+    o.mark = {.fingerprint = history, .what = &o.what, .element = static_cast<std::uint32_t>(o.what.element), .shape = o.plan->shape};
   }
 
   // What is long enough to be lent lies where it can be, if there is room.
@@ -283,6 +292,7 @@ struct communicator_core {
     queue->messages = std::make_unique<mailbox>(std::move(for_messages), queue->members(), key, me, home.fabric(),
                                                 queue->channels().status(), counts);
     pool = std::make_unique<message_pool>(queue->members(), me);
+    at_once.emplace(home.fabric(), *queue);
     runner->add(*queue);
     if (own_engine) own_engine->start_thread();
     else queue->keep_to_one_thread();
@@ -351,17 +361,6 @@ struct communicator_core {
     return *found;
   }
 
-  // Counters of the session's, for as long as this communicator lives.
-  struct borrowed_counters {
-    explicit borrowed_counters(session& s) : home(s), block(s.take_counters()), at_first(block.read()) {}
-    borrowed_counters(const borrowed_counters&) = delete;
-    borrowed_counters& operator=(const borrowed_counters&) = delete;
-    ~borrowed_counters() { home.give_back(block); }
-    session& home;
-    detail::counter_block& block;
-    statistics at_first;
-  };
-
   std::size_t scratch_bytes() const {
     std::size_t bytes = queue->channels().bytes();
     for (const auto& o : operations) bytes += o->scratch.size();
@@ -395,6 +394,7 @@ struct communicator_core {
   std::unique_ptr<engine> own_engine;
   engine* runner = nullptr;
   std::unique_ptr<operation_queue> queue;
+  std::optional<ready_calls> at_once;
 };
 
 }  // namespace tutti::detail

@@ -95,11 +95,14 @@ class engine {
     if (o.current() == operation::stage::failed) fabric_.given().raise();
   }
 
+  /// Whether whoever makes a call may do it at once, with some looks.
+  bool is_free() const { return !threaded_ && !exact_ && !transport_->asks_the_system() && !busy(); }
+  int spins() const { return waiting_.spins; }
   /// Does an operation that is not in `q` yet and whose caller waits for it, where
   /// that takes one round, nothing else is under way, and whom it waits for come soon.
   /// False where it must be pushed, begun or not.
   bool do_at_once(operation_queue& q, operation& o) {
-    if (!o.plan->shown || threaded_ || exact_ || transport_->asks_the_system() || busy()) return false;
+    if (!o.plan->shown || !is_free()) return false;
     if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { begin(q, o); })) return false;
     for (int looks = 0; !o.round.done(); ++looks) {
       if (o.round.progress()) continue;
@@ -387,7 +390,6 @@ class engine {
   engine* idle_without_us() const {
     return main_ && ::pthread_equal(main_->maker_, ::pthread_self()) && main_->busy() ? main_ : nullptr;
   }
-
   engine* main_ = nullptr;
   pthread_t maker_ = ::pthread_self();
   bool threaded_ = false;

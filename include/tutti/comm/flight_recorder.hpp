@@ -57,6 +57,12 @@ class flight_recorder {
     r.number.store(number, std::memory_order_release);
   }
 
+  /// One that has begun and is done.
+  void add_done(std::uint64_t number, const call& what, std::uint64_t shape, double t) {
+    begin(number, what, shape, t);
+    end(number, operation_record::state::done, t);
+  }
+
   /// Says nothing of an operation that is no longer among the last.
   void end(std::uint64_t number, operation_record::state how, double t) {
     record& r = records_[number % kept];

@@ -46,6 +46,8 @@ struct prepared_call {
   /// In place of all else, where it is little: whose input is read shows it in one
   /// round, and who reads it folds and copies out of that.
   std::optional<direct_program> shown;
+  bool only_copies = false;  ///< that, and one with a root, needs no folds
+  mutable call numbered{};   ///< of `ready_calls`: `what`, with the number of the last
   /// Of several calls issued as one each, whose bodies together are this one's;
   /// and where in the memory of all its own begins.
   std::vector<std::unique_ptr<prepared_call>> parts;
@@ -329,6 +331,19 @@ struct joint_operation : operation {
 };
 
 namespace detail {
+
+/// Where a call's memories are, once what is reduced in place of the input is made.
+inline execution_data placed(const prepared_call& p, std::size_t element, const call_memories& m, std::byte* scratch) {
+  execution_data d{.input = static_cast<const std::byte*>(m.input), .output = static_cast<std::byte*>(m.output), .scratch = scratch,
+                   .sums = p.body.sums_bytes > 0 ? scratch + p.sums_begin() : nullptr, .element = element, .alignment = m.alignment,
+                   .fold = m.fold, .pairs = p.pairs};
+  if (!m.before) return d;
+  std::byte* const staging = scratch + p.staging_begin();
+  m.before(staging, m.context ? m.context : m.fold.op);
+  d.input = staging;
+  d.output = staging + m.staged_output;
+  return d;
+}
 
 /// An operation that nobody waits for any more can be used again.
 inline void give_back(operation& o) {

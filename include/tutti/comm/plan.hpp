@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -269,6 +270,9 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
   if (p->in_rounds) p->shown = detail::prepare_shown(c, all, me);
   if (p->shown) {
     p->agree_first = true;
+    p->numbered = p->what;
+    p->only_copies = round_of(c.what) != round_kind::all &&
+                     std::all_of(p->shown->passes.begin(), p->shown->passes.end(), [](const direct_pass& d) { return d.sources == 1; });
     return p;
   }
   if (p->in_rounds) p->relayed = detail::prepare_relayed(c, all, me);

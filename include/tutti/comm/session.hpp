@@ -116,6 +116,17 @@ class session {
 
 namespace detail {
 
+/// Counters of a session's, for as long as whoever counts there lives.
+struct borrowed_counters {
+  explicit borrowed_counters(session& s) : home(s), block(s.take_counters()), at_first(block.read()) {}
+  borrowed_counters(const borrowed_counters&) = delete;
+  borrowed_counters& operator=(const borrowed_counters&) = delete;
+  ~borrowed_counters() { home.give_back(block); }
+  session& home;
+  counter_block& block;
+  statistics at_first;
+};
+
 /// What the members of a session say, of all the world's ranks.
 class among_members final : public exchange {
  public:

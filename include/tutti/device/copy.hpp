@@ -45,6 +45,22 @@ inline void stream_line(std::byte* to, const std::byte* from) { std::memcpy(to, 
 
 }  // namespace detail
 
+/// Copies `bytes` bytes of host memory that are mostly few: up to 16 without a call.
+inline void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) {
+  const auto ends = [&]<class Word>(Word first) {
+    Word last;
+    std::memcpy(&first, from, sizeof first);
+    std::memcpy(&last, from + bytes - sizeof last, sizeof last);
+    std::memcpy(to, &first, sizeof first);
+    std::memcpy(to + bytes - sizeof last, &last, sizeof last);
+  };
+  if (bytes > 16) std::memcpy(to, from, bytes);
+  else if (bytes >= 8) ends(std::uint64_t{});
+  else if (bytes >= 4) ends(std::uint32_t{});
+  else
+    for (std::size_t i = 0; i < bytes; ++i) to[i] = from[i];
+}
+
 /// Copies `bytes` bytes of host memory with stores that pass the caches by: for
 /// what is not read again before other data would have driven it out. Others see
 /// it only after `end_streaming`.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tutti/base/bootstrap.hpp>
+#include <tutti/device/copy.hpp>
 #include <tutti/transport/doorbell.hpp>
 #include <tutti/transport/port.hpp>
 
@@ -50,11 +51,25 @@ struct board_memory {
   /// Names the call of a round, by its owner: whoever has not passed the round whose
   /// line that was, but is not waited for either, sees first that it is gone.
   void name(std::uint64_t round, const envelope& e) const {
-    at(round).flag.store(0, std::memory_order_relaxed);
-    at(round).fingerprint.store(e.fingerprint, std::memory_order_release);
+    rename(round, e.fingerprint, e.what->number);
     std::uint64_t words[sizeof(call) / 8];
     std::memcpy(words, e.what, sizeof words);
-    for (std::size_t i = 0; i < std::size(words); ++i) word(round, i).store(words[i], std::memory_order_release);
+    for (std::size_t i = 1; i < std::size(words); ++i) word(round, i).store(words[i], std::memory_order_release);
+  }
+  /// The same where that line's call was as this one, but for its number.
+  void rename(std::uint64_t round, std::uint64_t fingerprint, std::uint64_t number) const {
+    line& its = at(round);
+    its.flag.store(0, std::memory_order_relaxed);
+    its.fingerprint.store(fingerprint, std::memory_order_release);
+    word(round, 0).store(number, std::memory_order_release);
+  }
+  /// Whether a round shows another call than `fingerprint` does; false where it does
+  /// not stand here any more.
+  bool differs(std::uint64_t round, std::uint64_t fingerprint) const {
+    const line& its = at(round);
+    if (its.flag.load(std::memory_order_acquire) != round) return false;
+    const bool other = its.fingerprint.load(std::memory_order_acquire) != fingerprint;
+    return other && its.flag.load(std::memory_order_acquire) == round;
   }
   struct named {
     std::uint64_t fingerprint;
@@ -80,7 +95,7 @@ struct board_memory {
   }
   header& all() const { return *reinterpret_cast<header*>(base); }
 };
-static_assert(offsetof(board_memory::line, small) == 32 && sizeof(board_memory::line) == 64 && sizeof(call) % 64 == 0);
+static_assert(offsetof(board_memory::line, small) == 32 && sizeof(board_memory::line) == 64 && sizeof(call) % 64 == 0 && offsetof(call, number) == 0);
 
 /// What the ranks of a host show each other at once: in each round every member
 /// writes one flag and some bytes in a place of its own, and whoever wants to know
@@ -110,26 +125,30 @@ class billboard {
   /// Whether all have done with what stands where so many bytes would be shown now.
   /// Where it has to look how far they are, it looks at what they call as well.
   bool has_room(std::size_t bytes) {
-    const std::uint64_t end = next_place(bytes) + rounded(bytes);
-    if (oldest_ + board_memory::lines <= round_) oldest_ = round_ - board_memory::lines + 1;
-    while (oldest_ < round_ && starts_[oldest_ % board_memory::lines] + board_memory::ring_bytes < end) ++oldest_;
-    auto enough = [&] { return round_ <= passed_ + board_memory::lines && oldest_ <= passed_ + 1; };
-    if (enough()) return true;
-    std::uint64_t least = round_;
+    if (has_room_in(round_, bytes)) return true;
+    look_how_far_others_are();
     for (std::size_t m = 0; m < members_.size(); ++m) {
       const std::uint64_t theirs = m == me_ ? round_ : members_[m].passed().load(std::memory_order_acquire);
-      if (theirs < least) least = theirs;
       if (m != me_ && differ(static_cast<int>(m), theirs < round_ ? theirs : round_ - 1)) astray_ = static_cast<int>(m);
     }
-    all_passed(least);
-    return enough();
+    return has_room_in(round_, bytes);
+  }
+  /// The same of the next round, before it begins: looks how far the others are, and at
+  /// nothing else.
+  bool has_room_next(std::size_t bytes) {
+    if (has_room_in(round_ + 1, bytes)) return true;
+    look_how_far_others_are();
+    return has_room_in(round_ + 1, bytes);
   }
 
   /// Shows these parts, one after the other: at most `most_bytes()`, and there must
   /// be room for them.
   void show(std::initializer_list<bytes_view> parts, const envelope& e) { show(parts.begin(), parts.size(), e); }
   void show(const bytes_view* parts, std::size_t n, const envelope& e) {
-    members_[me_].name(round_, e);
+    std::uint64_t& shape = shapes_[round_ % board_memory::lines];
+    if (e.shape != 0 && e.shape == shape) members_[me_].rename(round_, e.fingerprint, e.what->number);
+    else members_[me_].name(round_, e);
+    shape = e.shape;
     board_memory::line& mine = members_[me_].at(round_);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < n; ++i) bytes += parts[i].size();
@@ -140,13 +159,27 @@ class billboard {
     mine.at = static_cast<std::uint32_t>(at % board_memory::ring_bytes);
     std::byte* to = members_[me_].data(mine);
     for (std::size_t i = 0; i < n; ++i) {
-      if (!parts[i].empty()) std::memcpy(to, parts[i].data(), parts[i].size());
+      copy_short(to, parts[i].data(), parts[i].size());
       to += parts[i].size();
     }
     mine.flag.store(round_, std::memory_order_release);
+    // Others have that one in their caches, and nobody looks at it yet.
+    __builtin_prefetch(&members_[me_].at(round_ + 2), 1);
   }
   /// Says that this rank has done with this round, to those who run ahead.
-  void pass() { members_[me_].passed().store(round_, std::memory_order_release); }
+  void pass() {
+    members_[me_].passed().store(round_, std::memory_order_release);
+    told_ = round_;
+    untold_bytes_ = 0;
+  }
+  /// The same of a rank that has looked at so many bytes, but only now and then: who runs
+  /// ahead has that much less room, and is disturbed less often. Whether it was said.
+  bool pass_soon(std::size_t bytes) {
+    untold_bytes_ += rounded(bytes);
+    if (round_ - told_ < most_untold && untold_bytes_ < most_untold_bytes) return false;
+    pass();
+    return true;
+  }
   /// To be called after either: wakes whoever sleeps for it.
   void ring() const { doorbell::ring(others_); }
 
@@ -163,6 +196,14 @@ class billboard {
     const board_memory& theirs = members_[static_cast<std::size_t>(member)];
     return theirs.data(theirs.at(round_));
   }
+
+  /// Whether a member shows that call in the round after this rank's.
+  bool shows_next(int member, std::uint64_t fingerprint) const {
+    const board_memory::line& shown = members_[static_cast<std::size_t>(member)].at(round_ + 1);
+    return shown.flag.load(std::memory_order_acquire) == round_ + 1 && shown.fingerprint.load(std::memory_order_relaxed) == fingerprint;
+  }
+  /// How many bytes a member that has been seen shows.
+  std::size_t bytes_of(int member) const { return members_[static_cast<std::size_t>(member)].at(round_).bytes; }
 
   /// To be called once all others have been seen in this round, so that they have
   /// done with the one before; or one who needed room for it, and so knew of all.
@@ -206,10 +247,36 @@ class billboard {
   }
   static std::uint64_t rounded(std::size_t bytes) { return bytes <= board_memory::carried ? 0 : (bytes + 63) / 64 * 64; }
 
+  // What may be passed and not told: far less than there is room for. Of the bytes, with
+  // what is shown next and is lost at the ring's end.
+  static constexpr std::uint64_t most_untold = board_memory::lines / 8;
+  static constexpr std::size_t most_untold_bytes = board_memory::ring_bytes / 8;
+  static_assert(most_untold_bytes + 3 * board_memory::longest <= board_memory::ring_bytes);
+
+  // Whether all have done with what stands where so many bytes would be shown in a
+  // round, so far as is known.
+  bool has_room_in(std::uint64_t round, std::size_t bytes) {
+    const std::uint64_t end = next_place(bytes) + rounded(bytes);
+    if (oldest_ + board_memory::lines <= round) oldest_ = round - board_memory::lines + 1;
+    while (oldest_ < round && starts_[oldest_ % board_memory::lines] + board_memory::ring_bytes < end) ++oldest_;
+    return round <= passed_ + board_memory::lines && oldest_ <= passed_ + 1;
+  }
+  void look_how_far_others_are() {
+    std::uint64_t least = static_cast<std::uint64_t>(-1);
+    for (std::size_t m = 0; m < members_.size(); ++m) {
+      const std::uint64_t theirs = m == me_ ? least : members_[m].passed().load(std::memory_order_acquire);
+      if (theirs < least) least = theirs;
+    }
+    all_passed(least < round_ ? least : round_);
+  }
+
   // What both called in a round, where they still show that and it is not the same.
   std::optional<parting> differ(int member, std::uint64_t round) const {
+    const board_memory::line& ours = members_[me_].at(round);
+    if (round == 0 || ours.flag.load(std::memory_order_relaxed) != round) return std::nullopt;
+    if (!members_[static_cast<std::size_t>(member)].differs(round, ours.fingerprint.load(std::memory_order_relaxed))) return std::nullopt;
     const auto mine = members_[me_].named_for(round), theirs = members_[static_cast<std::size_t>(member)].named_for(round);
-    if (round == 0 || !mine || !theirs || mine->fingerprint == theirs->fingerprint) return std::nullopt;
+    if (!mine || !theirs || mine->fingerprint == theirs->fingerprint) return std::nullopt;
     return parting{mine->what, theirs->what};
   }
 
@@ -223,8 +290,11 @@ class billboard {
   std::uint64_t round_ = 0, passed_ = 0;  // the latter: as far as is known of all others
   std::uint64_t used_ = 0, oldest_ = 1;   // bytes of the ring; the first round of which it still has all
   bool all_look_ = true;                  // in this round
+  std::uint64_t told_ = 0;                // to the others: as far as this rank has passed
+  std::size_t untold_bytes_ = 0;
   int astray_ = -1;
-  std::array<std::uint64_t, board_memory::lines> starts_{};  // by round: in it
+  std::array<std::uint64_t, board_memory::lines> starts_{};  // by round: in the ring
+  std::array<std::uint64_t, board_memory::lines> shapes_{};  // by round: of the call that its line names
 };
 
 }  // namespace tutti

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,26 +30,37 @@ inline void futex_wake(std::atomic<std::uint32_t>& word, int waiters = 1 << 30) 
 struct alignas(64) doorbell {
   static constexpr std::uint32_t awake = 0, asleep = 1;
   std::atomic<std::uint32_t> state{awake};
+  /// Whoever sleeps here has all others go through a fence first, so that who rings
+  /// needs none of its own. Set by its owner, before anybody rings.
+  std::atomic<std::uint32_t> fences_for_all{can_fence_for_all()};
 
   /// Sleeps at most `seconds`, unless `look()` finds something to do after
   /// every later publisher has been made to ring.
   template <class Look>
   void sleep(double seconds, Look look) {
     state.exchange(asleep, std::memory_order_seq_cst);
+    if (fences_for_all.load(std::memory_order_relaxed) && !fence_for_all() && seconds > unfenced_sleep) seconds = unfenced_sleep;
     if (!look()) futex_wait(state, asleep, seconds);
     state.store(awake, std::memory_order_relaxed);
   }
 
   /// To be called after publishing.
   void ring() {
-    order();
+    if (needs_order()) order();
+    else std::atomic_signal_fence(std::memory_order_seq_cst);
     if (is_asleep()) wake();
   }
   /// The same of several, at the price of one.
   static void ring(const std::vector<doorbell*>& bells) {
-    order();
-    for (doorbell* bell : bells)
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    bool ordered = false;
+    for (doorbell* bell : bells) {
+      if (!ordered && bell->needs_order()) {
+        order();
+        ordered = true;
+      }
       if (bell->is_asleep()) bell->wake();
+    }
   }
 
   void wake() {
@@ -57,7 +69,25 @@ struct alignas(64) doorbell {
     futex_wake(state);
   }
 
+  /// Whether this process can have all others that ring go through a fence: the kernel
+  /// knows the call, and no filter forbids it. From then on it takes part in theirs.
+  static bool can_fence_for_all() {
+    if constexpr (under_thread_sanitizer) return false;  // which sees no such fence
+    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) != 0) return false;
+    takes_part.store(true, std::memory_order_relaxed);
+    return fence_for_all();
+  }
+
  private:
+  static constexpr double unfenced_sleep = 0.001;  // seconds
+
+  // Whoever rings has made a bell of its own before, and so has asked whether it can;
+  // a child of it takes part as well.
+  static inline std::atomic<bool> takes_part{false};
+
+  static bool fence_for_all() { return ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0; }
+  bool needs_order() const { return !takes_part.load(std::memory_order_relaxed) || !fences_for_all.load(std::memory_order_relaxed); }
+
   // What was published stands before the look at the sleeper; the sleeper's
   // exchange orders its mark before its look at what was published.
   static void order() {

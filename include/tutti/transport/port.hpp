@@ -13,6 +13,7 @@ struct envelope {
   std::uint64_t fingerprint = 0;
   const call* what = nullptr;   ///< valid while the piece is
   std::uint32_t element = 1;    ///< bytes; a piece holds whole elements where one fits
+  std::uint64_t shape = 0;      ///< the same for calls that differ in nothing but their number; 0 where that is not known
 };
 
 /// A run of bytes that has arrived and not been consumed.
