@@ -126,19 +126,13 @@ class billboard {
   /// Where it has to look how far they are, it looks at what they call as well.
   bool has_room(std::size_t bytes) {
     if (has_room_in(round_, bytes)) return true;
-    look_how_far_others_are();
-    for (std::size_t m = 0; m < members_.size(); ++m) {
-      const std::uint64_t theirs = m == me_ ? round_ : members_[m].passed().load(std::memory_order_acquire);
-      if (m != me_ && differ(static_cast<int>(m), theirs < round_ ? theirs : round_ - 1)) astray_ = static_cast<int>(m);
-    }
+    look_how_far_others_are(round_ - 1);
     return has_room_in(round_, bytes);
   }
-  /// The same of the next round, before it begins: looks how far the others are, and at
-  /// nothing else.
+  /// The same of the next round, before it begins; false where somebody is astray.
   bool has_room_next(std::size_t bytes) {
-    if (has_room_in(round_ + 1, bytes)) return true;
-    look_how_far_others_are();
-    return has_room_in(round_ + 1, bytes);
+    if (!has_room_in(round_ + 1, bytes)) look_how_far_others_are(round_);
+    return astray_ < 0 && has_room_in(round_ + 1, bytes);
   }
 
   /// Shows these parts, one after the other: at most `most_bytes()`, and there must
@@ -261,13 +255,16 @@ class billboard {
     while (oldest_ < round && starts_[oldest_ % board_memory::lines] + board_memory::ring_bytes < end) ++oldest_;
     return round <= passed_ + board_memory::lines && oldest_ <= passed_ + 1;
   }
-  void look_how_far_others_are() {
-    std::uint64_t least = static_cast<std::uint64_t>(-1);
+  // `done`: the last round that this rank has shown something in.
+  void look_how_far_others_are(std::uint64_t done) {
+    std::uint64_t least = round_;
     for (std::size_t m = 0; m < members_.size(); ++m) {
-      const std::uint64_t theirs = m == me_ ? least : members_[m].passed().load(std::memory_order_acquire);
+      if (m == me_) continue;
+      const std::uint64_t theirs = members_[m].passed().load(std::memory_order_acquire);
       if (theirs < least) least = theirs;
+      if (differ(static_cast<int>(m), theirs < done ? theirs : done)) astray_ = static_cast<int>(m);
     }
-    all_passed(least < round_ ? least : round_);
+    all_passed(least);
   }
 
   // What both called in a round, where they still show that and it is not the same.
