@@ -1,6 +1,7 @@
 // What ways of calling cost, as ratios in one run, the ways in turns: a
-// persistent call over a plain one of 8 bytes, one grouped call over 32 calls of
-// 4 KiB, and 32 of them, or broadcasts, issued as one over 32 that are not; and what a message between the first two ranks takes.
+// persistent all-reduce or broadcast over a plain one of 8 bytes, one grouped call over
+// 32 calls of 4 KiB, and 32 of them, or broadcasts, issued as one over 32 that are not;
+// and what a message between the first two ranks takes.
 //
 //     calls --ranks 2 [ROUNDS]
 #include <cstdio>
@@ -49,6 +50,13 @@ int main(int argc, char** argv) {
       kept.wait();
     };
     const auto one = medians(world, rounds, plain, persistent);
+    auto plain_broadcast = [&] { tutti::broadcast(world, two, 0); };
+    tutti::persistent kept_broadcast([&] { return tutti::broadcast_async(world, two, 0); });
+    auto persistent_broadcast = [&] {
+      kept_broadcast.start();
+      kept_broadcast.wait();
+    };
+    const auto rooted = medians(world, rounds, plain_broadcast, persistent_broadcast);
 
     std::vector<std::vector<float>> tensors(32, std::vector<float>(1024, 1));
     tutti::grouped<float> group;
@@ -75,11 +83,12 @@ int main(int argc, char** argv) {
     const double half = world.size() > 1 ? medians(world, rounds, there_and_back)[0] / 2 : 0;
     if (world.rank() == 0)
       std::printf("8 bytes:      plain %8.2f us, persistent %8.2f us, ratio %.2f\n"
+                  "   broadcast: plain %8.2f us, persistent %8.2f us, ratio %.2f\n"
                   "32 x 4 KiB:   apart %8.2f us, grouped    %8.2f us, ratio %.2f\n"
                   "              together %5.2f us, ratio %.2f\n"
                   "32 broadcasts: apart %7.2f us, together   %8.2f us, ratio %.2f\n"
                   "8 bytes:      message %6.2f us, half a round trip\n",
-                  one[0], one[1], one[1] / one[0], many[0], many[1], many[1] / many[0], many[2], many[2] / many[0], several[0],
+                  one[0], one[1], one[1] / one[0], rooted[0], rooted[1], rooted[1] / rooted[0], many[0], many[1], many[1] / many[0], many[2], many[2] / many[0], several[0],
                   several[1], several[1] / several[0], half);
   });
 }

@@ -141,7 +141,7 @@ struct communicator_core {
   operation& issue(const call_shape& c, const call_memories& m) {
     if (at_once->verdicts().any()) raise_verdict();
     const prepared_call& p = prepared(c);
-    const bool quick = m.waits && !m.before && !m.after && at_once->takes(p) && runner->is_free();
+    const bool quick = !m.before && !m.after && at_once->takes(p) && runner->is_free();
     if (operation* const done = quick ? issue_ready(p, m) : nullptr) return *done;
     operation& o = with_scratch(p);
     // What may throw comes first: nothing has been issued then.
@@ -168,7 +168,7 @@ struct communicator_core {
   // Where all is there that it needs; else null.
   operation* issue_ready(const prepared_call& p, const call_memories& m) {
     const std::uint64_t number = issued + 1, mark = history_with(p, number);
-    const auto how = at_once->run({p, number, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output)}, runner->spins());
+    const auto how = at_once->run({p, number, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output)}, m.waits ? runner->spins() : 0);
     if (how == ready_calls::outcome::not_ready) return nullptr;
     issued = number, history = mark;
     if (how == ready_calls::outcome::done) return &nothing;

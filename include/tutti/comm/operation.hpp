@@ -46,7 +46,7 @@ struct prepared_call {
   /// In place of all else, where it is little: whose input is read shows it in one
   /// round, and who reads it folds and copies out of that.
   std::optional<direct_program> shown;
-  bool only_copies = false;  ///< that, and one with a root, needs no folds
+  bool only_copies = false;  ///< that, of a call with a root, and folds nothing on this rank
   mutable call numbered{};   ///< of `ready_calls`: `what`, with the number of the last
   /// Of several calls issued as one each, whose bodies together are this one's;
   /// and where in the memory of all its own begins.

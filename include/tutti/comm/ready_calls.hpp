@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -45,12 +46,13 @@ class ready_calls {
   /// Whether such calls are among those.
   bool takes(const prepared_call& p) const { return p.only_copies && board_; }
 
-  /// Looks `looks` times more whether it is ready.
+  /// Looks at most `looks` times more whether it is ready, and never for long: verdicts
+  /// and messages wait meanwhile.
   outcome run(const call_data& c, int looks) {
     const prepared_call& p = c.plan;
     const bool is_root = p.what.root == board_->rank(), from_root = round_of(p.kind) == round_kind::from_root;
     const bool leads = is_root == from_root;  // looks at nobody
-    for (; !is_ready(c, is_root, from_root); --looks) {
+    for (looks = std::min(looks, most_looks); !is_ready(c, is_root, from_root); --looks) {
       if (looks <= 0) return outcome::not_ready;
 #if TUTTI_ON_X86_64
       __builtin_ia32_pause();
@@ -87,6 +89,8 @@ class ready_calls {
   }
 
  private:
+  static constexpr int most_looks = 200;
+
   bool is_ready(const call_data& c, bool is_root, bool from_root) const {
     if (from_root && !is_root) return board_->shows_next(c.plan.what.root, c.fingerprint);
     for (int m = 0; !from_root && is_root && m < board_->size(); ++m)

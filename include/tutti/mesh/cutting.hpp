@@ -124,7 +124,7 @@ constexpr placement parameter_gradient_of(const tensor_operation& o, const place
 }
 
 /// By what rules the planner says where things lie, once it is known how an operation is
-/// cut, and how they are moved. A test plans by rules of which one is wrong.
+/// cut, and how they are moved: parameters, so that a plan by a wrong one can be shown to be wrong.
 struct planning_rules {
   placement (*operand_of)(const tensor_operation& o, const placement& cut) = detail::operand_of;
   unsigned (*sums_taken)(const tensor_operation& o, const placement& cut, const mesh& on) = detail::sums_taken;

@@ -149,8 +149,9 @@ sharded_tensor<T> softmax_gradient(const sharded_tensor<T>& y, const sharded_ten
   detail::need_one_mesh(y, dy);
   detail::need_gradient_of(y.whole(), dy);
   auto times = [](const T& a, const T& b) { return static_cast<T>(a * b); };
-  const sharded_tensor<T> common = sum(mapped(y, dy, times), {along});
-  return mapped(y, mapped(dy.moved(y.where()), common, [](const T& a, const T& b) { return static_cast<T>(a - b); }), times);
+  const sharded_tensor<T> there = dy.moved(y.where());
+  const sharded_tensor<T> common = sum(mapped(y, there, times), {along});
+  return mapped(y, mapped(there, common, [](const T& a, const T& b) { return static_cast<T>(a - b); }), times);
 }
 
 }  // namespace tutti

@@ -64,8 +64,7 @@ class tensor_bills {
   /// What softmax made lies at `at`, its gradient at `at_dy`.
   traffic softmax_gradient(const shape& whole, const placement& at, const placement& at_dy, const name& along) const {
     const shape left = detail::without(whole, {along});
-    traffic sent = mapped(whole, at, whole, at_dy);
-    sent += moved(whole, at_dy, at).sent();
+    traffic sent = moved(whole, at_dy, at).sent();
     return sent += mapped(whole, at, left, sum_of(at, whole, left));
   }
 

@@ -242,7 +242,8 @@ class billboard {
   static std::uint64_t rounded(std::size_t bytes) { return bytes <= board_memory::carried ? 0 : (bytes + 63) / 64 * 64; }
 
   // What may be passed and not told: far less than there is room for. Of the bytes, with
-  // what is shown next and is lost at the ring's end.
+  // what is shown next, what is lost at the ring's end, and what a last round showed in
+  // which all look at all: of that one, all are known to have passed only the one before.
   static constexpr std::uint64_t most_untold = board_memory::lines / 8;
   static constexpr std::size_t most_untold_bytes = board_memory::ring_bytes / 8;
   static_assert(most_untold_bytes + 3 * board_memory::longest <= board_memory::ring_bytes);

@@ -35,7 +35,8 @@ struct alignas(64) doorbell {
   std::atomic<std::uint32_t> fences_for_all{can_fence_for_all()};
 
   /// Sleeps at most `seconds`, unless `look()` finds something to do after
-  /// every later publisher has been made to ring.
+  /// every later publisher has been made to ring. Cost: an interrupt on each core that
+  /// runs a rank at that moment, so that those who ring need no fence.
   template <class Look>
   void sleep(double seconds, Look look) {
     state.exchange(asleep, std::memory_order_seq_cst);
