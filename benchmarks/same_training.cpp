@@ -28,10 +28,10 @@ namespace {
 
 struct settings {
   std::string data, model = "resnet18", mesh, layouts = "data tensor spatial hybrid auto";
-  std::size_t pictures = 2048, batch = 32, warm_up = 16;
+  std::size_t pictures = 2048, batch = 16, warm_up = 16;
   std::uint64_t seed = 1;
-  int epochs = 3, orders = 4;
-  double rate = 0.02, momentum = 0.9, decay = 5e-4;
+  int epochs = 3, orders = 5;
+  double rate = 0.01, momentum = 0.9, decay = 5e-4;
 };
 
 /// The first batch's loss, each epoch's, and that of all pictures in the end.

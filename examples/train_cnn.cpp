@@ -38,6 +38,8 @@ void train(tutti::communicator& world, const settings& chosen) {
   const tutti::network net =
       known.make(of ? tutti::pictures{.channels = of->channels, .height = of->height, .width = of->width, .classes = of->classes} : known.usual);
   const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
+  // What cannot be is refused before ranks have met for it.
+  static_cast<void>(plan_network(operations_of(net, chosen.batch), rules, shape));
   const job what{.shape = shape, .net = net, .rules = rules, .data = data ? &*data : nullptr};
   if (chosen.device == "cuda") {
 #if TRAIN_CNN_CUDA

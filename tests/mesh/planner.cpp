@@ -538,6 +538,7 @@ TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
   auto plan = [&](const char* rules) { return plan_network(n, rules, on); };
   CHECK_THROWS_WITH_AS(plan("batch:date"), "the layout puts 'batch' on the axis 'date', and the mesh has data=2,model=2", error);
   CHECK_THROWS_WITH_AS(plan("convolution*/batch:data"), "the layout's 'convolution*' is the name of no layer; the nearest are conv1, conv2, conv3", error);
+  CHECK_THROWS_WITH_AS(plan("foo:model"), "no layer has a dimension 'foo' that can be cut; there are batch, filters, height, width, channels, units, features, classes", error);
   CHECK_THROWS_WITH_AS(plan("dense*/filters:model"), "no layer that 'dense*' names has a dimension 'filters' that can be cut; there are batch, units, features", error);
   CHECK_THROWS_WITH_AS(plan("batch:data,filters:data"), "layer 'conv1': the axis 'data' cannot cut both 'batch' and 'filters'; leave one out, or give it another axis, and the mesh has data=2,model=2", error);
   CHECK_THROWS_WITH_AS(plan("flatten/channels:data"), "layer 'flatten' can cut 3 channels only into pieces of equal size", error);
@@ -554,5 +555,5 @@ TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
                        "no layer that 'conv2' names has a dimension 'channels' that can be cut; there are batch, filters, height, width", error);
   operation_list wrong({{"batch", 2}, {"channels", 1}, {"height", 4}, {"width", 4}});
   CHECK_THROWS_WITH_AS(wrong.dense("dense1", 3), "layer 'dense1' needs (batch, features) and gets (batch 2, channels 1, height 4, width 4); flatten first", error);
-  CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' reads 7 places along a height of 4 with padding; pictures with a height of 7 or more would do", error);
+  CHECK_THROWS_WITH_AS(wrong.convolution("conv1", 1, {.size = 7}, {}), "layer 'conv1' reads 7 places along a height of 4 with padding; up to here pictures need a height of 7 or more", error);
 }

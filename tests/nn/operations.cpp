@@ -73,8 +73,8 @@ TEST_CASE("a network that cannot be is refused in a sentence that names the laye
   CHECK(refusal(flat().relu("a").from("input")) == "no layer takes what is to come from 'input'");
   CHECK(refusal(network({{"rows", 2}, {"columns", 3}})) ==
         "a sample is (channels, [depth,] height, width) or (features), and not (rows 2, columns 3)");
-  CHECK(refusal(conv(7)) == "layer 'conv' reads 7 places along a height of 6 with padding; pictures with a height of 7 or more would do");
-  CHECK(refusal(deep().convolution("conv", {.kernel = 5})) == "layer 'conv' reads 5 places along a depth of 4 with padding; pictures with a depth of 5 or more would do");
+  CHECK(refusal(conv(7)) == "layer 'conv' reads 7 places along a height of 6 with padding; up to here pictures need a height of 7 or more");
+  CHECK(refusal(deep().convolution("conv", {.kernel = 5})) == "layer 'conv' reads 5 places along a depth of 4 with padding; up to here pictures need a depth of 5 or more");
   CHECK(refusal(conv(0)) == "layer 'conv' has a kernel, stride or dilation of 0 along its height");
   CHECK(refusal(conv(1, 0)) == "layer 'conv' has a kernel, stride or dilation of 0 along its height");
   CHECK(refusal(conv(1, 1, 0)) == "layer 'conv' has no filters");

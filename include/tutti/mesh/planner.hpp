@@ -90,7 +90,9 @@ class planning {
       }
       if (!layer)
         refuse("the layout's '{}' is the name of no layer; {}", {rule.pattern, nearest(rule.layers())});
-      if (!dimension)
+      if (!dimension && rule.pattern == name("*"))
+        refuse("no layer has a dimension '{}' that can be cut; there are {}", {rule.dimension, dimensions_of(rule)});
+      else if (!dimension)
         refuse("no layer that '{}' names has a dimension '{}' that can be cut; there are {}", {rule.pattern, rule.dimension, dimensions_of(rule)});
     }
   }

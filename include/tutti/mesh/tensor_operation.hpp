@@ -231,7 +231,7 @@ class operation_list {
       if (w.size == 0 || w.stride == 0 || w.dilation == 0)
         refuse("layer '{}' has a kernel, stride or dilation of 0 along its {}", {label, along.what});
       else if (w.outputs(along.size) == 0)
-        refuse("layer '{}' reads {} places along a {} of {} with padding; pictures with a {} of {} or more would do",
+        refuse("layer '{}' reads {} places along a {} of {} with padding; up to here pictures need a {} of {} or more",
                {label, w.reach(), along.what, w.pad_low + along.size + w.pad_high, along.what, least_input(number(from), k, w.input_for(1))});
     }
   }

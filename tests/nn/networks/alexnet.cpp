@@ -11,5 +11,5 @@ TEST_CASE("AlexNet has the published parameters, and dense layers read 256 chann
   const std::vector<parameter> all = parameters_of(alexnet());
   CHECK(all[2].dims == shape{{"filters", 256}, {"channels", 48}, {"down", 5}, {"across", 5}});
   CHECK(all[10].dims == shape{{"units", 4096}, {"features", 256 * 6 * 6}});
-  CHECK_THROWS_WITH_AS((void)shapes_of(alexnet(cifar_pictures), 1), "layer 'pool5' reads 3 places along a height of 1 with padding; pictures with a height of 63 or more would do", error);
+  CHECK_THROWS_WITH_AS((void)shapes_of(alexnet(cifar_pictures), 1), "layer 'pool5' reads 3 places along a height of 1 with padding; up to here pictures need a height of 63 or more", error);
 }
