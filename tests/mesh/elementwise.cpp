@@ -13,6 +13,17 @@
 
 using namespace tutti;
 
+namespace {
+
+/// A tensor whose element of each number is that of `v`.
+sharded_tensor<modular> filled(process_mesh& on, const shape& whole, const placement& at, const std::vector<modular>& v) {
+  sharded_tensor<modular> t(on, whole, at);
+  t.fill([&](std::size_t i) { return v[i]; });
+  return t;
+}
+
+}  // namespace
+
 TEST_CASE("functions of one and two tensors, in every placement, equal one rank's; what is linear leaves a sum one") {
   const shape all{{"x", 3}, {"y", 2}, {"z", 4}}, some_of{{"z", 4}, {"x", 3}};
   const std::vector<modular> a = some<modular>(24, 1), b = some<modular>(24, 2), c = some<modular>(12, 3);
@@ -20,11 +31,6 @@ TEST_CASE("functions of one and two tensors, in every placement, equal one rank'
   for (const mesh& m : worlds::meshes())
     thread_ranks::run(m.size(), [&](communicator& world) {
       process_mesh on(world, m);
-      auto tensor = [&](const shape& whole, const placement& at, const std::vector<modular>& v) {
-        sharded_tensor<modular> t(on, whole, at);
-        t.fill([&](std::size_t i) { return v[i]; });
-        return t;
-      };
       auto is = [&](const sharded_tensor<modular>& t, auto expected) {
         const sharded_tensor<modular> here = t.moved({});
         bool same = true;
@@ -34,8 +40,8 @@ TEST_CASE("functions of one and two tensors, in every placement, equal one rank'
       const std::vector<placement> places = worlds::placements(3, m), of_some = worlds::placements(2, m);
       std::size_t number = 0;
       for (const placement& at : places) {
-        const sharded_tensor<modular> x = tensor(all, at, a), y = tensor(all, places[++number * 5 % places.size()], b),
-                                      z = tensor(some_of, of_some[number * 3 % of_some.size()], c);
+        const sharded_tensor<modular> x = filled(on, all, at, a), y = filled(on, all, places[++number * 5 % places.size()], b),
+                                      z = filled(on, some_of, of_some[number * 3 % of_some.size()], c);
         const sharded_tensor<modular> tripled = mapped_linear(x, [](modular v) { return v + v + v; });
         wrong += !(tripled.where() == at) || !is(tripled, [&](std::size_t i) { return a[i] + a[i] + a[i]; });
         const sharded_tensor<modular> squared = mapped(x, [](modular v) { return v * v; });
@@ -87,11 +93,6 @@ TEST_CASE("gradients of functions of one and two tensors, in every placement, eq
   for (const mesh& m : worlds::meshes())
     thread_ranks::run(m.size(), [&](communicator& world) {
       process_mesh on(world, m);
-      auto tensor = [&](const shape& whole, const placement& at, const std::vector<modular>& v) {
-        sharded_tensor<modular> t(on, whole, at);
-        t.fill([&](std::size_t i) { return v[i]; });
-        return t;
-      };
       auto is = [&](const sharded_tensor<modular>& t, const std::vector<modular>& expected, const placement& at) {
         const sharded_tensor<modular> here = t.moved({});
         return t.where() == detail::without_sums(at, m) && std::equal(here.values().begin(), here.values().end(), expected.begin(), expected.end());
@@ -99,14 +100,14 @@ TEST_CASE("gradients of functions of one and two tensors, in every placement, eq
       const std::vector<placement> places = worlds::placements(3, m);
       std::size_t number = 0;
       for (const placement& at : places) {
-        const sharded_tensor<modular> x = tensor(all, at, a), back = tensor(all, places[++number * 7 % places.size()], g);
+        const sharded_tensor<modular> x = filled(on, all, at, a), back = filled(on, all, places[++number * 7 % places.size()], g);
         wrong += !is(mapped_gradient(x, back, derivative), mapped_back, at);
         const sharded_tensor<modular> linear = mapped_linear(back, tripled);
         wrong += !(linear.where() == back.where()) || !is(added_up(linear), tripled_back, back.where());
         for (std::size_t o = 0; o < std::size(others); ++o) {
           const std::vector<placement> of_other = worlds::placements(others[o].dims.rank(), m);
           const placement& other_at = of_other[number * (3 + o) % of_other.size()];
-          const sharded_tensor<modular> y = tensor(others[o].dims, other_at, b[o]);
+          const sharded_tensor<modular> y = filled(on, others[o].dims, other_at, b[o]);
           const operand_gradients<modular> found = mapped_gradients(x, y, back, by_x, by_y);
           wrong += !is(found.x, by_x_back[o], at) || !is(found.y, by_y_back[o], other_at);
           wrong += !is(repeated_gradient(back, others[o].dims, other_at), summed[o], other_at);
