@@ -1,4 +1,5 @@
-"""Adds up what the tests reported and prints it, the total as the last line.
+"""Adds up what the tests reported and prints it, the total as the last line;
+before it, what those said that failed, since it may be all that is kept.
 
 Usage: count.py PART=LOG ... [PART=failed ...]
 
@@ -11,6 +12,18 @@ import re
 import sys
 
 SUMMARY = re.compile(r"^\[doctest\] test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped", re.M)
+
+SEPARATOR = re.compile(r"^={70,}$", re.M)  # doctest's, between test cases
+MOST_LINES = 60
+
+
+def said(test):
+    """What a test that failed said: its cases that went wrong, or how it ended."""
+    out = test.get("stdout") or ""
+    wrong = [case.strip("\n") for case in SEPARATOR.split(out) if "ERROR: " in case]
+    if wrong:
+        return "\n".join(wrong).splitlines()[:MOST_LINES]
+    return (out + "\n" + (test.get("stderr") or "")).strip().splitlines()[-MOST_LINES:]
 
 
 def count(test):
@@ -41,6 +54,7 @@ def main(arguments):
                     sums = [a + b for a, b in zip(sums, counts)]
                     if counts[1]:
                         wrong.append(test["name"])
+                        print(f"-- {part}, {test['name']}: {test['result']}", *said(test), sep="\n")
         print(f"{part}: {sums[0]} of {sum(sums)} test cases in {programs} programs and scripts"
               + (f", wrong in: {', '.join(wrong)}" if wrong else ""))
         total = [a + b for a, b in zip(total, sums)]

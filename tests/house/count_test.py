@@ -32,15 +32,32 @@ CASES = [
     (None, "0 passed, 1 failed", 1),
 ]
 
-wrong = 0
-for tests, expected, status in CASES:
+RULE = "=" * 79 + "\n"
+# What a test that failed printed, what of it is printed again, and what is not.
+SAID = [
+    (RULE + "a.cpp:1:\nERROR: CHECK( a == 1 )\n" + RULE + "MESSAGE: fine\n" + doctest(2, 1, 1, 0), "CHECK( a == 1 )", "fine"),
+    ("begins\n" + "goes on\n" * 100 + "segmentation fault\n", "segmentation fault", "begins"),
+]
+
+
+def count(tests):
     with tempfile.TemporaryDirectory() as folder:
         log = pathlib.Path(folder) / "log"
         log.write_text("".join(json.dumps(test) + "\n" for test in tests or []), encoding="utf-8")
-        done = subprocess.run([sys.executable, COUNT, f"part={log if tests is not None else 'failed'}"],
+        return subprocess.run([sys.executable, COUNT, f"part={log if tests is not None else 'failed'}"],
                               capture_output=True, text=True)
+
+
+wrong = 0
+for tests, expected, status in CASES:
+    done = count(tests)
     last = done.stdout.splitlines()[-1]
     if (last, done.returncode) != (expected, status):
         print(f"{tests}: '{last}' and {done.returncode}, not '{expected}' and {status}\n{done.stderr}")
+        wrong += 1
+for stdout, kept, dropped in SAID:
+    again = count([line("FAIL", stdout)]).stdout
+    if kept not in again or dropped in again:
+        print(f"of {stdout!r} it printed {again!r}")
         wrong += 1
 sys.exit(1 if wrong else 0)
