@@ -33,7 +33,7 @@ TEST_CASE("a System V segment counts as abandoned once its maker is gone and nob
   ::waitpid(maker, nullptr, 0);
   CHECK(tests::left_since(before) == "");
   ::shmdt(attached);
-  CHECK(tests::left_since(before) == tutti::format("segment %d of process %d; ", id, static_cast<int>(maker)));
+  CHECK(tests::left_since(before, 0) == tutti::format("segment %d of process %d; ", id, static_cast<int>(maker)));
   CHECK(tests::left_since(tests::abandoned_memory()) == "");  // it was there before
   ::shmctl(id, IPC_RMID, nullptr);
   CHECK(tests::left_since(before) == "");
@@ -50,7 +50,7 @@ TEST_CASE("a file in /dev/shm counts as abandoned while no process has it open o
   ::close(fd);
   CHECK(tests::left_since(before) == "");
   ::munmap(mapped, 4096);
-  CHECK(tests::left_since(before) == "/dev/shm" + name + "; ");
+  CHECK(tests::left_since(before, 0) == "/dev/shm" + name + "; ");
   ::shm_unlink(name.c_str());
   CHECK(tests::left_since(before) == "");
 }

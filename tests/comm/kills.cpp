@@ -366,6 +366,7 @@ void carry_out(std::vector<assignment> orders, std::size_t victims_leave = 2, st
       else ++left_by_victims;
       remove_memory(left);
     }
+  MESSAGE(victims.size() << " victims left " << left_by_victims << " pieces of memory");
   CHECK(left_by_victims <= victims_leave);
 }
 
