@@ -9,10 +9,12 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <tutti/comm/neighbours.hpp>
 #include <tutti/kernel/onednn.hpp>
 #include <tutti/launch/arguments.hpp>
+#include <tutti/launch/environment.hpp>
 #include <tutti/mesh/legal.hpp>
 #include <tutti/mesh/named_layout.hpp>
 #include <tutti/nn/networks.hpp>
@@ -27,44 +29,49 @@ namespace {
 static_assert(tutti::legal_program<[] { return operations_of(tutti::lenet(), 64); },
                                    "batch:data,conv*/filters:model,dense*/units:model", "data=2,model=2">);
 
-void train(tutti::communicator& world, const settings& chosen) {
-  if (chosen.what.any() && (chosen.device == "cuda" || chosen.precision != "float"))
+/// What there is to do on so many ranks: nearly all that cannot be is refused here.
+job prepare(const settings& chosen, int ranks) {
+  const bool on_device = chosen.device == "cuda";
+  if (chosen.what.any() && (on_device || chosen.precision != "float"))
     throw tutti::error(tutti::errc::invalid_argument, "--explain, --picture, --bill and --check run on the processor: leave out --device and --precision");
-  const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", world.size()) : chosen.mesh);
+  if (on_device && !TRAIN_CNN_CUDA)
+    throw tutti::error(tutti::errc::not_supported, "--device cuda: this program was built without it (-Dtrain_cuda=enabled builds it, with nvcc, cuDNN and cuBLAS)");
+  if (!on_device && chosen.precision != "float")
+    throw tutti::error(tutti::errc::invalid_argument, "--precision " + chosen.precision + " is for --device cuda");
+  const tutti::mesh shape = tutti::mesh::parse(chosen.mesh.empty() ? tutti::format("ranks=%d", ranks) : chosen.mesh);
+  if (chosen.what.needs_ranks() || !chosen.what.any()) need_accepted(why_not_ranks(shape, ranks));
   const tutti::known_network& known = tutti::network_called(chosen.model);
   std::optional<tutti::data_sets> data;
   if (!chosen.what.any() || !chosen.data.empty()) data = tutti::read_data(chosen.data.empty() ? TRAIN_CNN_DATA : chosen.data);
   const tutti::dataset* of = data ? &data->training : nullptr;
   const tutti::network net =
       known.make(of ? tutti::pictures{.channels = of->channels, .height = of->height, .width = of->width, .classes = of->classes} : known.usual);
-  const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.batch), shape);
-  // What cannot be is refused before ranks have met for it.
-  static_cast<void>(plan_network(operations_of(net, chosen.batch), rules, shape));
-  const job what{.shape = shape, .net = net, .rules = rules, .data = data ? &*data : nullptr};
-  if (chosen.device == "cuda") {
+  const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.what.batch), shape);
+  need_possible(net, rules, shape, of, chosen.what);
+  return {.shape = shape, .net = net, .rules = rules, .data = std::move(data)};
+}
+
+void train(tutti::communicator& world, const settings& chosen, const job& what) {
 #if TRAIN_CNN_CUDA
+  if (chosen.device == "cuda") {
     if (chosen.precision == "bf16") return train_on_cuda<tutti::bfloat16>(world, chosen, what);
     if (chosen.precision == "fp16") return train_on_cuda<tutti::half>(world, chosen, what);
     return train_on_cuda<float>(world, chosen, what);
-#else
-    throw tutti::error(tutti::errc::not_supported, "--device cuda: this program was built without it (-Dtrain_cuda=enabled builds it, with nvcc, cuDNN and cuBLAS)");
-#endif
   }
-  if (chosen.precision != "float") throw tutti::error(tutti::errc::invalid_argument, "--precision " + chosen.precision + " is for --device cuda");
+#endif
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)), {.winograd = chosen.winograd});
-  if (tutti::examination asked = chosen.what; asked.any()) {
-    asked.batch = chosen.batch, asked.seed = chosen.seed, asked.searched = chosen.layout == "auto";
-    const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, shape, net, rules, of, asked);
+  if (chosen.what.any()) {
+    const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, what.shape, what.net, what.rules, what.data ? &what.data->training : nullptr, chosen.what);
     std::fputs(found.text.c_str(), stdout);
     if (!found.passed) throw tutti::error(tutti::errc::mismatch, "the check has failed");
     return;
   }
 
-  tutti::process_mesh mesh(world, shape);
-  tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, net, rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
+  tutti::process_mesh mesh(world, what.shape);
+  tutti::sharded_model<tutti::onednn_backend> model(cpu, mesh, what.net, what.rules, {.seed = chosen.what.seed, .usual_batch = chosen.what.batch});
   tutti::sgd<float> sgd(model.parameters(), descent);
   tutti::bucketed_all_reduce policy(model);
-  tutti::trainer trainer(model, policy, sgd, *of, options_of(chosen, what));
+  tutti::trainer trainer(model, policy, sgd, what.data->training, options_of(chosen, what));
   run_epochs(trainer, chosen, what, world.rank() == 0);
 }
 
@@ -81,15 +88,25 @@ int main(int argc, char** argv) {
   line.value("--picture", chosen.what.picture, "FILE", "draw who holds what, and what is sent between layers, as SVG, and train nothing");
   line.flag("--bill", chosen.what.bill, "say what a step sends, layer by layer, beside what the links count, and the memory it needs");
   line.flag("--check", chosen.what.check, "run up to three steps beside one rank, on random pictures or on --data, and say the largest difference");
-  line.value("--schedule", chosen.schedule, "HOW", "the learning rate falls: constant, steps (by a fifth after each epoch) or cosine");
+  line.choice("--schedule", chosen.schedule, {"constant", "steps", "cosine"}, "how the learning rate falls: steps by a fifth after each epoch");
   line.flag("--flip", chosen.flip, "mirror about half of the training pictures, anew in each epoch");
   line.value("--crop", chosen.crop, "PLACES", "move them by up to so many places each way", std::size_t{0}, std::size_t{32});
   line.flag("--winograd", chosen.winograd, "convolutions that multiply less and round more, where oneDNN has them");
   line.choice("--device", chosen.device, {"cpu", "cuda"}, "where: cuda by cuDNN, one device for each rank, or shared where there are fewer");
   line.choice("--precision", chosen.precision, {"float", "tf32", "bf16", "fp16"}, "of what is multiplied on cuda");
   line.value("--epochs", chosen.epochs, "E", "passes over the training pictures", 1, 10000);
-  line.value("--batch", chosen.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
-  line.value("--seed", chosen.seed, "S", "of the first weights and of the pictures' order", std::uint64_t{0}, std::uint64_t{1} << 62);
+  line.value("--batch", chosen.what.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
+  line.value("--seed", chosen.what.seed, "S", "of the first weights and of the pictures' order", std::uint64_t{0}, std::uint64_t{1} << 62);
   if (auto code = line.read(argc, argv)) return *code;
-  return tutti::run(argc, argv, [&](tutti::communicator& world) { train(world, chosen); });
+  chosen.what.searched = chosen.layout == "auto";
+  try {
+    // Before there are ranks, so that what is wrong is said once, and a layout searched once.
+    std::optional<job> known;
+    const int ranks = tutti::ranks_expected(argc, argv);
+    if (ranks > 0) known = prepare(chosen, ranks);
+    return tutti::run(argc, argv, [&](tutti::communicator& world) { train(world, chosen, known ? *known : prepare(chosen, world.size())); });
+  } catch (const tutti::error& refused) {
+    std::fprintf(stderr, "train_cnn: %s\n", refused.what());
+    return 2;
+  }
 }

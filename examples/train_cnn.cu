@@ -24,7 +24,7 @@ void train_on_cuda(tutti::communicator& world, const settings& chosen, const job
   const int devices = tutti::device_count();
   tutti::cudnn::context gpu({.device = number_on_host(world) % devices, .tf32 = chosen.precision == "tf32"});
   tutti::process_mesh mesh(world, what.shape);
-  tutti::sharded_model<backend> model(gpu, mesh, what.net, what.rules, {.seed = chosen.seed, .usual_batch = chosen.batch});
+  tutti::sharded_model<backend> model(gpu, mesh, what.net, what.rules, {.seed = chosen.what.seed, .usual_batch = chosen.what.batch});
   tutti::device_sgd<backend> sgd(model, descent);
   tutti::streamed_all_reduce<backend> policy(model);
   tutti::device_trainer trainer(model, policy, sgd, what.data->training, options_of(chosen, what));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include <tutti/mesh/mesh.hpp>
@@ -15,11 +16,9 @@
 struct settings {
   std::string model = "lenet", data, mesh, layout = "data", schedule = "steps", device = "cpu", precision = "float";
   int epochs = 4;
-  std::size_t batch = 64;
-  std::uint64_t seed = 1;
   std::size_t crop = 0;
   bool flip = false, winograd = false;
-  tutti::examination what;
+  tutti::examination what;  // what is asked, and the batch and the seed of training too
 };
 
 /// What there is to train, and how it is cut.
@@ -27,7 +26,7 @@ struct job {
   tutti::mesh shape;
   tutti::network net;
   tutti::layout rules;
-  const tutti::data_sets* data;
+  std::optional<tutti::data_sets> data;
 };
 
 inline constexpr tutti::sgd_options descent{.momentum = 0.9, .weight_decay = 1e-3};
@@ -36,14 +35,12 @@ inline constexpr tutti::sgd_options descent{.momentum = 0.9, .weight_decay = 1e-
 inline tutti::learning_rate rate_called(const std::string& name, std::size_t steps, int epochs) {
   if (name == "constant") return {.base = 0.01};
   if (name == "steps") return {.base = 0.01, .decay = tutti::rate_decay::steps, .period = std::max<std::size_t>(steps, 1), .factor = 0.8};
-  if (name == "cosine")
-    return {.base = 0.01, .decay = tutti::rate_decay::cosine, .period = std::max<std::size_t>(steps * static_cast<std::size_t>(epochs), 1)};
-  throw tutti::error(tutti::errc::invalid_argument, "--schedule is constant, steps or cosine, and not '" + name + "'");
+  return {.base = 0.01, .decay = tutti::rate_decay::cosine, .period = std::max<std::size_t>(steps * static_cast<std::size_t>(epochs), 1)};
 }
 
 inline tutti::trainer_options options_of(const settings& chosen, const job& what) {
-  const std::size_t steps = (what.data->training.count + chosen.batch - 1) / chosen.batch;
-  return {.batch = chosen.batch, .seed = chosen.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate_called(chosen.schedule, steps, chosen.epochs)};
+  const std::size_t steps = (what.data->training.count + chosen.what.batch - 1) / chosen.what.batch;
+  return {.batch = chosen.what.batch, .seed = chosen.what.seed, .vary = {.flip = chosen.flip, .crop = chosen.crop}, .rate = rate_called(chosen.schedule, steps, chosen.epochs)};
 }
 
 template <class Trainer>

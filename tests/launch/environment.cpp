@@ -181,3 +181,29 @@ TEST_CASE("environment: an mpiexec that is not understood is no world of one") {
   CHECK(refusal().starts_with("started by an mpiexec that speaks PMI-1, as one of 4"));
   ::unsetenv("PMI_RANK");
 }
+
+TEST_CASE("environment: how many ranks there will be is known before") {
+  auto expected = [](std::vector<std::string> words) {
+    std::vector<char*> argv;
+    for (std::string& w : words) argv.push_back(w.data());
+    argv.push_back(nullptr);
+    const int ranks = tutti::ranks_expected(static_cast<int>(words.size()), argv.data());
+    CHECK(argv[1] == words[1].data());
+    return ranks;
+  };
+  {
+    only nothing({});
+    CHECK(expected({"x", "--ranks", "4", "--layout"}) == 4);
+    CHECK(expected({"x", "word"}) == 1);
+    CHECK_THROWS_WITH_AS(expected({"x", "--ranks=0"}), "--ranks: '0' is not a number from 1 to 4096", tutti::error);
+  }
+  {
+    only set({{"RANK", "2"}, {"WORLD_SIZE", "5"}, {"MASTER_ADDR", "node7"}});
+    CHECK(expected({"x", "word"}) == 5);
+    CHECK(expected({"x", "--ranks", "5"}) == 5);
+  }
+  only set({{"PMIX_RANK", "1"}, {"PMIX_NAMESPACE", "job"}});
+  tutti::detail::join_through_pmix = [](double) { return tutti::any_bootstrap(); };
+  CHECK(expected({"x", "word"}) == 0);
+  tutti::detail::join_through_pmix = nullptr;
+}

@@ -2,10 +2,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include <tutti/base/environment.hpp>
 #include <tutti/base/error.hpp>
 #include <tutti/launch/any_bootstrap.hpp>
+#include <tutti/launch/options.hpp>
 #include <tutti/launch/tcp_bootstrap.hpp>
 
 namespace tutti {
@@ -142,6 +144,16 @@ inline surroundings look_around() {
   s.tcp.rank = s.rank;
   s.tcp.size = s.size;
   return s;
+}
+
+/// How many ranks `run` will find or start for this command line, which it leaves as it
+/// is; 0 where only joining tells (PMIx of some launchers). What cannot be with as many is
+/// then said once, before there are any. Throws what `run` would say.
+inline int ranks_expected(int argc, char** argv) {
+  std::vector<char*> words(argv, argv + argc + 1);
+  const launch_options options = parse_launch_options(argc, words.data());
+  const surroundings s = look_around();
+  return s.by == launcher::none && options.ranks > 0 ? options.ranks : s.size;
 }
 
 /// Joins the ranks that a launcher started. Collective. `TUTTI_JOIN_TIMEOUT`

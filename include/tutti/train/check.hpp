@@ -156,8 +156,7 @@ check_report check_against_one_rank(typename Backend::context& c, process_mesh& 
   for (layer& each : net.layers)
     if (each.kind == layer_kind::dropout) report.without_dropout = true, each.rate = 0;
   detail::need_batches(net, plan_network(operations_of(net, o.batch), rules, on.shape()), on.shape(), o.batch);
-  if (data.count < o.batch)
-    throw error(errc::invalid_argument, format("a check of batches of %zu samples needs as many, and the data have %zu", o.batch, data.count));
+  detail::need_whole_batch(data, o.batch);
   data.count = std::min(data.count, o.steps * o.batch);
   report.steps = (data.count + o.batch - 1) / o.batch;
   std::optional<communicator> self = world.split(world.rank());

@@ -31,6 +31,7 @@ struct examination {
   bool searched = false;  ///< whether the layout is what `auto` found: why is explained as well
 
   bool any() const { return explain || !picture.empty() || bill || check; }
+  bool needs_ranks() const { return bill || check; }  ///< those of the mesh; otherwise it may be of any size
 };
 
 struct examined {
@@ -115,6 +116,14 @@ inline std::string shown(const operation_list& net, const network_plan& plan, co
 }
 
 }  // namespace detail
+
+/// Throws `invalid_argument` where a network cannot be trained or examined so, in the words
+/// of `trainer` and `examine`, but needs no ranks: where the layout cannot be, a batch is
+/// smaller than what cuts it, or, for a check, the data are no whole batch.
+inline void need_possible(const network& net, const layout& rules, const mesh& on, const dataset* data, const examination& what) {
+  detail::need_batches(net, plan_network(operations_of(net, what.batch), rules, on), on, what.batch);
+  if (what.check && data) detail::need_whole_batch(*data, what.batch);
+}
 
 /// Does what is asked. Collective. A mesh to explain or to draw may be of any size; a
 /// bill and a check need its ranks. `data`: what a check trains on; random pictures where

@@ -68,6 +68,12 @@ inline void need_batches(const network& net, const network_plan& plan, const mes
   }
 }
 
+/// A check trains on whole batches.
+inline void need_whole_batch(const dataset& data, std::size_t batch) {
+  if (data.count < batch)
+    throw error(errc::invalid_argument, format("a check of batches of %zu samples needs as many, and the data have %zu", batch, data.count));
+}
+
 inline void need_labels(const dataset& data, std::size_t classes) {
   for (std::size_t i = 0; i < data.count; ++i)
     if (data.labels[i] >= classes)
