@@ -42,10 +42,11 @@ TEST_CASE("a rule for what a layer makes is none for the layer, and the other wa
 TEST_CASE("what is no layout is refused in a sentence that quotes it") {
   CHECK_THROWS_WITH_AS(layout("batch"), "the layout 'batch' is no rule such as 'batch:data' or 'conv*/filters:model'", error);
   CHECK_THROWS_WITH_AS(layout(":data"), "the layout ':data' is no rule such as 'batch:data' or 'conv*/filters:model'", error);
-  CHECK_THROWS_WITH_AS(layout("/batch:data"), "the layout '/batch:data' has nothing before the '/'", error);
-  CHECK_THROWS_WITH_AS(layout("batch:data,"), "the layout 'batch:data,' ends in a comma", error);
-  CHECK_THROWS_WITH_AS(layout("batch:data+"), "the layout 'batch:data+' has a '+' with no axis beside it", error);
-  CHECK_THROWS_WITH_AS(layout("batch:data+data"), "the layout 'batch:data+data' names an axis twice", error);
+  CHECK_THROWS_WITH_AS(layout("/batch:data"), "the layout '/batch:data' has nothing before the '/': layers stand there, as in 'conv*/filters:model'", error);
+  CHECK_THROWS_WITH_AS(layout("batch:data,"), "the layout 'batch:data,' ends in a comma: leave it out, or say one rule more", error);
+  CHECK_THROWS_WITH_AS(layout("batch:data+"), "the layout 'batch:data+' has a '+' with no axis beside it: leave it out, or say one, as in 'batch:pod+data'", error);
+  CHECK_THROWS_WITH_AS(layout("batch:data+data"), "the layout 'batch:data+data' names an axis twice: once is all that it can cut", error);
+  CHECK_THROWS_WITH_AS(layout("batch:a+b+c+d+e"), "the layout 'batch:a+b+c+d+e' names more axes than a mesh can have, which is 4", error);
 }
 
 TEST_CASE("A layout's text is what it is read from") {

@@ -14,7 +14,7 @@ static_assert(why_illegal(worlds::small_network(), "batch:data", mesh{{"model", 
 TEST_CASE("the compiler's sentence is the one that is thrown") {
   constexpr sentence refused = why_illegal(worlds::small_network(), "flatten/channels:p", mesh{{"p", 2}});
   CHECK_THROWS_WITH_AS(plan_network(worlds::small_network(), "flatten/channels:p", mesh{{"p", 2}}), refused.text().c_str(), error);
-  CHECK(refused.text() == "layer 'flatten' can cut 3 channels only into pieces of equal size");
+  CHECK(refused.text() == "layer 'flatten' can cut 3 channels only into pieces of equal size: the ranks that cut them must divide 3");
 }
 
 TEST_CASE("a sum is no operand of what is not linear") {

@@ -64,9 +64,9 @@ TEST_CASE("what cannot be is refused in a sentence") {
                        "batch:data,conv*/filters:model",
                        error);
   CHECK_THROWS_WITH_AS((void)of("spatial", mesh{{"a", 2}, {"b", 2}, {"c", 2}}),
-                       "the layout 'spatial' cuts height and width, and the mesh a=2,b=2,c=2 has 3 axes for them", error);
+                       "the layout 'spatial' cuts height and width, and the mesh a=2,b=2,c=2 has 3 axes for them: 2 can be, and one called 'data' for the batch", error);
   operation_list dense({{"batch", 4}, {"features", 6}});
   dense.dense("dense", 5);
   CHECK_THROWS_WITH_AS((void)layout_called("spatial", dense, one),
-                       "the layout 'spatial' cuts height and width, and the network has no convolutions", error);
+                       "the layout 'spatial' cuts height and width, and the network has no convolutions: 'data' and 'tensor' cut it", error);
 }

@@ -541,16 +541,20 @@ TEST_CASE("a layout that cannot be is refused in a sentence that says why") {
   CHECK_THROWS_WITH_AS(plan("foo:model"), "no layer has a dimension 'foo' that can be cut; there are batch, filters, height, width, channels, units, features, classes", error);
   CHECK_THROWS_WITH_AS(plan("dense*/filters:model"), "no layer that 'dense*' names has a dimension 'filters' that can be cut; there are batch, units, features", error);
   CHECK_THROWS_WITH_AS(plan("batch:data,filters:data"), "layer 'conv1': the axis 'data' cannot cut both 'batch' and 'filters'; leave one out, or give it another axis, and the mesh has data=2,model=2", error);
-  CHECK_THROWS_WITH_AS(plan("flatten/channels:data"), "layer 'flatten' can cut 3 channels only into pieces of equal size", error);
+  CHECK_THROWS_WITH_AS(plan("flatten/channels:data"), "layer 'flatten' can cut 3 channels only into pieces of equal size: the ranks that cut them must divide 3", error);
   CHECK_THROWS_WITH_AS(plan("conv1.weights/filters:model"),
                        "the layout's 'conv1.weights' is a parameter, which lies as its layer is cut: a rule for 'conv1' cuts both", error);
   CHECK_THROWS_WITH_AS(plan("conv1.output/height:model,conv1.output/width:model"),
                        "what layer 'conv1' makes: the axis 'model' cannot cut both 'height' and 'width'; leave one out, or give it another axis, and the mesh has data=2,model=2", error);
   CHECK_THROWS_WITH_AS(plan("conv1.output/channels:model"), "no layer that 'conv1.output' names has a dimension 'channels' that can be cut; there are batch, filters, height, width", error);
   CHECK_THROWS_WITH_AS(plan("conv9.output/filters:model"), "the layout's 'conv9.output' is the name of no layer; the nearest are conv1, conv2, conv3", error);
+  CHECK_THROWS_WITH_AS(plan("batch:data,*/batch:data"), "the layout's 'batch:data' holds for no layer, since rules behind it replace it: for 'conv1' it is 'batch:data'; leave it out, or put it behind them", error);
+  CHECK_THROWS_WITH_AS(plan("batch:data,conv2/filters:model,conv*/filters:"), "the layout's 'conv2/filters:model' holds for no layer, since rules behind it replace it: for 'conv2' it is 'conv*/filters:'; leave it out, or put it behind them", error);
+  CHECK_THROWS_WITH_AS(plan("conv1.output/filters:model,conv*.output/filters:"), "the layout's 'conv1.output/filters:model' holds for no layer, since rules behind it replace it: for 'conv1' it is 'conv*.output/filters:'; leave it out, or put it behind them", error);
+  CHECK_NOTHROW(plan("conv*/filters:,conv2/filters:model,conv2.output/filters:,batch:data"));  // each holds somewhere
   const mesh three_ranks{{"model", 3}};
   CHECK_THROWS_WITH_AS(plan_network(normalised_network(), "conv2/filters:model", three_ranks),
-                       "layer 'conv2' can cut 4 filters only into pieces of whole groups, of which it has 2", error);
+                       "layer 'conv2' can cut 4 filters only into pieces of whole groups, of which it has 2: the ranks that cut them must divide 2", error);
   CHECK_THROWS_WITH_AS(plan_network(normalised_network(), "conv2/channels:model", three_ranks),
                        "no layer that 'conv2' names has a dimension 'channels' that can be cut; there are batch, filters, height, width", error);
   operation_list wrong({{"batch", 2}, {"channels", 1}, {"height", 4}, {"width", 4}});

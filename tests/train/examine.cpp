@@ -45,7 +45,7 @@ TEST_CASE("a layout stands beside those that have a name, with its time and its 
   operation_list dense({{"batch", 4}, {"features", 6}});
   dense.dense("dense", 5);
   CHECK(detail::beside_named_layouts(dense, plan_network(dense, "", on), on)
-            .find("\nspatial      cannot be: the layout 'spatial' cuts height and width, and the network has no convolutions\n") != std::string::npos);
+            .find("\nspatial      cannot be: the layout 'spatial' cuts height and width, and the network has no convolutions: 'data' and 'tensor' cut it\n") != std::string::npos);
 }
 
 TEST_CASE("of a layout that was searched the next best cut of each layer is said") {

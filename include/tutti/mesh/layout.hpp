@@ -47,6 +47,15 @@ struct layout_rule {
     return pattern.view().substr(0, pattern.view().size() - (of_output() ? output_suffix.size() : 0));
   }
 
+  /// As it is read: `conv*/filters:model`.
+  constexpr operator sentence() const {  // NOLINT: what it is in words
+    sentence all;
+    if (!(pattern == name("*"))) all.put({"{}/", {pattern}});
+    all.put({"{}:", {dimension}});
+    for (std::size_t i = 0; i < cuts; ++i) all.put({i > 0 ? "+{}" : "{}", {axes[i]}});
+    return all;
+  }
+
   static constexpr std::string_view output_suffix = ".output";
 };
 
@@ -64,7 +73,7 @@ class layout {
     while (!text.empty() && refused_.empty()) {
       const std::size_t comma = text.find(',');
       add(text.substr(0, comma));
-      if (comma == text.size() - 1) refuse(text, "ends in a comma");
+      if (comma == text.size() - 1) refuse(text, "ends in a comma: leave it out, or say one rule more");
       text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
     }
   }
@@ -77,12 +86,7 @@ class layout {
   /// As it is read: `batch:data,conv*/filters:model`.
   std::string text() const {
     std::string all;
-    for (const layout_rule& rule : rules_) {
-      all += all.empty() ? "" : ",";
-      if (!(rule.pattern == name("*"))) all += rule.pattern.text() + "/";
-      all += rule.dimension.text() + ":";
-      for (std::size_t i = 0; i < rule.cuts; ++i) all += (i > 0 ? "+" : "") + rule.axes[i].text();
-    }
+    for (const layout_rule& rule : rules_) (all += all.empty() ? "" : ",") += sentence(rule).view();
     return all;
   }
 
@@ -105,7 +109,7 @@ class layout {
     const std::string_view whole = text;
     layout_rule rule;
     if (const std::size_t slash = text.find('/'); slash != std::string_view::npos) {
-      if (slash == 0) return refuse(whole, "has nothing before the '/'");
+      if (slash == 0) return refuse(whole, "has nothing before the '/': layers stand there, as in 'conv*/filters:model'");
       rule.pattern = name(text.substr(0, slash));
       text = text.substr(slash + 1);
     }
@@ -115,17 +119,17 @@ class layout {
     for (text = text.substr(colon + 1); !text.empty();) {
       const std::size_t plus = text.find('+');
       const std::string_view axis = text.substr(0, plus);
-      if (axis.empty() || plus == text.size() - 1) return refuse(whole, "has a '+' with no axis beside it");
+      if (axis.empty() || plus == text.size() - 1) return refuse(whole, "has a '+' with no axis beside it: leave it out, or say one, as in 'batch:pod+data'");
       for (const name& other : rule.along())
-        if (other.view() == axis) return refuse(whole, "names an axis twice");
-      if (rule.cuts == mesh::capacity) return refuse(whole, "names more axes than a mesh can have");
+        if (other.view() == axis) return refuse(whole, "names an axis twice: once is all that it can cut");
+      if (rule.cuts == mesh::capacity) return refuse(whole, {"names more axes than a mesh can have, which is {}", {mesh::capacity}});
       rule.axes[rule.cuts++] = name(axis);
       text = plus == std::string_view::npos ? std::string_view{} : text.substr(plus + 1);
     }
     rules_.push_back(rule);
   }
 
-  constexpr void refuse(std::string_view text, std::string_view why) {
+  constexpr void refuse(std::string_view text, const sentence& why) {
     tutti::refuse(refused_, "the layout '{}' {}", {text, why});
   }
 

@@ -26,8 +26,8 @@ class mesh {
   static constexpr int most_ranks = 1 << 24;
 
   constexpr mesh() = default;
-  /// Throws `invalid_argument` where an axis has no ranks, or the name of another, or
-  /// there are more than `most_ranks` in all.
+  /// Throws `invalid_argument` where an axis has no ranks, or the name of another, or one
+  /// that a layout could not hold, or there are more than `most_ranks` in all.
   constexpr mesh(std::initializer_list<mesh_axis> axes) {
     for (const mesh_axis& next : axes) append(next);
   }
@@ -38,7 +38,7 @@ class mesh {
     while (!text.empty() && m.refused_.empty()) {
       const std::size_t comma = text.find(',');
       m.append_text(text.substr(0, comma));
-      if (comma == text.size() - 1) m.refuse("the mesh '{}' ends in a comma", {text});
+      if (comma == text.size() - 1) m.refuse("the mesh '{}' ends in a comma: leave it out, or say one axis more", {text});
       text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
     }
     return m;
@@ -103,21 +103,26 @@ class mesh {
 
  private:
   constexpr void append(const mesh_axis& next) {
-    if (count_ == capacity) return refuse("a mesh of more than {} axes", {capacity});
-    if (next.what.view().empty()) return refuse("an axis of a mesh has no name");
-    if (next.size < 1) return refuse("the axis '{}' has {} ranks", {next.what, next.size});
-    if (find(next.what) >= 0) return refuse("a mesh has two axes '{}'", {next.what});
-    if (next.size > most_ranks / size()) return refuse("with the axis '{}' a mesh has more than {} ranks", {next.what, most_ranks});
+    if (count_ == capacity) return refuse("a mesh of more than {} axes: '{}' is one too many", {capacity, next.what});
+    if (next.what.view().empty()) return refuse("an axis of a mesh has no name: it needs one, and ranks, as in 'data=2'");
+    for (char letter : next.what.view())
+      if (std::string_view(" \t,:+=/*").find(letter) != std::string_view::npos)
+        return refuse("no layout can name the axis '{}': a name holds no space, and none of , : + = / *", {next.what});
+    if (next.size < 1) return refuse("the axis '{}' has {} ranks: 1 or more are needed, as in '{}=2'", {next.what, next.size, next.what});
+    if (find(next.what) >= 0) return refuse("a mesh has two axes '{}': each needs a name of its own, as in 'data=2,model=2'", {next.what});
+    if (next.size > most_ranks / size())
+      return refuse("with the axis '{}' a mesh has more than {} ranks, which is the most: fewer are needed along its axes", {next.what, most_ranks});
     axes_[count_++] = next;
   }
 
   constexpr void append_text(std::string_view text) {
+    if (text.empty()) return refuse("a mesh has a comma with no axis before it: leave it out, or say one, as in 'data=2'");
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos || equals + 1 == text.size())
       return refuse("the mesh '{}' does not say how many ranks the axis has, as in 'data=2'", {text});
     mesh_axis axis{.what = name(text.substr(0, equals)), .size = 0};
     for (char digit : text.substr(equals + 1)) {
-      if (digit < '0' || digit > '9' || axis.size > 100'000'000) return refuse("the mesh '{}' has no number behind the '='", {text});
+      if (digit < '0' || digit > '9' || axis.size > 100'000'000) return refuse("the mesh '{}' has no number behind the '=': an axis takes from 1 to {} ranks, as in 'data=2'", {text, most_ranks});
       axis.size = axis.size * 10 + (digit - '0');
     }
     append(axis);

@@ -66,8 +66,8 @@ constexpr layout layout_called(std::string_view text, const operation_list& list
       cut = detail::cut_along(by_batch, 1, own);
       if (spatial && convolution) {
         if (own.size() > o.windows.size())
-          throw error(errc::invalid_argument, format("the layout 'spatial' cuts %sheight and width, and the mesh %s has %zu axes for them",
-                                                     o.windows.size() > 2 ? "depth, " : "", on.text().c_str(), own.size()));
+          throw error(errc::invalid_argument, format("the layout 'spatial' cuts %sheight and width, and the mesh %s has %zu axes for them: %zu can be, and one called 'data' for the batch",
+                                                     o.windows.size() > 2 ? "depth, " : "", on.text().c_str(), own.size(), o.windows.size()));
         cut = by_batch;
         for (std::size_t k = 0; k < own.size(); ++k) cut = cut.sharded(2 + k, own[k]);
       } else if (text == "data" || (hybrid && convolution) || !detail::whole_pieces(o, cut, on)) {
@@ -80,7 +80,7 @@ constexpr layout layout_called(std::string_view text, const operation_list& list
       if (!cut.axes_of(d).empty()) cuts[i].ruled |= 1u << d;
   }
   if (spatial && !pictures)
-    throw error(errc::invalid_argument, "the layout 'spatial' cuts height and width, and the network has no convolutions");
+    throw error(errc::invalid_argument, "the layout 'spatial' cuts height and width, and the network has no convolutions: 'data' and 'tensor' cut it");
   return layout_of(net, cuts, on);
 }
 

@@ -75,7 +75,18 @@ class planning {
  private:
   constexpr void refuse(std::string_view pattern, std::initializer_list<sentence> words = {}) { tutti::refuse(refused_, pattern, words); }
 
-  // A rule that says nothing is a mistake.
+  // The rule that holds for each dimension of each layer, and of what it makes, where there is one.
+  template <class Visit>
+  constexpr void for_each_rule(Visit visit) const {
+    for (const tensor_operation& o : net_) {
+      for (const dimension& d : o.over())
+        if (const layout_rule* rule = rules_.rule_for(o.label.view(), d.what.view())) visit(o, *rule);
+      for (const dimension& d : o.y)
+        if (const layout_rule* rule = rules_.rule_for_output(o.label.view(), d.what.view())) visit(o, *rule);
+    }
+  }
+
+  // A rule that says nothing is a mistake: one that names nothing.
   constexpr void check_rules() {
     for (const layout_rule& rule : rules_.rules()) {
       for (const name& axis : rule.along())
@@ -95,6 +106,21 @@ class planning {
       else if (!dimension)
         refuse("no layer that '{}' names has a dimension '{}' that can be cut; there are {}", {rule.pattern, rule.dimension, dimensions_of(rule)});
     }
+    check_replaced();
+  }
+
+  // So is one that later ones replace wherever it names something.
+  constexpr void check_replaced() {
+    const std::vector<layout_rule>& rules = rules_.rules();
+    std::vector<unsigned char> holds(rules.size(), 0);
+    for_each_rule([&](const tensor_operation&, const layout_rule& rule) { holds[static_cast<std::size_t>(&rule - rules.data())] = 1; });
+    for (std::size_t i = 0; i < rules.size() && refused_.empty(); ++i)
+      if (holds[i] == 0)
+        for_each_rule([&](const tensor_operation& o, const layout_rule& other) {
+          if (other.of_output() == rules[i].of_output() && other.dimension == rules[i].dimension && matches(rules[i].layers(), o.label.view()))
+            refuse("the layout's '{}' holds for no layer, since rules behind it replace it: for '{}' it is '{}'; leave it out, or put it behind them",
+                   {rules[i], o.label, other});
+        });
   }
 
   // The layers whose names begin most as it does, or the first, in order.
@@ -160,8 +186,8 @@ class planning {
   constexpr void need_whole_pieces(const tensor_operation& o, const placement& cut) {
     if (whole_pieces(o, cut, on_)) return;
     if (o.what == operation_kind::flatten)
-      return refuse("layer '{}' can cut {} channels only into pieces of equal size", {o.label, o.x[1].size});
-    refuse("layer '{}' can cut {} filters only into pieces of whole groups, of which it has {}", {o.label, o.y[1].size, o.groups});
+      return refuse("layer '{}' can cut {} channels only into pieces of equal size: the ranks that cut them must divide {}", {o.label, o.x[1].size, o.x[1].size});
+    refuse("layer '{}' can cut {} filters only into pieces of whole groups, of which it has {}: the ranks that cut them must divide {}", {o.label, o.y[1].size, o.groups, o.groups});
   }
 
   // A sum stays one in what is linear.

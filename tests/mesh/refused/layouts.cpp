@@ -17,6 +17,7 @@
 // 16: layer `conv1` has 2 groups, which must divide its 2 channels and its 3 filters
 // 17: the result has a dimension `classes`, and neither operand has: (batch 4, features 8) and (units 6, features 8)
 // 18: `height` of (batch 4, height 8) is neither in the other operand nor in the result: sum it first
+// 19: the layout`s `batch:data` holds for no layer, since rules behind it replace it
 #include <tutti/mesh/einsum.hpp>
 #include <tutti/mesh/legal.hpp>
 
@@ -91,4 +92,6 @@ static_assert(legal_program<[] { return pictures(three, 2); }, "batch:data", "da
 static_assert(possible<[] { return einsum(x, w, {"batch", "classes"}).refused(); }>);
 #elif CASE == 18
 static_assert(possible<[] { return einsum({{"batch", 4}, {"height", 8}}, {{"units", 6}}, {"batch", "units"}).refused(); }>);
+#elif CASE == 19
+static_assert(legal_program<good, "batch:data,batch:", "data=2">);
 #endif
