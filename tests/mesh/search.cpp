@@ -53,6 +53,15 @@ operation_list dense_skip(std::size_t batch, std::size_t features) {
   return n;
 }
 
+/// Blocks that are alike, but for where they stand.
+operation_list alike_blocks(std::size_t batch, std::size_t features, std::size_t blocks) {
+  constexpr name labels[] = {"a", "b", "c", "d"};
+  operation_list n({{"batch", batch}, {"features", features}});
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < blocks; ++i) at = n.sum(i == 0 ? "sum1" : "sum2", n.dense(labels[i], features, at), at);
+  return n;
+}
+
 double seconds(const operation_list& net, const mesh& on, const layout& rules, const step_costs& costs = {}) {
   return step_seconds(net.all(), plan_network(net, rules, on, costs.moves), on, costs);
 }
@@ -109,6 +118,8 @@ TEST_CASE("of blocks with skips, the layout that is found costs what it says, an
     check(projected_block(2, 6), {{"p", 4}});
     check(dense_block(4, 6), {{"p", 2}});
     check(dense_block(3, 64), {{"p", 4}});
+    check(alike_blocks(4, 6, 2), {{"p", 2}});
+    check(alike_blocks(2, 64, 2), {{"p", 3}});
   }
   const operation_list net = dense_skip(4, 32);
   const mesh on{{"a", 2}, {"b", 2}};
@@ -120,6 +131,16 @@ TEST_CASE("a large dense layer is cut by its units, and convolutions by the batc
   const found_layout found = search_layout(small_network(64, 4096).all(), mesh{{"p", 4}});
   CHECK(found.rules.text().find("conv*/batch:p") != std::string::npos);
   CHECK(found.rules.text().find("dense1/units:p") != std::string::npos);
+}
+
+TEST_CASE("on three axes as well, what is found costs what it says, and no more than the batch alone") {
+  const mesh on{{"a", 2}, {"b", 2}, {"c", 2}};
+  for (const operation_list& net : {small_network(64, 4096), normed_block(16, 8), alike_blocks(8, 64, 2)}) {
+    const found_layout found = search_layout(net.all(), on);
+    CAPTURE(found.rules.text());
+    CHECK(found.seconds == doctest::Approx(seconds(net, on, found.rules)).epsilon(1e-9));
+    for (const char* rules : {"batch:a+b+c", "batch:a+b", "batch:c+b+a"}) CHECK(found.seconds <= seconds(net, on, rules) * (1 + 1e-9));
+  }
 }
 
 TEST_CASE("one rank has nothing to cut, and what has too many ways is refused") {

@@ -121,11 +121,35 @@ struct move_costs {
   }
 };
 
+namespace detail {
+inline std::string no_way(const shape& whole) { return format("%s cannot be moved to where a dimension is cut that it has not", whole.text().c_str()); }
+}  // namespace detail
+
+/// Visits all moves that a placement can make.
+template <class Visit>
+constexpr void for_each_move(const placement& here, const shape& whole, const mesh& on, Visit visit) {
+  auto consider = [&](const move& next) {
+    if (can_move(here, next)) visit(next);
+  };
+  for (int axis = 0; axis < on.axes(); ++axis) {
+    const int from = here.dimension_on(axis);
+    consider({.what = move_kind::all_reduce, .axis = axis});
+    consider({.what = move_kind::keep_on_first, .axis = axis});
+    consider({.what = move_kind::all_gather, .axis = axis, .from = from});
+    consider({.what = move_kind::pad, .axis = axis, .from = from});
+    for (int d = 0; d < static_cast<int>(whole.rank()); ++d) {
+      consider({.what = move_kind::slice, .axis = axis, .to = d});
+      consider({.what = move_kind::reduce_scatter, .axis = axis, .to = d});
+      consider({.what = move_kind::all_to_all, .axis = axis, .from = from, .to = d});
+    }
+  }
+}
+
 /// The moves of least total cost that take a tensor from one placement to
 /// another: the shortest path through all placements (Dijkstra, 1959), not a
 /// greedy one. Empty where both are the same. Cost: milliseconds where three
 /// axes meet five dimensions; in proportion to the square of the placements
-/// that there are.
+/// that there are. What many pairs cost, `move_map` finds at once.
 constexpr std::vector<move> plan_moves(const shape& whole, const placement& from, const placement& to, const mesh& on,
                                        const move_costs& costs = {}) {
   struct state {
@@ -140,7 +164,7 @@ constexpr std::vector<move> plan_moves(const shape& whole, const placement& from
     std::size_t best = known.size();
     for (std::size_t i = 0; i < known.size(); ++i)
       if (!known[i].settled && (best == known.size() || known[i].cost < known[best].cost)) best = i;
-    if (best == known.size()) throw error(errc::invalid_argument, format("%s cannot be moved to where a dimension is cut that it has not", whole.text().c_str()));
+    if (best == known.size()) throw error(errc::invalid_argument, detail::no_way(whole));
     const placement here = known[best].at;
     if (here == to) {
       std::vector<move> backwards, path;
@@ -149,27 +173,15 @@ constexpr std::vector<move> plan_moves(const shape& whole, const placement& from
       return path;
     }
     known[best].settled = true;
-    auto consider = [&](const move& next) {
-      if (!can_move(here, next)) return;
+    for_each_move(here, whole, on, [&](const move& next) {
+      if ((next.what == move_kind::keep_on_first || next.what == move_kind::pad) && !to.partial_on(next.axis)) return;
       const placement there = after(here, next);
       const double cost = known[best].cost + costs.of(next, whole, here, on);
       std::size_t i = 0;
       while (i < known.size() && !(known[i].at == there)) ++i;
       if (i == known.size()) known.push_back({.at = there, .cost = cost, .before = best, .by = next});
       else if (!known[i].settled && cost < known[i].cost) known[i] = {.at = there, .cost = cost, .before = best, .by = next};
-    };
-    for (int axis = 0; axis < on.axes(); ++axis) {
-      consider({.what = move_kind::all_reduce, .axis = axis});
-      if (to.partial_on(axis)) consider({.what = move_kind::keep_on_first, .axis = axis});
-      const int from_dimension = here.dimension_on(axis);
-      consider({.what = move_kind::all_gather, .axis = axis, .from = from_dimension});
-      if (to.partial_on(axis)) consider({.what = move_kind::pad, .axis = axis, .from = from_dimension});
-      for (int d = 0; d < static_cast<int>(whole.rank()); ++d) {
-        consider({.what = move_kind::slice, .axis = axis, .to = d});
-        consider({.what = move_kind::reduce_scatter, .axis = axis, .to = d});
-        consider({.what = move_kind::all_to_all, .axis = axis, .from = from_dimension, .to = d});
-      }
-    }
+    });
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tutti/mesh/cut_rules.hpp>
+#include <tutti/mesh/move_map.hpp>
 #include <tutti/mesh/step_cost.hpp>
 
 namespace tutti {
@@ -74,7 +75,7 @@ inline std::vector<cut_choice> choices_of(const tensor_operation& o, const mesh&
 class layout_search {
  public:
   layout_search(const std::vector<tensor_operation>& net, const mesh& on, const step_costs& costs, std::size_t most)
-      : net_(net), on_(on), costs_(costs), most_(most), uses_of_(net.size() + 1) {
+      : net_(net), on_(on), costs_(costs), most_(most), uses_of_(net.size() + 1), moves_(on, costs.moves) {
     if (on.axes() > 3)
       throw error(errc::not_supported, format("layouts are searched on meshes of at most three axes, and not on %s", on.text().c_str()));
     for (const tensor_operation& o : net)
@@ -141,7 +142,33 @@ class layout_search {
     double seconds;
     std::u16string uses;
     std::size_t choice;
+    std::size_t place = 0;  // among the uses of this operation
   };
+
+  // What is known of operations that are alike but for their names and where they stand: a
+  // network of blocks repeats them.
+  struct repeated {
+    std::size_t first = 0;  // of them
+    std::vector<std::vector<outcome>> ways{};
+    std::unordered_map<std::u16string, std::vector<step>> by_uses{};  // of the result
+    std::unordered_map<std::u16string, std::size_t> uses{};           // of what they read: numbers
+  };
+
+  bool alike(std::size_t i, std::size_t k) const {
+    const tensor_operation &a = net_[i], &b = net_[k];
+    return uses_of_[i + 1] == uses_of_[k + 1] && a.what == b.what && a.inputs.size() == b.inputs.size() && a.x == b.x && a.y == b.y &&
+           a.parameters == b.parameters && a.windows == b.windows && a.groups == b.groups;
+  }
+  std::size_t repeated_as(std::size_t i) {
+    for (std::size_t n = 0; n < repeated_.size(); ++n)
+      if (alike(i, repeated_[n].first)) return n;
+    repeated_.push_back({.first = i});
+    for (const cut_choice& c : choices_.front()) {
+      std::vector<outcome> here = outcomes(i, c);
+      repeated_.back().ways.push_back(std::move(here));
+    }
+    return repeated_.size() - 1;
+  }
 
   template <class T>
   static std::size_t number_of(std::vector<T>& known, const T& what) {
@@ -149,25 +176,6 @@ class layout_search {
     if (at != known.end()) return static_cast<std::size_t>(at - known.begin());
     known.push_back(what);
     return known.size() - 1;
-  }
-
-  // Seconds of the cheapest way from one placement of a tensor to another.
-  double seconds(const shape& whole, std::size_t from, std::size_t to) {
-    if (from == to) return 0;
-    auto table = std::find_if(tables_.begin(), tables_.end(), [&](const table_of& t) { return same_sizes(t.whole, whole); });
-    if (table == tables_.end()) table = tables_.insert(tables_.end(), {.whole = whole});
-    const std::size_t index = from << 16 | to;
-    const auto [known, added] = table->seconds.try_emplace(index);
-    if (added)
-      known->second = seconds_of(plan_moves(whole, placements_[from], placements_[to], on_, costs_.moves), whole, placements_[from], on_,
-                                 costs_.moves);
-    return known->second;
-  }
-  static bool same_sizes(const shape& a, const shape& b) {
-    if (a.rank() != b.rank()) return false;
-    for (std::size_t d = 0; d < a.rank(); ++d)
-      if (a[d].size != b[d].size) return false;
-    return true;
   }
 
   placement lies_of(std::size_t i, const placement& made) const { return uses_of_[i + 1] == 1 ? made : without_sums(made, on_); }
@@ -186,6 +194,7 @@ class layout_search {
     const tensor_operation& o = net_[i];
     operation_plan p = done(o, c);
     const placement lies = lies_of(i, p.made);
+    const std::size_t y = moves_.sizes_of(o.y);
     std::vector<outcome> all;
     cheapest_gradient(lies, on_, [&](const placement& given) {
       if (uses_of_[i + 1] == 0 && !(given == lies)) return 0.0;
@@ -195,13 +204,12 @@ class layout_search {
         const placement at = project(p.cut, o.over(), dims);
         p.parameters.push_back({.dims = dims, .at = at, .gradient = parameter_gradient_of(o, at, p.cut, p.made, p.dy, on_)});
       }
-      outcome next{.lies = number_of(placements_, lies), .given = number_of(placements_, given), .made_lies = lies, .seconds = 0};
-      next.seconds = operation_seconds(o, p, on_, costs_) + seconds(o.y, number_of(placements_, p.made), next.lies) +
-                     seconds(o.y, next.given, number_of(placements_, p.dy));
+      outcome next{.lies = moves_.number_of(lies), .given = moves_.number_of(given), .made_lies = lies, .seconds = 0};
+      next.seconds = operation_seconds(o, p, on_, costs_) + moves_.seconds(y, moves_.number_of(p.made), next.lies) + moves_.seconds(y, next.given, moves_.number_of(p.dy));
       for (std::size_t k = 0; k < o.inputs.size(); ++k) {
         const placement& at = p.operands[k].at;
-        const use u{.at = number_of(placements_, at),
-                    .gradient = number_of(placements_, gradient_of(at, p.cut, p.made, p.dy, on_)),
+        const use u{.at = moves_.number_of(at),
+                    .gradient = moves_.number_of(gradient_of(at, p.cut, p.made, p.dy, on_)),
                     .sums = c.sums[k],
                     .heeded = sums_taken(o, p.cut, on_)};
         next.uses += static_cast<char16_t>(number_of(uses_, u));
@@ -214,7 +222,7 @@ class layout_search {
 
   // What operation i adds, for each way to do it that goes with these uses of its result.
   std::vector<step> steps(std::size_t i, const std::vector<std::vector<outcome>>& ways, const std::u16string& used) {
-    const shape& whole = net_[i].y;
+    const std::size_t whole = moves_.sizes_of(net_[i].y);
     std::vector<step> all;
     for (std::size_t c = 0; c < ways.size(); ++c) {
       const outcome* least = nullptr;
@@ -223,12 +231,12 @@ class layout_search {
       for (char16_t number : used) {
         const use& u = uses_[number];
         possible &= sums_of(ways[c][0].made_lies, u.heeded) == u.sums;
-        if (possible) there += seconds(whole, ways[c][0].lies, u.at);
+        if (possible) there += moves_.seconds(whole, ways[c][0].lies, u.at);
       }
       if (!possible) continue;
       for (const outcome& each : ways[c]) {
         double cost = 0;
-        for (char16_t number : used) cost += seconds(whole, uses_[number].gradient, each.given);
+        for (char16_t number : used) cost += moves_.seconds(whole, uses_[number].gradient, each.given);
         if (least && cost >= back) continue;
         least = &each;
         back = cost;
@@ -241,30 +249,46 @@ class layout_search {
   void choose(std::size_t i) {
     const tensor_operation& o = net_[i];
     choices_.insert(choices_.begin(), choices_of(o, on_));
-    std::vector<std::vector<outcome>> ways;
-    for (const cut_choice& c : choices_.front()) ways.push_back(outcomes(i, c));
+    repeated& here = repeated_[repeated_as(i)];
+    const std::vector<std::vector<outcome>>& ways = here.ways;
     const std::vector<state>& behind = reached_.back();
     if (behind.size() * ways.size() > most_)
       throw error(errc::not_supported, format("layer '%s' may be cut in %zu ways, with %zu of what comes behind it: too many to search",
                                               o.label.text().c_str(), ways.size(), behind.size()));
     std::vector<state> next;
     std::vector<edge>& edges = edges_.emplace_back();
-    std::unordered_map<std::u16string, std::size_t> known;
-    std::unordered_map<std::u16string, std::vector<step>> by_uses;
+    // Of a state behind: what passes this operation by. A state before: that, and how the operation uses what it reads.
+    std::unordered_map<std::u16string, std::size_t> rests;
+    constexpr std::size_t none = std::size_t(-1);
+    std::vector<std::vector<std::size_t>> reached;  // states before, by the numbers of both
+    auto numbered = [](std::unordered_map<std::u16string, std::size_t>& known, const std::u16string& text) {
+      return known.try_emplace(text, known.size()).first->second;
+    };
     for (std::size_t s = 0; s < behind.size(); ++s) {
       std::u16string used, rest;
       for (std::size_t n = 0; n < passing_.size(); ++n) (passing_[n] == i + 1 ? used : rest) += behind[s].pending[n];
-      const auto [at, added] = by_uses.try_emplace(used);
-      if (added) at->second = steps(i, ways, used);
+      const auto [at, added] = here.by_uses.try_emplace(used);
+      if (added) {
+        at->second = steps(i, ways, used);
+        for (step& each : at->second) each.place = numbered(here.uses, each.uses);
+      }
+      const std::size_t passing = numbered(rests, rest);
+      if (passing == reached.size()) reached.emplace_back();
+      std::vector<std::size_t>& places = reached[passing];
+      if (places.size() < here.uses.size()) places.resize(here.uses.size(), none);
       for (const step& each : at->second) {
         const double all = behind[s].seconds + each.seconds;
-        const auto [place, fresh] = known.try_emplace(rest + each.uses, next.size());
+        std::size_t& place = places[each.place];
+        const bool fresh = place == none;
+        if (fresh) {
+          place = next.size();
+          next.push_back({.pending = rest + each.uses, .seconds = all, .before = s, .choice = each.choice});
+        } else if (all < next[place].seconds) {
+          next[place].seconds = all, next[place].before = s, next[place].choice = each.choice;
+        }
         if (++kept_ <= most_kept)
-          edges.push_back({.from = static_cast<std::uint32_t>(s), .to = static_cast<std::uint32_t>(place->second),
+          edges.push_back({.from = static_cast<std::uint32_t>(s), .to = static_cast<std::uint32_t>(place),
                            .choice = static_cast<std::uint32_t>(each.choice), .seconds = each.seconds});
-        if (fresh) next.push_back({.pending = place->first, .seconds = all, .before = s, .choice = each.choice});
-        else if (all < next[place->second].seconds)
-          next[place->second] = {.pending = place->first, .seconds = all, .before = s, .choice = each.choice};
       }
     }
     std::erase(passing_, i + 1);
@@ -277,7 +301,7 @@ class layout_search {
     const std::size_t first = passing_.size() - net_[0].inputs.size();
     for (char16_t number : s.pending) {
       if (uses_[number].sums != 0) return false;
-      s.seconds += seconds(net_[0].x, uses_[s.pending[first]].at, uses_[number].at);
+      s.seconds += moves_.seconds(moves_.sizes_of(net_[0].x), uses_[s.pending[first]].at, uses_[number].at);
     }
     return true;
   }
@@ -317,19 +341,14 @@ class layout_search {
     return dimensions;
   }
 
-  struct table_of {
-    shape whole{};
-    std::unordered_map<std::size_t, double> seconds{};
-  };
-
   const std::vector<tensor_operation>& net_;
   const mesh& on_;
   step_costs costs_;
   std::size_t most_;
   std::vector<std::size_t> uses_of_;
-  std::vector<placement> placements_;
+  move_table moves_;
   std::vector<use> uses_;
-  std::vector<table_of> tables_;
+  std::vector<repeated> repeated_;
   std::vector<std::vector<cut_choice>> choices_;  // of the operations from the one at hand on
   std::vector<std::vector<edge>> edges_{};        // as reached_, and one less
   std::size_t kept_ = 0;                          // of them in all, where they are not too many
@@ -346,7 +365,8 @@ class layout_search {
 /// `not_supported` on more than three axes, and where an operation and what comes behind
 /// it have more than `most` combinations. Cost: with c ways to cut an operation,
 /// c² steps an operation in a chain and c³ in a residual block; c is about 5 to the power
-/// of the axes.
+/// of the axes. What operations that are alike cost is found once: a ResNet-152 on three
+/// axes takes some seconds.
 inline found_layout search_layout(const std::vector<tensor_operation>& net, const mesh& on, const step_costs& costs = {},
                                   std::size_t most = std::size_t{1} << 26) {
   return detail::layout_search(net, on, costs, most).result();
