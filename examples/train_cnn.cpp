@@ -46,9 +46,12 @@ job prepare(const settings& chosen, int ranks) {
   const tutti::dataset* of = data ? &data->training : nullptr;
   const tutti::network net =
       known.make(of ? tutti::pictures{.channels = of->channels, .height = of->height, .width = of->width, .classes = of->classes} : known.usual);
-  const tutti::layout rules = layout_called(chosen.layout, operations_of(net, chosen.what.batch), shape);
+  const tutti::operation_list operations = operations_of(net, chosen.what.batch);
+  std::optional<tutti::found_layout> searched;
+  if (chosen.layout == "auto") searched = search_layout(operations.all(), shape);
+  const tutti::layout rules = searched ? searched->rules : layout_called(chosen.layout, operations, shape);
   need_possible(net, rules, shape, of, chosen.what);
-  return {.shape = shape, .net = net, .rules = rules, .data = std::move(data)};
+  return {.shape = shape, .net = net, .rules = rules, .data = std::move(data), .searched = std::move(searched)};
 }
 
 void train(tutti::communicator& world, const settings& chosen, const job& what) {
@@ -60,8 +63,10 @@ void train(tutti::communicator& world, const settings& chosen, const job& what) 
   }
 #endif
   tutti::onednn::context cpu(tutti::onednn::threads_per_rank(tutti::ranks_on_this_machine(world)), {.winograd = chosen.winograd});
-  if (chosen.what.any()) {
-    const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, what.shape, what.net, what.rules, what.data ? &what.data->training : nullptr, chosen.what);
+  if (tutti::examination asked = chosen.what; asked.any()) {
+    asked.searched = what.searched;
+    asked.progress = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+    const tutti::examined found = tutti::examine<tutti::onednn_backend>(cpu, world, what.shape, what.net, what.rules, what.data ? &what.data->training : nullptr, asked);
     std::fputs(found.text.c_str(), stdout);
     if (!found.passed) throw tutti::error(tutti::errc::mismatch, "the check has failed");
     return;
@@ -98,7 +103,6 @@ int main(int argc, char** argv) {
   line.value("--batch", chosen.what.batch, "B", "pictures in a batch, of all ranks together", std::size_t{1}, std::size_t{60000});
   line.value("--seed", chosen.what.seed, "S", "of the first weights and of the pictures' order", std::uint64_t{0}, std::uint64_t{1} << 62);
   if (auto code = line.read(argc, argv)) return *code;
-  chosen.what.searched = chosen.layout == "auto";
   try {
     // Before there are ranks, so that what is wrong is said once, and a layout searched once.
     std::optional<job> known;

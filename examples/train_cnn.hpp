@@ -27,6 +27,7 @@ struct job {
   tutti::network net;
   tutti::layout rules;
   std::optional<tutti::data_sets> data;
+  std::optional<tutti::found_layout> searched;
 };
 
 inline constexpr tutti::sgd_options descent{.momentum = 0.9, .weight_decay = 1e-3};

@@ -55,12 +55,24 @@ TEST_CASE("steps on a mesh are checked beside one rank, and what is broken is fo
     CHECK(r.spread.parameters > 0);
     CHECK(r.text().find("PASS\n") != std::string::npos);
     CHECK(r.text().find("nothing was dropped") == std::string::npos);
+    CHECK(r.largest_output > 1e-3);
+    CHECK(!r.weak());
   }
   const check_report r = check<broken_backend>("r=2", "b/units:r");
   INFO(r.text());
   CHECK(!r.passed());
   CHECK(r.found.parameter == "b.weights");
   CHECK(r.text().find(", in b.weights: more than four times that\nFAIL\n") != std::string::npos);
+}
+
+TEST_CASE("a check that passes much says so, and how much") {
+  check_report r{.spread = {.outputs = 0.0766}, .steps = 3, .largest_output = 5.72};
+  CHECK(r.passed());
+  CHECK(r.weak());
+  CHECK(r.text().find("  weak: four times what other orders change is 0.054 of the largest output, 5.72, and a smaller mistake passes; a larger batch tells more\nPASS\n") != std::string::npos);
+  r.spread.outputs = 0.014;  // four times that is less than a hundredth
+  CHECK(!r.weak());
+  CHECK(r.text().find("weak") == std::string::npos);
 }
 
 TEST_CASE("residual blocks with norms, in whatever formats oneDNN likes, are one rank's but for rounding") {

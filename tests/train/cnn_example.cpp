@@ -150,6 +150,8 @@ TEST_CASE("a step is billed to the byte, checked beside one rank, and drawn, wit
     INFO(checked.output);
     CHECK(checked.code == 0);
     CHECK(checked.output.find("PASS\n") != std::string::npos);
+    CHECK(checked.output.find("check: the run on ranks=2\n") != std::string::npos);
+    CHECK(checked.output.find("weak") == std::string::npos);
   }
   const std::string file = "drawn_layout.svg";
   CHECK(run("--ranks 2 --layout hybrid --picture " + file).code == 0);

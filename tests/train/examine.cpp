@@ -52,7 +52,7 @@ TEST_CASE("of a layout that was searched the next best cut of each layer is said
   const operation_list net = operations_of(lenet(), 4);
   const mesh on{{"r", 2}};
   const found_layout found = search_layout(net.all(), on);
-  const std::string text = detail::shown(net, plan_network(net, found.rules, on), found.rules, on, 0, {.explain = true, .searched = true});
+  const std::string text = detail::shown(net, plan_network(net, found.rules, on), found.rules, on, 0, {.explain = true, .searched = found});
   INFO(text);
   for (std::size_t i : {0u, 3u, 7u, 9u})
     CHECK(text.find(net.all()[i].label.text() + ": " + cut_text(net.all()[i], found.runners_up[i].cut, on) + "; next best " +

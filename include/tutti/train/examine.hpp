@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include <tutti/comm/communicator.hpp>
@@ -28,7 +30,8 @@ struct examination {
   bool check = false;        ///< some steps beside one rank
   std::size_t batch = 64;
   std::uint64_t seed = 1;
-  bool searched = false;  ///< whether the layout is what `auto` found: why is explained as well
+  std::optional<found_layout> searched = {};  ///< what `auto` found, where the layout is that: why is explained as well
+  std::function<void(const std::string&)> progress = {};  ///< is told on rank 0 how far a check is
 
   bool any() const { return explain || !picture.empty() || bill || check; }
   bool needs_ranks() const { return bill || check; }  ///< those of the mesh; otherwise it may be of any size
@@ -111,7 +114,7 @@ inline std::string shown(const operation_list& net, const network_plan& plan, co
   return format("layout %s\n%zu parameters, %.3f s a step by the model\n", broken_at_commas(rules.text(), 100).c_str(), parameters,
                 step_seconds(net.all(), plan, on)) +
          cuts_text(net, plan, on) + beside_named_layouts(net, plan, on) +
-         (what.searched ? runners_up_text(net, search_layout(net.all(), on), on) : "") +
+         (what.searched ? runners_up_text(net, *what.searched, on) : "") +
          explain(net, plan, on, sizeof(float));
 }
 
@@ -150,7 +153,7 @@ examined examine(typename Backend::context& c, communicator& world, const mesh& 
                          says.memory.tensors, model.pass_for(what.batch).bytes(), sent[0], sent[1]);
   }
   if (what.check) {
-    const check_options how{.batch = what.batch, .seed = what.seed};
+    const check_options how{.batch = what.batch, .seed = what.seed, .progress = what.progress};
     const check_report report =
         data ? check_against_one_rank<Backend>(c, on, net, rules, *data, how) : check_against_one_rank<Backend>(c, on, net, rules, how);
     found.text += report.text();
