@@ -44,10 +44,18 @@ TEST_CASE("where all see what all show, little goes in one round, and what is ag
     CHECK_FALSE(prepared(collective::all_reduce, most, ranks, algorithm::one_shot, false)->shown);
     CHECK_FALSE(prepared(collective::all_reduce, most + 1, ranks, algorithm::one_shot, true)->shown);
     CHECK_FALSE(prepared(collective::all_reduce, most, ranks, algorithm::tree, true)->shown);
-    for (collective what : {collective::reduce_scatter, collective::all_gather, collective::all_to_all}) {
+    for (collective what : {collective::reduce_scatter, collective::all_to_all}) {
       CHECK(prepared(what, per_rank, ranks, algorithm::pairwise, true)->shown);
       CHECK_FALSE(prepared(what, per_rank + 1, ranks, algorithm::pairwise, true)->shown);
     }
+    // Of what is gathered each rank shows a block and no more.
+    const std::size_t block = ranks == 2 ? per_rank : most;
+    for (auto [what, how] : {std::pair{collective::all_gather, algorithm::pairwise}, {collective::gather, algorithm::linear}}) {
+      CHECK(prepared(what, block, ranks, how, true)->shown);
+      CHECK_FALSE(prepared(what, block + 1, ranks, how, true)->shown);
+    }
+    CHECK_FALSE(prepared(collective::all_gather, block, ranks, algorithm::pairwise, true)->relayed);
+    CHECK(prepared(collective::all_gather, block + 1, ranks, algorithm::pairwise, true)->relayed);
     CHECK(prepared(collective::barrier, 0, ranks, algorithm::dissemination, true)->shown);
     // What has a root: who is read shows all that is read of it, and nobody else anything.
     auto shows = [&](collective what, int me) {

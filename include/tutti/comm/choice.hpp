@@ -114,9 +114,17 @@ constexpr algorithm shown_algorithm(collective what) {
   }
 }
 
+/// Bytes of which it depends whether a call is done in one round: of what is gathered
+/// a block, which is what one rank shows, else all. Two ranks gather more of it sooner
+/// where each reads what the other lends.
+constexpr std::size_t shown_bytes(const call_shape& c, const team& all) {
+  const bool gathers = c.what == collective::all_gather || c.what == collective::gather;
+  return gathers && !c.uneven && all.size > 2 ? c.count * c.element : vector_bytes(c, all);
+}
+
 /// Whether a call by that algorithm is done in one round where all have a billboard.
 constexpr bool may_show(const call_shape& c, const team& all, algorithm how) {
-  return !c.uneven && all.size > 1 && vector_bytes(c, all) <= detail::staged_bytes &&
+  return !c.uneven && all.size > 1 && shown_bytes(c, all) <= detail::staged_bytes &&
          (c.what == collective::barrier || (how != algorithm::automatic && how == shown_algorithm(c.what)));
 }
 
@@ -126,7 +134,7 @@ inline constexpr int most_relaying = 32;
 
 /// Whether a call by that algorithm is done piece by piece where all have a billboard.
 constexpr bool may_relay(const call_shape& c, const team& all, algorithm how) {
-  return !c.uneven && all.size > 1 && all.size <= most_relaying && vector_bytes(c, all) > detail::staged_bytes &&
+  return !c.uneven && all.size > 1 && all.size <= most_relaying && shown_bytes(c, all) > detail::staged_bytes &&
          how != algorithm::automatic && how == direct_algorithm(c.what, all);
 }
 
