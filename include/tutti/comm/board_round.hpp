@@ -31,20 +31,17 @@ class board_round {
  public:
   /// Shows the parts once there is room for them; until then they must stay.
   void start(billboard& board, std::initializer_list<bytes_view> parts, const envelope& e, round_kind kind = round_kind::all, int root = -1) {
-    board_ = &board;
-    mark_ = e;
-    kind_ = kind;
-    const bool is_root = root == board.rank();
-    follows_ = kind == round_kind::from_root && !is_root;
-    const bool leads = kind != round_kind::all && is_root == (kind == round_kind::from_root);
-    begin_ = hops_ = !follows_ ? 1 : root - board.rank() + (root < board.rank() ? board.size() : 0);
-    end_ = follows_ ? hops_ + 1 : leads ? 1 : board.size();
-    shown_ = stranger_.met = false;
-    looked_at_ = 0;
+    set_up(board, e, kind, root);
     count_ = parts.size();
     std::copy(parts.begin(), parts.end(), parts_.begin());
     board.begin(kind == round_kind::all);
     if (!follows_) show();
+  }
+  /// Goes on with a round of all that the board has begun, and in which this rank has
+  /// shown what it shows.
+  void resume(billboard& board, const envelope& e) {
+    set_up(board, e, round_kind::all, -1);
+    shown_ = true;
   }
   /// To be called after that.
   void ring() const {
@@ -93,6 +90,19 @@ class board_round {
   int waits_for() const { return hops_ < end_ ? next() : -1; }
 
  private:
+  void set_up(billboard& board, const envelope& e, round_kind kind, int root) {
+    board_ = &board;
+    mark_ = e;
+    kind_ = kind;
+    const bool is_root = root == board.rank();
+    follows_ = kind == round_kind::from_root && !is_root;
+    const bool leads = kind != round_kind::all && is_root == (kind == round_kind::from_root);
+    begin_ = hops_ = !follows_ ? 1 : root - board.rank() + (root < board.rank() ? board.size() : 0);
+    end_ = follows_ ? hops_ + 1 : leads ? 1 : board.size();
+    shown_ = stranger_.met = false;
+    looked_at_ = 0;
+  }
+
   bool show() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count_; ++i) bytes += parts_[i].size();

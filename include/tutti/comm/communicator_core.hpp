@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -12,8 +13,9 @@
 #include <tutti/comm/group.hpp>
 #include <tutti/comm/known_calls.hpp>
 #include <tutti/comm/message_pool.hpp>
+#include <tutti/comm/operation_pool.hpp>
 #include <tutti/comm/plan.hpp>
-#include <tutti/comm/ready_calls.hpp>
+#include <tutti/comm/short_calls.hpp>
 #include <tutti/comm/session.hpp>
 #include <tutti/transport/loan.hpp>
 
@@ -141,45 +143,59 @@ struct communicator_core {
   operation& issue(const call_shape& c, const call_memories& m) {
     if (at_once->verdicts().any()) raise_verdict();
     const prepared_call& p = prepared(c);
-    const bool quick = !m.before && !m.after && at_once->takes(p) && runner->is_free();
-    if (operation* const done = quick ? issue_ready(p, m) : nullptr) return *done;
-    operation& o = with_scratch(p);
+    // What goes on when this returns needs a copy of an operation that is not like all
+    // others of its type, which may throw.
+    const bool short_call = at_once->takes(p) && !m.before && !m.after && (m.waits || m.stateless || !m.keep) && runner->is_free();
+    if (operation* const begun = short_call ? issue_short(p, m) : nullptr) return *begun;
+    operation& o = operations->take(p);
     // What may throw comes first: nothing has been issued then.
     try {
-      const bool keeps = m.keep && !m.waits;
-      if (keeps) m.keep(o.functor, m.fold.op);
-      o.data = placed(p, c.element, m, o.scratch.data());
-      if (keeps) o.data.fold.op = o.functor.kept();
+      place(o, m);
     } catch (...) {
       give_back(o);
       throw;
     }
-    o.after = m.after;
     number(o);
-    if (m.waits && !quick && !m.after && runner->do_at_once(*queue, o)) {
-      give_back(o);
-      return nothing;
-    }
     queue->push(o);
     runner->notice();
     return o;
   }
 
-  // Where all is there that it needs; else null.
-  operation* issue_ready(const prepared_call& p, const call_memories& m) {
-    const std::uint64_t number = issued + 1, mark = history_with(p, number);
-    const auto how = at_once->run({p, number, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output)}, m.waits ? runner->spins() : 0);
-    if (how == ready_calls::outcome::not_ready) return nullptr;
-    issued = number, history = mark;
-    if (how == ready_calls::outcome::done) return &nothing;
-    operation& o = with_scratch(p);
-    o.parts.clear();
-    o.what.number = number;
-    o.begun = o.broken = true;  // fails with all others, and does nothing until then
-    queue->recorder().begin(number, o.what, p.shape, o.begun_at = coarse_now());
+  // As far as that gets at once; null where it has not begun.
+  operation* issue_short(const prepared_call& p, const call_memories& m) {
+    if (!operations->has_reserved(p)) {
+      operations->reserve(p);
+      at_once->make_room_for(p);
+    }
+    const std::uint64_t next = issued + 1, mark = history_with(p, next);
+    const auto how = at_once->run({p, next, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output), m.fold},
+                                  m.waits ? runner->spins() : std::min(runner->spins(), looks_of_a_start));
+    if (how == short_calls::outcome::not_ready) return nullptr;
+    if (how == short_calls::outcome::done) {
+      issued = next, history = mark;
+      return &nothing;
+    }
+    operation& o = operations->take_reserved(p);
+    number(o);
+    o.begun_at = at_once->begun_at();
+    const bool goes_on = guarded({home.fabric(), *queue, o, world_rank()}, [&] {
+      if (how == short_calls::outcome::threw) std::rethrow_exception(at_once->thrown());
+      place(o, m);
+      if (how == short_calls::outcome::begun) o.resume(queue->channels());
+    });
+    // What a verdict has cut short fails with all others, and does nothing until then.
+    if (!goes_on || how == short_calls::outcome::cut_short) o.begun = o.broken = true;
     queue->push(o);
     runner->notice();
     return &o;
+  }
+
+  static void place(operation& o, const call_memories& m) {
+    const bool keeps = m.keep && !m.waits;
+    if (keeps) m.keep(o.functor, m.fold.op);
+    o.data = placed(*o.plan, o.plan->what.element, m, o.scratch.data());
+    if (keeps) o.data.fold.op = o.functor.kept();
+    o.after = m.after;
   }
   // Ranks that once called different things differ in all that follows.
   std::uint64_t history_with(const prepared_call& p, std::uint64_t number) const { return mix(mix(p.shape, queue->id(number)), history) | 1; }
@@ -191,7 +207,7 @@ struct communicator_core {
     if (collected.shapes().empty()) return post(messages.data(), messages.size());
     raise_verdict();
     pool->check(messages.data(), messages.size());
-    operation& o = with_scratch(prepared({.calls = collected.shapes()}));
+    operation& o = operations->take(prepared({.calls = collected.shapes()}));
     try {
       o.parts.clear();
       const std::vector<std::unique_ptr<prepared_call>>& parts = o.plan->parts;
@@ -209,21 +225,6 @@ struct communicator_core {
     return o;
   }
 
-  // An operation for such a call, with the memory that it needs.
-  operation& with_scratch(const prepared_call& p) {
-    if (keeps_too_much) make_room(0);
-    operation& o = free_operation(p);
-    if (o.scratch.size() < p.scratch_bytes()) try {
-        o.scratch = {};
-        make_room(p.scratch_bytes());
-        o.scratch = scratch(p.scratch_bytes());
-      } catch (...) {
-        give_back(o);
-        throw;
-      }
-    return o;
-  }
-
   // The next one of this communicator is that.
   void number(operation& o) {
     if (!o.plan->parts.empty()) collected.give(o.calls), o.data = {}, o.after = nullptr;
@@ -233,46 +234,21 @@ struct communicator_core {
     o.mark = {.fingerprint = history, .what = &o.what, .element = static_cast<std::uint32_t>(o.what.element), .shape = o.plan->shape};
   }
 
-  // What is long enough to be lent lies where it can be, if there is room.
-  buffer<std::byte> scratch(std::size_t bytes) {
-    if (bytes >= least_loan) try {
-        return {home.fabric().memory(), bytes};
-      } catch (const std::bad_alloc&) {
-      }
-    return buffer<std::byte>(bytes);
-  }
-
   void wait(operation& o) {
     struct at_end {
       communicator_core& of;
       operation& o;
       ~at_end() {
         give_back(o);
-        if (of.keeps_too_much) of.make_room(0);
+        of.operations->tidy();
       }
     } then{*this, o};
     runner->wait(o);
   }
 
-  // Idle operations give back what they keep, the one used longest ago first,
-  // until a call's memory stays within what was allowed.
-  void make_room(std::size_t bytes) {
-    for (;;) {
-      std::size_t held = 0;
-      operation* oldest = nullptr;
-      for (const auto& o : operations) {
-        held += o->scratch.size();
-        if (is_free(*o) && o->scratch.size() > 0 && (!oldest || o->what.number < oldest->what.number)) oldest = o.get();
-      }
-      keeps_too_much = held > kept_bytes || bytes > kept_bytes - held;
-      if (!keeps_too_much || !oldest) return;
-      oldest->scratch = {};
-    }
-  }
-
   void choose_runner(communicator_options options) {
     channel_bytes = options.channel_bytes;
-    kept_bytes = options.kept_bytes;
+    operations.emplace(home.fabric(), options.kept_bytes);
     if (options.progress == progress::thread) own_engine = home.make_engine(counts);
     runner = own_engine ? own_engine.get() : &home.main_engine();
     if (own_engine) own_engine->beside(home.main_engine());
@@ -309,10 +285,8 @@ struct communicator_core {
   const prepared_call& prepared(const call_shape& c) {
     // Counts, and what is issued together, may differ from call to call.
     known_calls& kind = c.uneven || !c.calls.empty() ? known_lists : known;
-    return kind.find(c, [&] { return prepare_chosen(c); }, [this](const prepared_call& p) { return in_use(p); },
-                     [this](const prepared_call& p) {
-                       for (const auto& o : operations) o->forget(p);
-                     });
+    return kind.find(c, [&] { return prepare_chosen(c); }, [this](const prepared_call& p) { return operations->in_use(p); },
+                     [this](const prepared_call& p) { operations->forget(p); });
   }
 
   std::unique_ptr<prepared_call> prepare_chosen(call_shape c) const {
@@ -326,45 +300,8 @@ struct communicator_core {
     return prepare(c, everyone, {me}, directly, shows());
   }
 
-  bool in_use(const prepared_call& p) const {
-    for (const auto& o : operations)
-      if (o->in_use && o->plan == &p) return true;
-    return false;
-  }
-
-  // One that last did the same has all the memory that it needs. Otherwise the
-  // smallest that has enough: what once had memory for a shape keeps it.
-  operation& free_operation(const prepared_call& p) {
-    operation* found = nullptr;
-    bool enough = false;
-    for (const auto& o : operations) {
-      if (!is_free(*o)) continue;
-      if (o->plan == &p) {
-        found = o.get();
-        break;
-      }
-      const bool here = o->has_room_for(p);
-      if (!found || here > enough || (here == enough && o->scratch.size() < found->scratch.size())) found = o.get();
-      enough |= here;
-    }
-    if (!found) {
-      operations.push_back(std::make_unique<operation>());
-      found = operations.back().get();
-    }
-    found->in_use = true;
-    found->detached.store(false, std::memory_order_relaxed);
-    found->begun = found->broken = found->told = false;
-    found->take(p);
-    found->part_of = nullptr;
-    found->sleepers.store(0, std::memory_order_relaxed);
-    found->state.store(static_cast<std::uint32_t>(operation::stage::running), std::memory_order_relaxed);
-    return *found;
-  }
-
   std::size_t scratch_bytes() const {
-    std::size_t bytes = queue->channels().bytes();
-    for (const auto& o : operations) bytes += o->scratch.size();
-    return bytes;
+    return queue->channels().bytes() + operations->scratch_bytes();
   }
 
   // One that is not connected yet: the destructor can be relied upon from here on.
@@ -384,17 +321,18 @@ struct communicator_core {
   known_calls known{most_shapes}, known_lists{most_lists};  ///< the latter with counts, or of several calls
   collected_calls collected;
   operation nothing;  ///< to wait for: stands for each of these, and for what was done at once
-  std::vector<std::unique_ptr<operation>> operations;
+  std::optional<operation_pool> operations;
   std::uint64_t issued = 0, history = 0;  ///< operations: how many, and a fingerprint of all
-  std::size_t channel_bytes = 0, kept_bytes = 0;
-  bool keeps_too_much = false;  ///< operations under way need more than they may keep
+  std::size_t channel_bytes = 0;
   std::unique_ptr<message_pool> pool;
   std::vector<posted_message*> prepared_messages;
   std::vector<message_call> message_calls;  ///< for whoever issues several, to be filled again and again
   std::unique_ptr<engine> own_engine;
   engine* runner = nullptr;
   std::unique_ptr<operation_queue> queue;
-  std::optional<ready_calls> at_once;
+  std::optional<short_calls> at_once;
+  /// Of a call that returns before it is done: what it takes to make an operation of it.
+  static constexpr int looks_of_a_start = 20;
 };
 
 }  // namespace tutti::detail

@@ -13,6 +13,7 @@
 #include <tutti/base/config.hpp>
 #include <tutti/base/log.hpp>
 #include <tutti/comm/diagnosis.hpp>
+#include <tutti/comm/operation_marks.hpp>
 #include <tutti/comm/operation_queue.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/comm/trace_file.hpp>
@@ -98,25 +99,6 @@ class engine {
   /// Whether whoever makes a call may do it at once, with some looks.
   bool is_free() const { return !threaded_ && !exact_ && !transport_->asks_the_system() && !busy(); }
   int spins() const { return waiting_.spins; }
-  /// Does an operation that is not in `q` yet and whose caller waits for it, where
-  /// that takes one round, nothing else is under way, and whom it waits for come soon.
-  /// False where it must be pushed, begun or not.
-  bool do_at_once(operation_queue& q, operation& o) {
-    if (!o.plan->shown || !is_free()) return false;
-    if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { begin(q, o); })) return false;
-    for (int looks = 0; !o.round.done(); ++looks) {
-      if (o.round.progress()) continue;
-      if (looks >= short_wait || looks >= waiting_.spins || o.round.met().met) return false;
-      relax();
-    }
-    if (board_.any() || !o.begin_body(q.channels())) return false;
-    if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { o.direct.progress(o.data.element, o.data.fold, q.bill(), static_cast<std::size_t>(-1)); })) return false;
-    o.round.pass();
-    if (!completed(q, o)) return false;
-    if (q.counts) q.counts->completed(o.plan->kind, o.direct.sent());
-    record_end(q, o, operation_record::state::done);
-    return true;
-  }
 
   /// Moves things forward without waiting; fails what cannot be done any more.
   /// Called again and again with nothing to do, it looks at the peers as often
@@ -177,7 +159,7 @@ class engine {
     bool moved = false, ended = false;
     if (!detail::guarded({fabric_, q, o, world_rank_}, [&] { ended = advance(q, o, moved); })) return false;
     if (!ended) return moved;
-    if (!completed(q, o)) return false;
+    if (!marks(q).complete(o.what.number)) return false;
     if (q.counts) o.each_call([&](collective what, std::size_t calls, const traffic& sent) { q.counts->completed(what, sent, calls); });
     record_end(q, o, operation_record::state::done);
     q.pop();
@@ -215,30 +197,16 @@ class engine {
     return true;
   }
 
-  // Writes down that it is done; false where a verdict comes before it.
-  bool completed(operation_queue& q, const operation& o) {
-    fabric_.open_operation().store(q.id(o.what.number + 1), std::memory_order_relaxed);
-    q.channels().status().completed.store(o.what.number, std::memory_order_relaxed);
-    // Whoever gives a verdict now sees that this one is done, or this one sees the
-    // verdict (`verdict_board::announce` has the fence).
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    return !cut_short(q, o);
-  }
-
-  // Whether there is a verdict, and the operation does not come before it.
-  bool cut_short(const operation_queue& q, const operation& o) {
-    if (!board_.any()) return false;
-    const std::uint64_t from = fabric_.given().operation, id = q.id(o.what.number);
-    return communicator_of(from) != communicator_of(id) || id >= from;
-  }
+  operation_marks marks(operation_queue& q) { return {fabric_, q}; }
+  bool cut_short(operation_queue& q, const operation& o) { return board_.any() && marks(q).cut_short(o.what.number); }
 
   void begin(operation_queue& q, operation& o) {
-    fabric_.open_operation().store(q.id(o.what.number), std::memory_order_relaxed);
+    const operation_marks all = marks(q);
+    all.open(o.what.number);
     // What others wait for goes out before all that is only written down.
     o.begin(q.channels());
     o.begun_at = exact_ ? now() : coarse_now();
-    q.recorder().begin(o.what.number, o.what, o.plan->shape, o.begun_at);
-    q.channels().status().enter(o.plan->what, o.plan->shape, o.what.number);
+    all.enter(o.what, o.plan->shape, o.what.number, o.begun_at);
     if (o.waits_for_round) o.round.ring();
   }
 
@@ -261,7 +229,6 @@ class engine {
     detail::declare_mismatch({fabric_, q, o, world_rank_}, s.peer, s.what);
   }
 
-  static constexpr int short_wait = 50;  // looks
   static constexpr unsigned few_steps = 16;
   static constexpr double longest_yielding = 0.02;  // seconds
 

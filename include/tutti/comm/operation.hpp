@@ -46,8 +46,7 @@ struct prepared_call {
   /// In place of all else, where it is little: whose input is read shows it in one
   /// round, and who reads it folds and copies out of that.
   std::optional<direct_program> shown;
-  bool only_copies = false;  ///< that, of a call with a root, and folds nothing on this rank
-  mutable call numbered{};   ///< of `ready_calls`: `what`, with the number of the last
+  mutable call numbered{};  ///< of `short_calls`: `what`, with the number of the last
   /// Of several calls issued as one each, whose bodies together are this one's;
   /// and where in the memory of all its own begins.
   std::vector<std::unique_ptr<prepared_call>> parts;
@@ -124,20 +123,14 @@ struct operation {
   }
   /// Whether a call of this shape can begin without allocating.
   bool has_room_for(const prepared_call& p) const {
+    if (p.shown) return direct.has_room_for(*p.shown) && scratch.size() >= p.scratch_bytes();
     return scratch.size() >= p.scratch_bytes() && parts.capacity() >= p.parts.size() &&
-           (p.shown || body.has_room_for(p.body, std::max<std::size_t>(p.parts.size(), 1))) &&
-           (!p.agree_first || agreement.has_room_for(p.agreement)) && (!p.relayed || relay.has_room_for(*p.relayed)) &&
-           (!p.direct() || (direct.has_room_for(*p.direct()) && (p.shown || body.has_room_for(p.closing))));
+           body.has_room_for(p.body, std::max<std::size_t>(p.parts.size(), 1)) && (!p.agree_first || agreement.has_room_for(p.agreement)) &&
+           (!p.relayed || relay.has_room_for(*p.relayed)) && (!p.lent || (direct.has_room_for(*p.lent) && body.has_room_for(p.closing)));
   }
   /// Starts on what comes first: what all must agree on, or the call itself.
   void begin(link& peers) {
-    begun = true;
-    waits_since = lost_since = 0;
-    steps = 1;
-    agreed = !plan->agree_first;
-    lent = relayed = others_counts = astray.met = false;
-    exchanged = {};
-    waits_for_round = plan->in_rounds && !agreed;
+    start_over();
     if (agreed) return start_body(plan->body);
     if (plan->shown) {
       direct.prepare(*plan->shown);
@@ -164,6 +157,13 @@ struct operation {
     }
     if (plan->in_rounds) round.start(*peers.board(), {{offers.input, plan->lent ? sizeof(loan_offer) : 0}}, mark);
     else agreement.start(plan->agreement, offers, mark);
+  }
+
+  /// Goes on with a call that all show at once, and this rank has shown as `mark`.
+  void resume(link& peers) {
+    start_over();
+    direct.prepare(*plan->shown);
+    round.resume(*peers.board(), mark);
   }
 
   /// Goes on with the call itself once all have agreed. False where a peer's
@@ -268,6 +268,16 @@ struct operation {
   bool all_shown() const { return agreed && (plan->shown || relayed); }
 
  private:
+  void start_over() {
+    begun = true;
+    waits_since = lost_since = 0;
+    steps = 1;
+    agreed = !plan->agree_first;
+    lent = relayed = others_counts = astray.met = false;
+    exchanged = {};
+    waits_for_round = plan->in_rounds && !agreed;
+  }
+
   // Whoever expects something else than is sent says so; all others wait for that.
   void look_for_other_counts(const billboard& board) {
     const shown_exchange all(round, data.element);

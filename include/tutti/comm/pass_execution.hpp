@@ -1,6 +1,5 @@
 #pragma once
 #include <cstddef>
-#include <cstring>
 #include <vector>
 
 #include <tutti/comm/direct_program.hpp>
@@ -64,7 +63,7 @@ class pass_execution {
   static void put(std::byte* to, const std::byte* from, std::size_t bytes, bool streams) {
     if (to == from) return;
     if (streams) stream_copy(to, from, bytes);
-    else std::memcpy(to, from, bytes);
+    else copy_short(to, from, bytes);
   }
 
   std::vector<const void*> sources_;  // of one pass

@@ -244,16 +244,6 @@ inline program all_agree(const team& all, rank me) {
 
 }  // namespace detail
 
-namespace detail {
-
-/// Whether a pass folds nothing, and writes nobody's output but this rank's.
-inline bool copies_here(const direct_program& p, const direct_pass& d, int me) {
-  const remote_place* const targets = p.places.data() + d.begin + d.sources;
-  return d.sources == 1 && std::all_of(targets, targets + d.targets, [&](const remote_place& t) { return t.rank == me; });
-}
-
-}  // namespace detail
-
 /// Gives a call its schedule and its addresses. `algorithm` must have been chosen.
 /// `directly`: the algorithm that takes its place where all ranks' buffers are
 /// lent, if any. `in_rounds`: all have a billboard.
@@ -281,8 +271,6 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
   if (p->shown) {
     p->agree_first = true;
     p->numbered = p->what;
-    p->only_copies = round_of(c.what) != round_kind::all &&
-                     std::all_of(p->shown->passes.begin(), p->shown->passes.end(), [&](const direct_pass& d) { return detail::copies_here(*p->shown, d, me.value); });
     return p;
   }
   if (p->in_rounds) p->relayed = detail::prepare_relayed(c, all, me);

@@ -191,11 +191,9 @@ class billboard {
     return theirs.data(theirs.at(round_));
   }
 
-  /// Whether a member shows that call in the round after this rank's.
-  bool shows_next(int member, std::uint64_t fingerprint) const {
-    const board_memory::line& shown = members_[static_cast<std::size_t>(member)].at(round_ + 1);
-    return shown.flag.load(std::memory_order_acquire) == round_ + 1 && shown.fingerprint.load(std::memory_order_relaxed) == fingerprint;
-  }
+  /// Whether a member shows that call in this rank's round, or in the one after.
+  bool shows(int member, std::uint64_t fingerprint) const { return shows_in(round_, member, fingerprint); }
+  bool shows_next(int member, std::uint64_t fingerprint) const { return shows_in(round_ + 1, member, fingerprint); }
   /// How many bytes a member that has been seen shows.
   std::size_t bytes_of(int member) const { return members_[static_cast<std::size_t>(member)].at(round_).bytes; }
 
@@ -234,6 +232,11 @@ class billboard {
   bool pages_are_free() const { return all_look_; }
 
  private:
+  bool shows_in(std::uint64_t round, int member, std::uint64_t fingerprint) const {
+    const board_memory::line& shown = members_[static_cast<std::size_t>(member)].at(round);
+    return shown.flag.load(std::memory_order_acquire) == round && shown.fingerprint.load(std::memory_order_relaxed) == fingerprint;
+  }
+
   // Where so many bytes go in the ring, counted on around it: in one piece.
   std::uint64_t next_place(std::size_t bytes) const {
     const std::uint64_t left = board_memory::ring_bytes - used_ % board_memory::ring_bytes;

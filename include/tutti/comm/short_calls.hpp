@@ -1,0 +1,196 @@
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <utility>
+
+#include <tutti/base/clock.hpp>
+#include <tutti/base/config.hpp>
+#include <tutti/comm/board_round.hpp>
+#include <tutti/comm/operation_marks.hpp>
+#include <tutti/comm/pass_execution.hpp>
+#include <tutti/device/copy.hpp>
+#include <tutti/transport/billboard.hpp>
+
+namespace tutti {
+
+/// Does calls of a communicator that need one round of its billboard, where all that
+/// they need is there or comes at once: what an operation does of such a call,
+/// without all that waiting may need. Where all look at all, this rank shows what it
+/// has and looks for a moment; a call with a root is left as it was until it is ready:
+/// a root's broadcast until there is room for it, the others' until it is shown.
+class short_calls {
+ public:
+  /// A call, as an operation of that number would make it.
+  struct call_data {
+    const prepared_call& plan;
+    std::uint64_t number = 0, fingerprint = 0;
+    const std::byte* input = nullptr;
+    std::byte* output = nullptr;
+    fold_function fold{};  ///< of elements as they travel
+  };
+  enum class outcome {
+    not_ready,  ///< nothing has been done
+    done,
+    begun,      ///< shown, and entered; some have not been seen: an operation goes on from there
+    cut_short,  ///< begun, and a verdict came before its end
+    threw       ///< begun, and its fold threw
+  };
+
+  /// Both must outlive it; the queue's channels are counted already.
+  short_calls(fabric& joined, operation_queue& queue) : marks_(joined, queue), queue_(queue), board_(queue.channels().board()) {
+    if (board_) counted_ = queue.channels().to(board_->rank() == 0 ? board_->size() - 1 : 0).counted;
+  }
+
+  const verdict_board& verdicts() const { return marks_.verdicts(); }
+
+  /// Whether such calls are among those.
+  bool takes(const prepared_call& p) const { return p.shown && board_; }
+  /// From here on `run` allocates nothing for it.
+  void make_room_for(const prepared_call& p) { passes_.make_room(p.shown->places.size()); }
+
+  /// Looks at most `looks` times more whether it is ready, and never for long: verdicts
+  /// and messages wait meanwhile.
+  outcome run(const call_data& c, int looks) {
+    looks = std::min(looks, most_looks);
+    const round_kind kind = round_of(c.plan.kind);
+    return kind == round_kind::all ? run_with_all(c, looks) : run_with_root(c, kind == round_kind::from_root, looks);
+  }
+
+  /// When the last call that was begun was, in seconds of the clock.
+  double begun_at() const { return begun_at_; }
+  /// What its fold threw; asked once.
+  std::exception_ptr thrown() { return std::exchange(thrown_, nullptr); }
+
+ private:
+  static constexpr int most_looks = 200;
+
+  outcome run_with_all(const call_data& c, int looks) {
+    if (!board_->has_room_next(c.plan.shown->input_bytes)) return outcome::not_ready;
+    begin(c, true);
+    board_->ring();
+    enter(c);
+    int hops = 1;
+    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, looks)) return outcome::begun;
+    board_->saw_all();
+    if (const outcome how = do_passes(c); how != outcome::done) return how;
+    return complete(c);
+  }
+
+  outcome run_with_root(const call_data& c, bool from_root, int looks) {
+    const bool is_root = c.plan.what.root == board_->rank(), leads = is_root == from_root;  // looks at nobody
+    if (!looked([&] { return is_ready(c, is_root, from_root); }, looks)) return outcome::not_ready;
+    begin(c, false);
+    if (leads) {
+      board_->pass();
+      board_->ring();
+    } else {
+      is_root ? board_->saw_all() : board_->saw_one();
+    }
+    enter(c);
+    if (const outcome how = do_passes(c); how != outcome::done) return how;
+    if (!leads && board_->pass_soon(looked_at(c.plan, is_root))) board_->ring();
+    return complete(c);
+  }
+
+  template <class Look>
+  [[gnu::always_inline]] static bool looked(Look look, int more) {
+    for (int looks = 0; !look(); ++looks) {
+      if (looks >= more) return false;
+#if TUTTI_ON_X86_64
+      // A pause takes half as long as a line from another core: the first looks do without.
+      if (looks >= 10) __builtin_ia32_pause();
+#endif
+    }
+    return true;
+  }
+
+  // What others wait for goes out before all that is only written down.
+  [[gnu::always_inline]] void begin(const call_data& c, bool all_look) {
+    const prepared_call& p = c.plan;
+    marks_.open(c.number);
+    p.numbered.number = c.number;
+    const bytes_view shown{c.input, p.shown->input_bytes};
+    board_->begin(all_look);
+    board_->show(&shown, 1, {.fingerprint = c.fingerprint, .what = &p.numbered, .shape = p.shape});
+  }
+  [[gnu::always_inline]] void enter(const call_data& c) { marks_.enter(c.plan.numbered, c.plan.shape, c.number, begun_at_ = coarse_now()); }
+
+  [[gnu::always_inline]] outcome complete(const call_data& c) {
+    if (!marks_.complete(c.number)) return outcome::cut_short;
+    const direct_program& d = *c.plan.shown;
+    const traffic sent{.messages = d.sends.size(), .bytes = d.sent_bytes};
+    if (counted_ && sent.messages > 0) counted_->add(sent);
+    if (queue_.counts) queue_.counts->completed(c.plan.kind, sent);
+    queue_.recorder().end(c.number, operation_record::state::done, begun_at_);
+    return outcome::done;
+  }
+
+  bool is_ready(const call_data& c, bool is_root, bool from_root) const {
+    if (from_root && !is_root) return board_->shows_next(c.plan.what.root, c.fingerprint);
+    for (int m = 0; !from_root && is_root && m < board_->size(); ++m)
+      if (m != board_->rank() && !board_->shows_next(m, c.fingerprint)) return false;
+    return board_->has_room_next(c.plan.shown->input_bytes);
+  }
+
+  // Those before the `hops`-th from here on have been seen.
+  bool all_have_shown(std::uint64_t fingerprint, int& hops) const {
+    for (; hops < board_->size(); ++hops) {
+      const int member = board_->rank() + hops;
+      if (!board_->shows(member < board_->size() ? member : member - board_->size(), fingerprint)) return false;
+    }
+    return true;
+  }
+
+  std::size_t looked_at(const prepared_call& p, bool is_root) const {
+    if (!is_root) return board_->bytes_of(p.what.root);
+    std::size_t bytes = 0;
+    for (int m = 0; m < board_->size(); ++m)
+      if (m != board_->rank()) bytes += board_->bytes_of(m);
+    return bytes;
+  }
+
+  // Unless a verdict comes before it.
+  [[gnu::always_inline]] outcome do_passes(const call_data& c) {
+    if (marks_.cut_short(c.number)) return outcome::cut_short;
+    const direct_program& d = *c.plan.shown;
+    const auto place = [&](const remote_place& p) {
+      if (p.role == memory_role::output) return c.output + p.offset;
+      const std::byte* const input = p.rank == board_->rank() ? c.input : board_->shown_by(p.rank);
+      return const_cast<std::byte*>(input) + p.offset;
+    };
+    for (const direct_pass& pass : d.passes) {
+      const remote_place* const places = d.places.data() + pass.begin;
+      if (pass.sources == 1 && pass.targets == 1) {
+        const std::byte* const from = place(places[0]);
+        if (std::byte* const to = place(places[1]); to != from) copy_short(to, from, pass.bytes);
+      } else if (!fold(pass, places, c, place)) {
+        return outcome::threw;
+      }
+    }
+    return outcome::done;
+  }
+  template <class Place>
+  bool fold(const direct_pass& pass, const remote_place* places, const call_data& c, Place place) {
+    for (std::uint32_t k = 0; k < pass.sources; ++k) passes_.source(k) = place(places[k]);
+    for (std::uint32_t t = 0; t < pass.targets; ++t) passes_.target(t) = place(places[pass.sources + t]);
+    try {
+      passes_.run(pass, pass.bytes, c.plan.what.element, c.fold, 0);
+      return true;
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return false;
+    }
+  }
+
+  operation_marks marks_;
+  operation_queue& queue_;
+  billboard* board_;
+  traffic_tally* counted_ = nullptr;  // of all others: windows join them
+  pass_execution passes_;
+  double begun_at_ = 0;
+  std::exception_ptr thrown_;
+};
+
+}  // namespace tutti
