@@ -1,15 +1,22 @@
-#include <tutti/comm/ready_calls.hpp>
+#include <tutti/comm/short_calls.hpp>
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include <tutti/comm/communicator_core.hpp>
+#include <tutti/comm/collectives.hpp>
+#include <tutti/comm/communicator_core.hpp>
 #include <tutti/comm/plan.hpp>
+#include <tutti/device/n_ary_fold.hpp>
 #include <tutti/transport/loopback.hpp>
 
 #include "../transport/boards.hpp"
+#include "thread_ranks.hpp"
 
 using namespace tutti;
 
@@ -43,12 +50,29 @@ struct one_rank {
     queue.counts = &counts;
   }
   // As call `number` of a history of calls that are all alike.
-  ready_calls::outcome run(call_shape c, std::uint64_t number, std::vector<int>& in, std::vector<int>& out, std::uint64_t history = 1) {
+  short_calls::outcome run(call_shape c, std::uint64_t number, std::vector<int>& in, std::vector<int>& out, std::uint64_t history = 1, fold_function f = {}) {
     c.element = sizeof(int);
-    c.algorithm = algorithm::linear;
+    c.algorithm = c.what == collective::barrier ? algorithm::dissemination : shown_algorithm(c.what);
     auto& p = plans.emplace_back(prepare(c, {size}, {me}, algorithm::automatic, true));
     REQUIRE(calls.takes(*p));
-    return calls.run({*p, number, 2 * number + history, reinterpret_cast<const std::byte*>(in.data()), reinterpret_cast<std::byte*>(out.data())}, 0);
+    calls.make_room_for(*p);
+    const short_calls::call_data data{*p, number, 2 * number + history, reinterpret_cast<const std::byte*>(in.data()), reinterpret_cast<std::byte*>(out.data()), f};
+    const short_calls::outcome how = calls.run(data, 0);
+    if (how == short_calls::outcome::begun) {
+      going_on.take(*p);
+      going_on.what.number = number;
+      going_on.mark = {.fingerprint = data.fingerprint, .what = &going_on.what, .element = sizeof(int), .shape = p->shape};
+      going_on.data = {.input = data.input, .output = data.output, .element = sizeof(int), .fold = f};
+      going_on.resume(queue.channels());
+    }
+    return how;
+  }
+  // What was begun, as far as it goes; whether that is to its end.
+  bool go_on() {
+    going_on.progress(queue.channels());
+    if (!going_on.done() || !going_on.begin_body(queue.channels())) return false;
+    while (going_on.passing()) going_on.pass(queue.channels(), queue.bill());
+    return true;
   }
   traffic sent() const { return static_cast<board_link&>(const_cast<operation_queue&>(queue).channels()).counted.read(); }
 
@@ -56,8 +80,9 @@ struct one_rank {
   loopback_fabric joined;
   detail::counter_block counts;
   operation_queue queue;
-  ready_calls calls;
+  short_calls calls;
   std::vector<std::unique_ptr<prepared_call>> plans;
+  operation going_on;
 };
 
 struct three_ranks {
@@ -66,11 +91,11 @@ struct three_ranks {
   one_rank ranks[3] = {{all, world, 0, 3}, {all, world, 1, 3}, {all, world, 2, 3}};
 };
 
-using how = ready_calls::outcome;
+using how = short_calls::outcome;
 
 }  // namespace
 
-TEST_CASE("calls with a root and no folds are done once all is there, and those alone are taken") {
+TEST_CASE("calls with a root are done once all is there") {
   for (const std::size_t n : {0u, 1u, 2u, 9u, 300u}) {
     CAPTURE(n);
     three_ranks w;
@@ -110,12 +135,6 @@ TEST_CASE("calls with a root and no folds are done once all is there, and those 
       CHECK(std::string(last[0].what.kind) == "scatter");
     }
   }
-  three_ranks w;
-  for (const collective what : {collective::all_gather, collective::barrier})
-    CHECK_FALSE(w.ranks[0].calls.takes(*prepare({.what = what, .count = 1, .algorithm = what == collective::barrier ? algorithm::dissemination : algorithm::pairwise}, {3}, {0}, algorithm::automatic, true)));
-  const call_shape reduce{.what = collective::reduce, .count = 1, .element = 4, .root = 0, .algorithm = algorithm::linear};
-  CHECK_FALSE(w.ranks[0].calls.takes(*prepare(reduce, {3}, {0}, algorithm::automatic, true)));
-  CHECK(w.ranks[1].calls.takes(*prepare(reduce, {3}, {1}, algorithm::automatic, true)));
 }
 
 TEST_CASE("what is not ready, or another call, is left as it was; who runs ahead does so as far as there is room") {
@@ -143,12 +162,193 @@ TEST_CASE("what is not ready, or another call, is left as it was; who runs ahead
   CHECK(passed == 8);  // which is told every so often
 }
 
-TEST_CASE("a verdict cuts short what does not come before it, though it is ready") {
+namespace {
+// The map x → a x + b in wrapping arithmetic, as two halves of a number; one after the
+// other, which is associative and does not commute.
+struct in_order {
+  int operator()(int f, int g) const {
+    const auto a = [](int h) { return static_cast<std::uint32_t>(h) >> 16; };
+    const auto b = [](int h) { return static_cast<std::uint32_t>(h) & 0xffff; };
+    return static_cast<int>((a(f) * a(g)) << 16 | ((a(g) * b(f) + b(g)) & 0xffff));
+  }
+};
+constexpr in_order ordered{};
+}  // namespace
+
+TEST_CASE("where all look at all, who comes last is done at once, and the others go on as operations") {
+  for (const collective what : {collective::all_reduce, collective::reduce_scatter, collective::all_gather, collective::all_to_all, collective::barrier})
+    for (const std::size_t n : {0u, 1u, 2u, 9u, 300u}) {
+      CAPTURE(name_of(what));
+      CAPTURE(n);
+      three_ranks w;
+      const bool cut = what == collective::reduce_scatter || what == collective::all_to_all, joined = what == collective::all_gather || what == collective::all_to_all;
+      const auto value = [](int rank, std::size_t i) { return static_cast<int>(1000003u * static_cast<unsigned>(rank + 1) + 17u * static_cast<unsigned>(i)); };
+      std::vector<int> in[3], out[3];
+      for (int r = 0; r < 3; ++r) {
+        in[r].resize(cut ? 3 * n : n);
+        for (std::size_t i = 0; i < in[r].size(); ++i) in[r][i] = value(r, i);
+        out[r].assign(joined ? 3 * n : n, -1);
+      }
+      const call_shape shape{.what = what, .count = what == collective::barrier ? 0 : n, .commutative = false};
+      const fold_function f = fold_function_of<int>(ordered);
+      CHECK(w.ranks[2].run(shape, 1, in[2], out[2], 1, f) == how::begun);
+      CHECK_FALSE(w.ranks[2].go_on());
+      CHECK(w.ranks[0].run(shape, 1, in[0], out[0], 1, f) == how::begun);
+      CHECK_FALSE(w.ranks[0].go_on());
+      CHECK(w.ranks[1].run(shape, 1, in[1], out[1], 1, f) == how::done);
+      CHECK(w.ranks[2].go_on());
+      CHECK(w.ranks[0].go_on());
+      const auto folded = [&](std::size_t i) { return ordered(ordered(value(0, i), value(1, i)), value(2, i)); };
+      for (int r = 0; r < 3; ++r)
+        for (std::size_t i = 0; i < out[r].size() && what != collective::barrier; ++i) {
+          const int from = static_cast<int>(i / (n > 0 ? n : 1));
+          const std::size_t own = static_cast<std::size_t>(r) * n;
+          CHECK(out[r][i] == (what == collective::all_reduce ? folded(i) : what == collective::reduce_scatter ? folded(own + i)
+                              : what == collective::all_gather ? value(from, i % n) : value(from, own + i % n)));
+        }
+      CHECK(w.ranks[1].counts.read().of(what).done == 1);
+      CHECK(w.ranks[1].counts.read().of(what).sent == w.ranks[1].sent());
+      CHECK(w.ranks[1].sent().messages > 0);
+      for (const one_rank& r : w.ranks) {
+        REQUIRE(r.queue.recorder().read().size() == 1);
+        CHECK(r.queue.recorder().read()[0].is == (r.me == 1 ? operation_record::state::done : operation_record::state::running));
+      }
+      // Nobody waits for the last round: the next one begins where all have been seen.
+      CHECK(w.ranks[1].run(shape, 2, in[1], out[1], 1, f) == how::begun);
+      CHECK(w.ranks[1].going_on.waits_for() == 2);
+    }
+}
+
+TEST_CASE("who shows another call is met by the operation that goes on") {
   three_ranks w;
-  std::vector<int> values(3);
-  const call_shape broadcast{.what = collective::broadcast, .count = 3, .root = 0};
+  std::vector<int> one(1), two(2), out(2);
+  CHECK(w.ranks[0].run({.what = collective::all_reduce, .count = 1}, 1, one, out, 1, fold_function_of<int>(ordered)) == how::begun);
+  CHECK(w.ranks[1].run({.what = collective::all_reduce, .count = 2}, 1, two, out, 9, fold_function_of<int>(ordered)) == how::begun);
+  CHECK(w.ranks[2].run({.what = collective::all_reduce, .count = 1}, 1, one, out, 1, fold_function_of<int>(ordered)) == how::begun);
+  for (int r : {0, 2}) {
+    CHECK_FALSE(w.ranks[r].go_on());
+    REQUIRE(w.ranks[r].going_on.met().met);
+    CHECK(w.ranks[r].going_on.met().peer == 1);
+    CHECK(w.ranks[r].going_on.met().what.count == 2);
+  }
+}
+
+TEST_CASE("a root folds what is there, in the order of ranks") {
+  three_ranks w;
+  std::vector<int> in[3] = {{0x30001, 0x50002}, {0x70010, 0x90020}, {0xb0100, 0xd0200}}, out(2, -1), none;
+  const call_shape reduce{.what = collective::reduce, .count = 2, .root = 1, .commutative = false};
+  const fold_function f = fold_function_of<int>(ordered);
+  CHECK(w.ranks[1].run(reduce, 1, in[1], out, 1, f) == how::not_ready);
+  CHECK(w.ranks[2].run(reduce, 1, in[2], none, 1, f) == how::done);
+  CHECK(w.ranks[1].run(reduce, 1, in[1], out, 1, f) == how::not_ready);
+  CHECK(w.ranks[1].queue.recorder().read().empty());
+  CHECK(w.ranks[0].run(reduce, 1, in[0], none, 1, f) == how::done);
+  CHECK(w.ranks[1].run(reduce, 1, in[1], out, 1, f) == how::done);
+  for (std::size_t i = 0; i < 2; ++i) CHECK(out[i] == ordered(ordered(in[0][i], in[1][i]), in[2][i]));
+}
+
+TEST_CASE("a verdict cuts short what does not come before it, though all is there") {
+  three_ranks w;
+  std::vector<int> values(3), out(3);
+  const call_shape broadcast{.what = collective::broadcast, .count = 3, .root = 0}, all_gather{.what = collective::all_gather, .count = 1};
   w.world.board.declare({.code = errc::rank_died, .rank = 2, .operation = operation_id(0, 2)});
   CHECK(w.ranks[0].run(broadcast, 1, values, values) == how::done);
   CHECK(w.ranks[0].run(broadcast, 2, values, values) == how::cut_short);
-  CHECK(w.ranks[0].queue.recorder().read().size() == 1);
+  const auto records = w.ranks[0].queue.recorder().read();
+  REQUIRE(records.size() == 2);
+  CHECK(records[0].is == operation_record::state::done);
+  CHECK(records[1].is == operation_record::state::running);
+  CHECK(w.ranks[0].queue.channels().status().completed == 1);
+  three_ranks x;
+  for (int r : {0, 1}) CHECK(x.ranks[r].run(all_gather, 2, values, out) == how::begun);
+  x.world.board.declare({.code = errc::rank_died, .rank = 0, .operation = operation_id(0, 2)});
+  out.assign(3, -1);
+  CHECK(x.ranks[2].run(all_gather, 2, values, out) == how::cut_short);
+  CHECK(out == std::vector<int>(3, -1));
+}
+
+namespace {
+struct gives_verdict {
+  verdict_board* board;
+  std::uint64_t from;
+  int operator()(int a, int b) const {
+    board->declare({.code = errc::rank_died, .rank = 2, .operation = operation_id(0, from)});
+    return a + b;
+  }
+};
+struct does_not_add {
+  int operator()(int, int) const { throw std::runtime_error("does not add today"); }
+};
+}  // namespace
+
+TEST_CASE("a verdict that comes while a call is under way cuts it short, or comes after it") {
+  for (const std::uint64_t from : {1u, 2u}) {
+    three_ranks w;
+    std::vector<int> one(1, 5), out(1);
+    const gives_verdict op{&w.world.board, from};
+    const fold_function f = fold_function_of<int>(op);
+    const call_shape all_reduce{.what = collective::all_reduce, .count = 1};
+    for (int r : {0, 1}) CHECK(w.ranks[r].run(all_reduce, 1, one, out, 1, f) == how::begun);
+    CHECK(w.ranks[2].run(all_reduce, 1, one, out, 1, f) == (from == 1 ? how::cut_short : how::done));
+    CHECK(w.ranks[2].counts.read().of(collective::all_reduce).done == from - 1);
+    CHECK(w.ranks[2].queue.recorder().read()[0].is == (from == 1 ? operation_record::state::running : operation_record::state::done));
+  }
+}
+
+TEST_CASE("what a fold throws is kept, once") {
+  three_ranks w;
+  std::vector<int> one(1), out(1);
+  const does_not_add op{};
+  const call_shape all_reduce{.what = collective::all_reduce, .count = 1};
+  for (int r : {0, 1}) CHECK(w.ranks[r].run(all_reduce, 1, one, out, 1, fold_function_of<int>(op)) == how::begun);
+  CHECK(w.ranks[2].run(all_reduce, 1, one, out, 1, fold_function_of<int>(op)) == how::threw);
+  CHECK_THROWS_WITH(std::rethrow_exception(w.ranks[2].calls.thrown()), "does not add today");
+  CHECK_FALSE(w.ranks[2].calls.thrown());
+  CHECK(w.ranks[2].queue.channels().status().completed == 0);
+}
+
+namespace {
+struct ends_session {
+  session* of;
+  int operator()(int a, int b) const {
+    of->fabric().declare({.code = errc::rank_failed, .rank = 7, .operation = operation_id(0, 3)});
+    return a + b;
+  }
+};
+}  // namespace
+
+// As its communicator sees it: calls that were begun fail with all others, on every rank.
+TEST_CASE("of calls that are done at once, the one that a verdict comes before fails on every rank, and what was before it stands") {
+  for (const bool throws : {false, true})
+    for (const bool later : {false, true}) {
+      CAPTURE(throws);
+      CAPTURE(later);
+      thread_ranks::run(3, [&](communicator& world, session& s) {
+        std::vector<int> one{world.rank() + 1};
+        for (int i = 0; i < 2; ++i) all_gather(world, one, std::vector<int>(3));
+        try {
+          int sum = -1;
+          if (throws) {
+            if (later) all_reduce_async(world, one, span<int>(&sum, 1), does_not_add{}).wait();
+            else all_reduce(world, one, span<int>(&sum, 1), does_not_add{});
+          } else {
+            const ends_session op{&s};
+            if (later) all_reduce_async(world, one, span<int>(&sum, 1), op).wait();
+            else all_reduce(world, one, span<int>(&sum, 1), op);
+          }
+          throw std::logic_error("a call returned");
+        } catch (const error& e) {
+          if (e.code() != errc::rank_failed || e.operation() != 3 || (e.rank() != 7) != throws) throw std::logic_error(e.what());
+        }
+        const auto recent = world.recent();
+        if (recent.size() != 3 || recent[1].is != operation_record::state::done || recent[2].is != operation_record::state::failed)
+          throw std::logic_error("recent calls are not as they were");
+        try {
+          barrier(world);
+          throw std::logic_error("a call returned");
+        } catch (const error& e) {
+          if (e.operation() != 3) throw std::logic_error(e.what());
+        }
+      });
+    }
 }
