@@ -36,8 +36,9 @@ class operation_pool {
 
   /// Whether `take_reserved` has one for a call that all show at once, and throws
   /// nothing; and sees to it that it does.
-  bool has_reserved(const prepared_call& p) const { return reserved_for_ == &p && !reserved_->in_use; }
+  bool has_reserved(const prepared_call& p) const { return reserved_for_ == &p && !reserved_->in_use && !keeps_too_much_; }
   void reserve(const prepared_call& p) {
+    tidy();
     if (!reserved_ || reserved_->in_use || !reserved_->has_room_for(p)) {
       operation& o = take(p);
       detail::give_back(o);
