@@ -173,7 +173,11 @@ struct communicator_core {
     if (how == short_calls::outcome::not_ready) return nullptr;
     if (how == short_calls::outcome::done) {
       issued = next, history = mark;
-      return &nothing;
+      if (m.waits) return &nothing;
+      // As many are in use as are waited for, however soon each is done: then none is made later.
+      operation& o = operations->take_reserved(p);
+      o.state.store(static_cast<std::uint32_t>(operation::stage::done), std::memory_order_relaxed);
+      return &o;
     }
     operation& o = operations->take_reserved(p);
     number(o);
