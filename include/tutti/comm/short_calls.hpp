@@ -64,7 +64,8 @@ class short_calls {
   std::exception_ptr thrown() { return std::exchange(thrown_, nullptr); }
 
  private:
-  static constexpr int most_looks = 200;
+  // An operation that goes on looks as often again, and yields then.
+  static constexpr int most_looks = 200, most_looks_at_all = 50;
 
   outcome run_with_all(const call_data& c, int looks) {
     if (!board_->has_room_next(c.plan.shown->input_bytes)) return outcome::not_ready;
@@ -72,7 +73,7 @@ class short_calls {
     board_->ring();
     enter(c);
     int hops = 1;
-    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, looks)) return outcome::begun;
+    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, std::min(looks, most_looks_at_all))) return outcome::begun;
     board_->saw_all();
     if (const outcome how = do_passes(c); how != outcome::done) return how;
     return complete(c);
