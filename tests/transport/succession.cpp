@@ -206,6 +206,34 @@ TEST_CASE("whoever leaves leaves at once, and the others watch on") {
   CHECK(s.said(5).rank == 2);
 }
 
+// Who did not run for a moment hears late of all that the others said meanwhile.
+TEST_CASE("whoever began to connect to a rank and then left is not missed by it") {
+  session s(5);
+  s.stop(3);
+  for (int r : {0, 4}) {
+    s.leave(r);
+    CHECK(s.until([&] { return s.left(r); }, 1.5));
+  }
+  s.go_on(3);
+  s.until([] { return false; }, 3);
+  CHECK(s.verdicts().empty());
+}
+
+TEST_CASE("who comes late to the next coordinator hears who has left before") {
+  session s(4);
+  s.stop(3);
+  for (int r : {0, 2}) {
+    s.leave(r);
+    CHECK(s.until([&] { return s.left(r); }, 1.5));
+  }
+  s.go_on(3);
+  s.until([] { return false; }, 1);
+  s.leave(1);
+  CHECK(s.until([&] { return s.left(1); }, 1));
+  s.until([] { return false; }, 3);
+  CHECK(s.verdicts().empty());
+}
+
 // Ranks die, stop, speak and leave at moments drawn from a seed. Whoever still
 // lives must hear of it, and all must hear the same.
 TEST_CASE("whatever goes wrong, whenever: one verdict") {

@@ -44,6 +44,16 @@ class peer_lines {
       if (l->open()) f(*l);
   }
 
+  /// To peers that have been told who this rank is, and have not answered yet: they read
+  /// it after that, if only once the line has ended.
+  void say_before_welcome(heartbeat_kind kind) {
+    for (const auto& l : lines_)
+      if (l->now_in == heartbeat_line::stage::greeting) {
+        l->say(kind, rank_);
+        l->flush();
+      }
+  }
+
   /// Connects to a peer, trying its addresses in turn, until it answers or
   /// `stop_dialing`.
   void dial(int peer, clock t) {

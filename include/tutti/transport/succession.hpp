@@ -78,9 +78,7 @@ class succession {
   void give_up(const std::string& why) { muster_.give_up(why, lines_); }
   bool take(muster::answer& a) { return muster_.take(a); }
 
-  void leave(double t) {
-    if (leaving_since_ == 0) leaving_since_ = t;
-  }
+  void leave(double t) { if (leaving_since_ == 0) leaving_since_ = t; }
 
   void step(double t) {
     // If this process was stopped, or had no processor, it has not listened either.
@@ -112,6 +110,7 @@ class succession {
     if (decided_) l.say(heartbeat_kind::verdict, rank_, 0, bytes_of(verdict_));
     else if (decide_at_ > 0) l.say(heartbeat_kind::ask, rank_, 1);
     if (goodbye_said_) l.say(heartbeat_kind::goodbye, rank_);
+    if (somebody_left_) say_who_left(l);
   }
 
   void came(heartbeat_line& l) {
@@ -127,9 +126,7 @@ class succession {
         l.say(heartbeat_kind::stuck, rank_, stuck_on_);
         if (stuck_on_ == 0) answer_until_ = t_ + first_hearing;
         break;
-      case heartbeat_kind::stuck:
-        open_.note(f.operation);
-        break;
+      case heartbeat_kind::stuck: open_.note(f.operation); break;
       case heartbeat_kind::suspect: suspect(f.rank, t_); break;
       case heartbeat_kind::report:
       case heartbeat_kind::verdict:
@@ -147,12 +144,12 @@ class succession {
         break;
       case heartbeat_kind::left:
         for (std::size_t r = 0; r < standing_.size() && r < l.payload.size(); ++r)
-          if (l.payload[r] != std::byte{0} && standing_[r] == standing::here) standing_[r] = standing::left;
+          if (l.payload[r] != std::byte{0} && standing_[r] == standing::here) standing_[r] = standing::left, somebody_left_ = true;
         break;
       case heartbeat_kind::goodbye:
         l.said_goodbye = true;
         if (standing_of(l.peer) == standing::here) standing_of(l.peer) = standing::left;
-        left_changed_ = true;
+        left_changed_ = somebody_left_ = true;
         if (l.peer == coordinator_) seek_another();
         break;
       case heartbeat_kind::released: l.released = true; break;
@@ -181,9 +178,7 @@ class succession {
     if (heartbeat_line* l = lines_.to(coordinator_)) l->say(kind, rank, operation, more);
   }
 
-  void look_where() {
-    if (open_operation_) stuck_on_ = open_operation_->load(std::memory_order_acquire);
-  }
+  void look_where() { if (open_operation_) stuck_on_ = open_operation_->load(std::memory_order_acquire); }
   // A verdict is to come: what this rank has completed by now is what it is asked for.
   void announce() {
     if (!announced_) announced_ = board_.announce(rank_);
@@ -330,9 +325,12 @@ class succession {
   void tell_who_left() {
     if (!left_changed_) return;
     left_changed_ = false;
+    lines_.each_open([&](heartbeat_line& l) { say_who_left(l); });
+  }
+  void say_who_left(heartbeat_line& l) {
     std::vector<std::byte> who(standing_.size());
     for (std::size_t r = 0; r < who.size(); ++r) who[r] = std::byte{standing_[r] == standing::left};
-    lines_.each_open([&](heartbeat_line& l) { l.say(heartbeat_kind::left, rank_, 0, {who.data(), who.size()}); });
+    l.say(heartbeat_kind::left, rank_, 0, {who.data(), who.size()});
   }
 
   void beat() {
@@ -357,6 +355,8 @@ class succession {
       lines_.flush();
     }
     finished_ = t_ - leaving_since_ > leaving || (lines_.all_said() && may_go());
+    // Else it has died for whoever has yet to read that it connects.
+    if (finished_) lines_.say_before_welcome(heartbeat_kind::goodbye);
   }
   bool may_go() {
     if (!decided_ && coordinator_ != rank_) return standing_of(rank_) == standing::left;
@@ -374,7 +374,7 @@ class succession {
   verdict_board& board_;
   std::vector<standing> standing_;
   double t_, last_, next_beat_ = 0;
-  bool joined_ = false, finished_ = false, left_changed_ = false;
+  bool joined_ = false, finished_ = false, left_changed_ = false, somebody_left_ = false;
 
   int coordinator_;  // −1 while one is sought
   bool seeking_ = false;
