@@ -252,8 +252,9 @@ class job {
     for (int r = 0; r < ranks; ++r) {
       int status = 0;
       if (pids_[r] > 0 && ::waitpid(pids_[r], &status, WNOHANG) == pids_[r]) {
-        pids_[r] = 0;
         status_[r] = exit_code_of(status);
+        if (r == aborted_by_ucx()) victims_.insert(format("process %d", pids_[r]));
+        pids_[r] = 0;
       }
       running += pids_[r] > 0;
     }
@@ -261,8 +262,31 @@ class job {
     return running == 0 || now() - begun_ > 25;
   }
 
+  // A rank that is not the victim and that UCX has aborted: up to 1.13 at least, its
+  // assertion that an endpoint has nothing pending (wireup_ep.c) does not hold where the
+  // other side dies while the two connect. -1 for none.
+  int aborted_by_ucx() const {
+    for (int r = 0; r < ranks; ++r)
+      if (r != order_.victim && status_[r] == 128 + SIGABRT && !over_windows(order_)) return r;
+    return -1;
+  }
+  // The same as below, of a job with such a rank: the others end, with one error of either.
+  std::string wrong_without(int aborted) const {
+    std::string text;
+    int told = -1;
+    for (int r = 0; r < ranks; ++r) {
+      if (r == order_.victim || r == aborted) continue;
+      const note& n = notes_[r];
+      if (told < 0) told = r;
+      if (pids_[r] != 0 || status_[r] != 0 || n.errors != 1 || (n.rank != order_.victim && n.rank != aborted) || std::strcmp(n.text, notes_[told].text) != 0)
+        text += format("\n  rank %d ended with %d and %d errors: %s", r, status_[r], n.errors.load(), n.text);
+    }
+    return text.empty() ? text : order_.name() + format("\n  UCX aborted rank %d", aborted) + text;
+  }
+
   // Empty where all was as it should be.
   std::string wrong() const {
+    if (const int aborted = aborted_by_ucx(); aborted >= 0) return wrong_without(aborted);
     std::string text;
     auto expect = [&](bool holds, const std::string& what) {
       if (!holds) text += "\n  " + what;
@@ -340,7 +364,7 @@ void carry_out(std::vector<assignment> orders, std::size_t victims_leave = 2, st
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const std::set<std::string> before = tests::abandoned_memory();
   std::vector<std::unique_ptr<job>> running;
-  std::size_t next = 0, left_by_victims = 0;
+  std::size_t next = 0, left_by_victims = 0, aborted = 0;
   std::set<std::string> victims;
   while (next < orders.size() || !running.empty()) {
     while (next < orders.size() && running.size() < at_once) {
@@ -353,6 +377,7 @@ void carry_out(std::vector<assignment> orders, std::size_t victims_leave = 2, st
         continue;
       }
       CHECK(running[i]->wrong() == "");
+      aborted += running[i]->aborted_by_ucx() >= 0;
       victims.insert(running[i]->victims().begin(), running[i]->victims().end());
       running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
     }
@@ -366,8 +391,9 @@ void carry_out(std::vector<assignment> orders, std::size_t victims_leave = 2, st
       else ++left_by_victims;
       remove_memory(left);
     }
-  MESSAGE(victims.size() << " victims left " << left_by_victims << " pieces of memory");
+  MESSAGE(victims.size() << " victims left " << left_by_victims << " pieces of memory, and UCX aborted " << aborted << " other ranks");
   CHECK(left_by_victims <= victims_leave);
+  CHECK(aborted <= 1);  // seen in one of some 2,000 jobs over messages
 }
 
 
