@@ -8,7 +8,7 @@
 # They take turns, ROUNDS times (5); printed is the median of their mean times in
 # µs. SIZES are those of tutti-perf. HOSTS says on which host each rank is:
 # "0 0 1 1", or "0 1 0 1" where they take turns. Each host has half of the cores,
-# where there are two: else ranks would think that a host has all of them.
+# where there are two (they must be numbered from 0 on): else ranks would think that a host has all of them.
 set -eu
 cd "$(dirname "$0")/.."
 build=$(cd "${1:-build}" && pwd)

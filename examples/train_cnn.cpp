@@ -7,6 +7,7 @@
 // any size; --bill says what is sent, --check what the layout changes beside one rank.
 // These train nothing, and need no data: the network is as in its paper then.
 #include <cstdio>
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -104,12 +105,13 @@ int main(int argc, char** argv) {
   line.value("--seed", chosen.what.seed, "S", "of the first weights and of the pictures' order", std::uint64_t{0}, std::uint64_t{1} << 62);
   if (auto code = line.read(argc, argv)) return *code;
   try {
-    // Before there are ranks, so that what is wrong is said once, and a layout searched once.
+    // Before there are ranks, where they are started here: what is wrong is then said once,
+    // and a layout searched once.
     std::optional<job> known;
     const int ranks = tutti::ranks_expected(argc, argv);
     if (ranks > 0) known = prepare(chosen, ranks);
     return tutti::run(argc, argv, [&](tutti::communicator& world) { train(world, chosen, known ? *known : prepare(chosen, world.size())); });
-  } catch (const tutti::error& refused) {
+  } catch (const std::exception& refused) {
     std::fprintf(stderr, "train_cnn: %s\n", refused.what());
     return 2;
   }

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include <tutti/comm/communicator_core.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/communicator_core.hpp>
 #include <tutti/comm/plan.hpp>

@@ -17,7 +17,6 @@
 #include <tutti/comm/plan.hpp>
 #include <tutti/comm/short_calls.hpp>
 #include <tutti/comm/session.hpp>
-#include <tutti/transport/loan.hpp>
 
 namespace tutti::detail {
 
@@ -163,9 +162,10 @@ struct communicator_core {
 
   // As far as that gets at once; null where it has not begun.
   operation* issue_short(const prepared_call& p, const call_memories& m) {
+    // What may throw comes first here too.
     if (!operations->has_reserved(p)) {
-      operations->reserve(p);
       at_once->make_room_for(p);
+      operations->reserve(p);
     }
     const std::uint64_t next = issued + 1, mark = history_with(p, next);
     const auto how = at_once->run({p, next, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output), m.fold},
@@ -176,6 +176,7 @@ struct communicator_core {
       if (m.waits) return &nothing;
       // As many are in use as are waited for, however soon each is done: then none is made later.
       operation& o = operations->take_reserved(p);
+      o.what.number = next;
       o.state.store(static_cast<std::uint32_t>(operation::stage::done), std::memory_order_relaxed);
       return &o;
     }

@@ -8,6 +8,7 @@
 #include <tutti/comm/operation.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/transport/link.hpp>
+#include <tutti/transport/loan.hpp>
 
 namespace tutti {
 
@@ -34,9 +35,9 @@ class operation_pool {
     return o;
   }
 
-  /// Whether `take_reserved` has one for a call that all show at once, and throws
-  /// nothing; and sees to it that it does.
+  /// Whether `take_reserved` has one for a call that all show at once: it throws nothing.
   bool has_reserved(const prepared_call& p) const { return reserved_for_ == &p && !reserved_->in_use && !keeps_too_much_; }
+  /// Sees to it that it does, which may throw: to be called before anything is shown.
   void reserve(const prepared_call& p) {
     tidy();
     if (!reserved_ || reserved_->in_use || !reserved_->has_room_for(p)) {

@@ -14,8 +14,8 @@ class pass_execution {
  public:
   void make_room(std::size_t places) {
     if (sources_.size() >= places) return;
-    sources_.resize(places);
     targets_.resize(places);
+    sources_.resize(places);  // last, as it says that there is room
   }
   bool has_room_for(std::size_t places) const { return sources_.size() >= places; }
 

@@ -8,6 +8,7 @@
 #include <tutti/base/clock.hpp>
 #include <tutti/base/config.hpp>
 #include <tutti/comm/board_round.hpp>
+#include <tutti/comm/operation.hpp>
 #include <tutti/comm/operation_marks.hpp>
 #include <tutti/comm/pass_execution.hpp>
 #include <tutti/device/copy.hpp>

@@ -147,8 +147,9 @@ inline surroundings look_around() {
 }
 
 /// How many ranks `run` will find or start for this command line, which it leaves as it
-/// is; 0 where only joining tells (PMIx of some launchers). What cannot be with as many is
-/// then said once, before there are any. Throws what `run` would say.
+/// is; 0 where only joining tells (PMIx of some launchers). What cannot be with as many can
+/// then be said before there are any, and once where `run` starts them. Throws for words and
+/// names that `run` refuses.
 inline int ranks_expected(int argc, char** argv) {
   std::vector<char*> words(argv, argv + argc + 1);
   const launch_options options = parse_launch_options(argc, words.data());

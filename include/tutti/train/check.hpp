@@ -60,7 +60,7 @@ struct check_report {
     say("outputs", found.outputs, spread.outputs, "");
     say("parameters", found.parameters, spread.parameters, found.parameter);
     if (weak())
-      all += format("  weak: four times what other orders change is %.2g of the largest output, %.3g, and a smaller mistake passes; a larger batch tells more\n",
+      all += format("  weak: four times what other orders change is %.2g of the largest output, %.3g, and a smaller mistake passes; a larger batch may tell more\n",
                     4 * spread.outputs / largest_output, largest_output);
     if (without_dropout) all += "  nothing was dropped: what dropout drops goes by a sample's place in its batch\n";
     return all + (passed() ? "PASS\n" : "FAIL\n");
