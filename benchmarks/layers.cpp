@@ -25,7 +25,7 @@ using namespace tutti;
 using benchmarks::measure_in_turns, benchmarks::print_ratio;
 
 struct sizes {
-  std::size_t batch = 16, channels = 64, height = 32, width = 32, filters = 64;
+  std::size_t batch = 16, channels = 64, height = 32, width = 32, filters = 64, depth = 1;
 };
 
 // How a layer is cut, and what that leaves smaller on a rank: rows and columns of ranks are r and c.
@@ -44,6 +44,11 @@ struct measured_layer {
 
 network pictures(const sizes& s) {
   network net({{"channels", 1}, {"height", s.height}, {"width", s.width}});
+  net.convolution("first", {.filters = s.channels, .bias = false});
+  return net;
+}
+network volumes(const sizes& s) {
+  network net({{"channels", 1}, {"depth", s.depth}, {"height", s.height}, {"width", s.width}});
   net.convolution("first", {.filters = s.channels, .bias = false});
   return net;
 }
@@ -75,6 +80,19 @@ const measured_layer layers[] = {
      [](const sizes& s) { return pictures(s).convolution("conv", {.filters = s.filters, .kernel = 5, .stride = 2, .padding = 2}); },
      {},
      {{"batch", "batch:r+c", {&sizes::batch}}, {"filters", "conv/filters:r+c", {&sizes::filters}}, {"height", "height:r+c", {&sizes::height}}}},
+    {"convolution 3 x 3, dilation 2",
+     [](const sizes& s) { return pictures(s).convolution("conv", {.filters = s.filters, .kernel = 3, .padding = 2, .dilation = 2}); },
+     {},
+     {{"batch", "batch:r+c", {&sizes::batch}}, {"filters", "conv/filters:r+c", {&sizes::filters}}, {"height", "height:r+c", {&sizes::height}}}},
+    // Channels and filters are cut by whole groups, which have 8 of each.
+    {"convolution 3 x 3, groups",
+     [](const sizes& s) { return pictures(s).convolution("conv", {.filters = s.channels, .kernel = 3, .padding = 1, .groups = s.channels / 8}); },
+     {},
+     {{"batch", "batch:r+c", {&sizes::batch}}, {"filters", "first/filters:r+c,conv/filters:r+c", {&sizes::channels}}, {"height", "height:r+c", {&sizes::height}}}},
+    {"convolution 3 x 3 x 3",
+     [](const sizes& s) { return volumes(s).convolution("conv", {.filters = s.filters, .kernel = 3, .padding = 1}); },
+     {.batch = 8, .channels = 32, .height = 16, .width = 16, .filters = 32, .depth = 16},
+     {{"batch", "batch:r+c", {&sizes::batch}}, {"filters", "conv/filters:r+c", {&sizes::filters}}, {"depth", "depth:r+c", {&sizes::depth}}, {"height", "height:r+c", {&sizes::height}}}},
     {"max pool 3 x 3, stride 2", [](const sizes& s) { return pictures(s).max_pool("pool", {.kernel = 3, .stride = 2, .padding = 1}); }, {}, of_pictures},
     {"average pool 3 x 3, stride 2",
      [](const sizes& s) { return pictures(s).average_pool("pool", {.kernel = 3, .stride = 2, .padding = 1}); },
