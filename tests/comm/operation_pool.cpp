@@ -79,3 +79,15 @@ TEST_CASE("what is reserved is there, whatever else is under way") {
   p.operations.forget(*larger);
   CHECK_FALSE(p.operations.has_reserved(*larger));
 }
+
+TEST_CASE("what was reserved may be taken for another call, and is missing then") {
+  pool_of_one p;
+  const auto call = p.shown(3), other = p.shown(2);
+  p.operations.reserve(*call);
+  operation& taken = p.operations.take(*other);
+  REQUIRE(p.operations.in_use() == 1);
+  CHECK_FALSE(p.operations.has_reserved(*call));
+  p.operations.reserve(*call);
+  REQUIRE(p.operations.has_reserved(*call));
+  CHECK(&p.operations.take_reserved(*call) != &taken);
+}

@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -350,4 +353,44 @@ TEST_CASE("of calls that are done at once, the one that a verdict comes before f
         }
       });
     }
+}
+
+// Roots change, so that who ran ahead is waited for next; blocks go around the ring of
+// bytes, and some end where it does.
+TEST_CASE("short calls of all lengths in any order: everyone gets what was shown for it") {
+  const unsigned seed = std::random_device{}();
+  MESSAGE("seed " << seed);
+  thread_ranks::run(4, [&](communicator& world) {
+    std::mt19937 draw(seed);  // the same on all ranks
+    const int me = world.rank(), ranks = world.size();
+    const auto shown_by = [](int call, int rank, std::size_t i) { return static_cast<int>(1000003u * static_cast<unsigned>(call) + 77u * static_cast<unsigned>(rank) + i); };
+    for (int call = 0; call < 600; ++call) {
+      constexpr std::size_t lengths[] = {0, 8, 9, 1024, 2032, 4096};  // of 4 bytes: what a line carries, and one more; the longest
+      const std::size_t n = lengths[draw() % std::size(lengths)];
+      const int root = static_cast<int>(draw() % 4);
+      const int what = static_cast<int>(draw() % 5);
+      std::vector<int> in(n), all(static_cast<std::size_t>(ranks) * n, -1), one(n, -1);
+      for (std::size_t i = 0; i < n; ++i) in[i] = shown_by(call, me, i);
+      const auto need = [&](bool right) {
+        if (!right) throw std::logic_error(format("call %d, kind %d of %zu, root %d: rank %d got something else", call, what, n, root, me));
+      };
+      const auto sum = [&](std::size_t i) {
+        int of_all = 0;
+        for (int r = 0; r < ranks; ++r) of_all = static_cast<int>(static_cast<unsigned>(of_all) + static_cast<unsigned>(shown_by(call, r, i)));
+        return of_all;
+      };
+      const auto wraps = [](int a, int b) { return static_cast<int>(static_cast<unsigned>(a) + static_cast<unsigned>(b)); };
+      if (what == 0) gather(world, span<const int>(in), me == root ? span<int>(all) : span<int>(), root);
+      if (what == 1) all_gather(world, span<const int>(in), all);
+      for (std::size_t i = 0; i < all.size() && (what == 1 || (what == 0 && me == root)); ++i)
+        need(all[i] == shown_by(call, static_cast<int>(i / n), i % n));
+      if (what == 2) {
+        broadcast(world, in, root);
+        for (std::size_t i = 0; i < n; ++i) need(in[i] == shown_by(call, root, i));
+      }
+      if (what == 3) reduce(world, span<const int>(in), me == root ? span<int>(one) : span<int>(), wraps, root);
+      if (what == 4) all_reduce(world, span<const int>(in), one, wraps);
+      for (std::size_t i = 0; i < n && (what == 4 || (what == 3 && me == root)); ++i) need(one[i] == sum(i));
+    }
+  });
 }
