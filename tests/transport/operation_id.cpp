@@ -22,6 +22,9 @@ TEST_CASE("operations are compared within their communicator only") {
   CHECK(open.lowest(operation_id(2, 6)) == operation_id(2, 6));
   CHECK(open.lowest(operation_id(5, 100)) == operation_id(5, 3));
   CHECK(open.lowest(operation_id(7, 100)) == operation_id(7, 100));
+  CHECK(open.lowest_noted(operation_id(2, 6)) == operation_id(2, 7));
+  CHECK(open.lowest_noted(operation_id(7, 100)) == operation_id(7, 100));
+  CHECK(open.lowest_noted(0) == operation_id(2, 7));
   CHECK(open.lowest(0) == operation_id(2, 7));
   open.note(12);
   CHECK(open.lowest(0) == 12);

@@ -163,6 +163,21 @@ TEST_CASE("operations of several communicators are not compared, and the sentenc
   CHECK(std::string(s.said(1).text).find("operation 30 of communicator 000007 could not be completed") != std::string::npos);
 }
 
+TEST_CASE("what a rank waited in when it reported a loss is not named where it was completed since") {
+  session s(3);
+  for (int r = 0; r < 3; ++r) s.stuck(r, tutti::operation_id(7, 722));
+  verdict v = sentence("rank 2 died", errc::rank_died);
+  v.operation = tutti::operation_id(7, 722);
+  s.propose(0, v);
+  s.kill(2);
+  for (int r : {0, 1}) s.stuck(r, tutti::operation_id(7, 723));
+  REQUIRE(s.all_know(1));
+  CHECK(s.said(0).operation == tutti::operation_id(7, 723));
+  const std::string text = s.said(1).text;
+  CHECK(text.find("operation 723") != std::string::npos);
+  CHECK(text.find("could not be completed") == text.rfind("could not be completed"));
+}
+
 TEST_CASE("a mismatch keeps the operation that it names") {
   session s(3);
   s.stuck(0, 2);

@@ -50,6 +50,12 @@ class lowest_operations {
       if (id == 0 || (communicator_of(other) == communicator_of(id) && other < id)) return other;
     return id;
   }
+  /// The same of what was noted alone; `id` where that is nothing on its communicator.
+  std::uint64_t lowest_noted(std::uint64_t id) const {
+    for (std::uint64_t other : lowest_)
+      if (id == 0 || communicator_of(other) == communicator_of(id)) return other;
+    return id;
+  }
 
  private:
   std::vector<std::uint64_t> lowest_;  // by key

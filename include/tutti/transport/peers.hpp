@@ -66,10 +66,10 @@ inline verdict loss_of(int rank, const rank_home& home, errc code) {
 }
 
 /// A verdict with the lowest operation that it cut short, of those that ranks
-/// wait in.
+/// wait in: what whoever reports a loss waited in may have been completed since.
 inline verdict cut_short(verdict v, const lowest_operations& open) {
   const bool loss = v.code == errc::rank_died || v.code == errc::rank_stopped;
-  if (v.operation == 0 || loss) v.operation = open.lowest(v.operation);
+  if (v.operation == 0 || loss) v.operation = open.lowest_noted(v.operation);
   if (loss && v.operation > 0)
     v.say(format("%s; operation %llu%s could not be completed", v.text,
                  static_cast<unsigned long long>(operation_number(v.operation)),

@@ -237,17 +237,16 @@ class succession {
 
   void decide() {
     if (decided_ || !blamed_) return;
-    if (coordinator_ == rank_) {
-      if (t_ >= decide_at_) adopt(judgement());
-    } else if (t_ - blamed_at_ > alone_after) {
-      adopt(cause_);
-    } else if (coordinator_ >= 0 && t_ - reported_at_ > answer_time) {
+    if (coordinator_ == rank_ ? t_ >= decide_at_ : t_ - blamed_at_ > alone_after) {
+      adopt(judgement());
+    } else if (coordinator_ >= 0 && coordinator_ != rank_ && t_ - reported_at_ > answer_time) {
       standing_of(coordinator_) = standing::gone;
       seek_another();
     }
   }
 
   verdict judgement() {
+    announce();
     open_.note(stuck_on_);
     return cut_short(cause_, open_);
   }
@@ -345,7 +344,7 @@ class succession {
     if (leaving_since_ == 0) return;
     // What this rank reported is to be known before it goes.
     if (blamed_ && !decided_) {
-      if (t_ - leaving_since_ > 2 * leaving) adopt(cause_);
+      if (t_ - leaving_since_ > 2 * leaving) adopt(judgement());
       return;
     }
     if (!goodbye_said_) {

@@ -98,10 +98,12 @@ class ucx_fabric final : public fabric {
       if (one_host_ && !mine) return;
       verdict v{.code = dead ? errc::rank_died : errc::rank_stopped, .rank = f.rank,
                 .operation = lowest_open(stuck_on, over, members, f.rank)};
-      v.say(format("rank %d (process %d on %s) %s; operation %llu%s could not be completed", f.rank, f.pid,
-                   homes_[r].host, dead ? "died" : "is stopped and does not run",
-                   static_cast<unsigned long long>(operation_number(v.operation)),
-                   of_communicator(communicator_of(v.operation), members).c_str()));
+      std::string what = format("rank %d (process %d on %s) %s", f.rank, f.pid, homes_[r].host, dead ? "died" : "is stopped and does not run");
+      // Among several hosts the operation is for who has heard all of them.
+      if (one_host_)
+        what += format("; operation %llu%s could not be completed", static_cast<unsigned long long>(operation_number(v.operation)),
+                       of_communicator(communicator_of(v.operation), members).c_str());
+      v.say(what);
       if (one_host_) board_->write(mine, v);
       else declare(v);
     });
