@@ -1,6 +1,7 @@
 #include <tutti/transport/succession.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <random>
 #include <string>
@@ -221,27 +222,30 @@ TEST_CASE("whoever leaves leaves at once, and the others watch on") {
   CHECK(s.said(5).rank == 2);
 }
 
+namespace {
+
 // Who did not run for a moment hears late of all that the others said meanwhile.
-TEST_CASE("whoever began to connect to a rank and then left is not missed by it") {
-  session s(5);
-  s.stop(3);
-  for (int r : {0, 4}) {
+void leave_while_stopped(session& s, int stopped, std::initializer_list<int> leaving) {
+  s.stop(stopped);
+  for (int r : leaving) {
     s.leave(r);
     CHECK(s.until([&] { return s.left(r); }, 1.5));
   }
-  s.go_on(3);
+  s.go_on(stopped);
+}
+
+}  // namespace
+
+TEST_CASE("whoever began to connect to a rank and then left is not missed by it") {
+  session s(5);
+  leave_while_stopped(s, 3, {0, 4});
   s.until([] { return false; }, 3);
   CHECK(s.verdicts().empty());
 }
 
 TEST_CASE("who comes late to the next coordinator hears who has left before") {
   session s(4);
-  s.stop(3);
-  for (int r : {0, 2}) {
-    s.leave(r);
-    CHECK(s.until([&] { return s.left(r); }, 1.5));
-  }
-  s.go_on(3);
+  leave_while_stopped(s, 3, {0, 2});
   s.until([] { return false; }, 1);
   s.leave(1);
   CHECK(s.until([&] { return s.left(1); }, 1));
