@@ -16,14 +16,17 @@
 #include <gloo/allreduce.h>
 #include <gloo/allreduce_halving_doubling.h>
 #include <gloo/allreduce_ring_chunked.h>
+#include <gloo/alltoall.h>
 #include <gloo/barrier.h>
 #include <gloo/broadcast.h>
 #include <gloo/config.h>
+#include <gloo/gather.h>
 #include <gloo/math.h>
 #include <gloo/reduce.h>
 #include <gloo/reduce_scatter.h>
 #include <gloo/rendezvous/context.h>
 #include <gloo/rendezvous/store.h>
+#include <gloo/scatter.h>
 #include <gloo/transport/tcp/device.h>
 
 #include <tutti/launch/local_processes.hpp>
@@ -86,6 +89,9 @@ bool has(collective what) {
     case collective::all_gather:
     case collective::broadcast:
     case collective::reduce:
+    case collective::gather:
+    case collective::scatter:
+    case collective::all_to_all:
     case collective::barrier: return true;
     default: return false;
   }
@@ -127,6 +133,26 @@ class gloo_call {
         call.setRoot(0);
         return gloo::reduce(call);
       }
+      case collective::gather: {
+        gloo::GatherOptions call(all_);
+        call.setInput(from, in.size());
+        if (all_->rank == 0) call.setOutput(out.data(), out.size());
+        call.setRoot(0);
+        return gloo::gather(call);
+      }
+      case collective::scatter: {
+        gloo::ScatterOptions call(all_);
+        if (all_->rank == 0) call.setInputs(blocks(from, out.size()), out.size());
+        call.setOutput(out.data(), out.size());
+        call.setRoot(0);
+        return gloo::scatter(call);
+      }
+      case collective::all_to_all: {
+        gloo::AlltoallOptions call(all_);
+        call.setInput(from, in.size());
+        call.setOutput(out.data(), out.size());
+        return gloo::alltoall(call);
+      }
       default: return;  // `has` says no
     }
   }
@@ -148,6 +174,12 @@ class gloo_call {
       made_ = std::make_unique<gloo::AllreduceRingChunked<T>>(all_, std::vector<T*>{out.data()}, count, reduction<T>(op_));
     std::memcpy(out.data(), from, out.size() * sizeof(T));
     made_->run();
+  }
+
+  std::vector<T*> blocks(T* from, std::size_t each) const {
+    std::vector<T*> begins;
+    for (int r = 0; r < of_.ranks; ++r) begins.push_back(from + static_cast<std::size_t>(r) * each);
+    return begins;
   }
 
   void reduce_scatter(T* from, tutti::span<T> out) {
