@@ -4,12 +4,12 @@
 #include <vector>
 
 #include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <tutti/base/config.hpp>
+#include <tutti/transport/process_fence.hpp>
 
 namespace tutti {
 
@@ -40,7 +40,7 @@ struct alignas(64) doorbell {
   template <class Look>
   void sleep(double seconds, Look look) {
     state.exchange(asleep, std::memory_order_seq_cst);
-    if (fences_for_all.load(std::memory_order_relaxed) && !fence_for_all() && seconds > unfenced_sleep) seconds = unfenced_sleep;
+    if (fences_for_all.load(std::memory_order_relaxed) && !process_fence::for_those_who_take_part() && seconds > unfenced_sleep) seconds = unfenced_sleep;
     if (!look()) futex_wait(state, asleep, seconds);
     state.store(awake, std::memory_order_relaxed);
   }
@@ -74,9 +74,9 @@ struct alignas(64) doorbell {
   /// knows the call, and no filter forbids it. From then on it takes part in theirs.
   static bool can_fence_for_all() {
     if constexpr (under_thread_sanitizer) return false;  // which sees no such fence
-    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) != 0) return false;
+    if (!process_fence::take_part()) return false;
     takes_part.store(true, std::memory_order_relaxed);
-    return fence_for_all();
+    return process_fence::for_those_who_take_part();
   }
 
  private:
@@ -86,7 +86,6 @@ struct alignas(64) doorbell {
   // a child of it takes part as well.
   static inline std::atomic<bool> takes_part{false};
 
-  static bool fence_for_all() { return ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0; }
   bool needs_order() const { return !takes_part.load(std::memory_order_relaxed) || !fences_for_all.load(std::memory_order_relaxed); }
 
   // What was published stands before the look at the sleeper; the sleeper's

@@ -4,14 +4,13 @@
 #include <cstring>
 #include <string>
 
-#include <linux/membarrier.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/error.hpp>
 #include <tutti/transport/operation_id.hpp>
+#include <tutti/transport/process_fence.hpp>
 #include <tutti/transport/process_state.hpp>
 
 namespace tutti {
@@ -54,7 +53,7 @@ class alignas(64) verdict_board {
  public:
   /// For the barrier of `announce`, every process that may complete something
   /// makes a board, if only to look at another.
-  verdict_board() { ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0); }
+  verdict_board() { process_fence::take_part(); }
 
   /// False where somebody else was first. `by` is the rank that says so.
   bool declare(const verdict& v, int by = -1) {
@@ -84,8 +83,7 @@ class alignas(64) verdict_board {
     if (!word_.compare_exchange_strong(expected, word, std::memory_order_seq_cst)) return {};
     // Whoever completes something writes that down and then looks here, without a
     // fence, which every operation would pay for: all pay for it here, once.
-    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0)
-      ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+    if (!process_fence::for_those_who_take_part()) process_fence::for_all();
     return {word};
   }
   /// By whoever has announced it so; in vain where another has taken over.
