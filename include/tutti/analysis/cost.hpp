@@ -80,7 +80,7 @@ enum class direct_form {
 };
 
 /// Bytes that a rank shows at most in one round of several.
-inline constexpr double relayed_bytes = 112 << 10;
+inline constexpr double relayed_bytes = 128 << 10;
 
 /// Seconds that the same takes in such a form, where the algorithm has it: what
 /// its steps receive is read, and what was folded is written to whom it is sent,

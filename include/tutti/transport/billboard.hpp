@@ -24,7 +24,7 @@ namespace tutti {
 /// rounds.
 struct board_memory {
   static constexpr std::uint64_t lines = 64;
-  static constexpr std::size_t carried = 32, longest = 16384, ring_bytes = 4 * longest, page_bytes = 114688;
+  static constexpr std::size_t carried = 32, longest = 16384, ring_bytes = 4 * longest, page_bytes = 131072;
 
   struct alignas(64) line {
     std::atomic<std::uint64_t> flag{0};  ///< the round, once all else may be read
@@ -37,7 +37,10 @@ struct board_memory {
     alignas(64) line shown[lines];
     call what[lines];
   };
-  static constexpr std::size_t footprint() { return sizeof(header) + ring_bytes + 2 * page_bytes; }
+  // A second cache of 1 MiB in eight ways keeps lines 128 KiB apart in the same place:
+  // the pages of two rounds stand apart.
+  static constexpr std::size_t page_stride = page_bytes + 16384;
+  static constexpr std::size_t footprint() { return sizeof(header) + ring_bytes + page_stride + page_bytes; }
 
   std::byte* base = nullptr;
 
@@ -87,7 +90,7 @@ struct board_memory {
   }
   /// What a line shows.
   std::byte* data(line& of) const { return of.bytes <= carried ? of.small : base + sizeof(header) + of.at; }
-  std::byte* page(std::uint64_t round) const { return base + sizeof(header) + ring_bytes + round % 2 * page_bytes; }
+  std::byte* page(std::uint64_t round) const { return base + sizeof(header) + ring_bytes + round % 2 * page_stride; }
 
  private:
   std::atomic_ref<std::uint64_t> word(std::uint64_t round, std::size_t i) const {
