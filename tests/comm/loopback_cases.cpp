@@ -298,7 +298,7 @@ TEST_CASE("a call that another does not make is named where ranks meet next, and
   }
 }
 
-TEST_CASE("ranks that all lead, each in a call of its own, are told before they have run 64 rounds") {
+TEST_CASE("ranks that all lead, each in a call of its own, are told after some of them, at the latest at the end") {
   for (int ranks : {2, 3}) {
     std::atomic<int> told{0};
     CHECK_THROWS_AS(thread_ranks::run(ranks, [&](communicator& world) {
@@ -313,6 +313,37 @@ TEST_CASE("ranks that all lead, each in a call of its own, are told before they 
     }), error);
     CHECK(told >= 1);
   }
+}
+
+TEST_CASE("ranks that named different roots, and have called nothing since, hear of it at the end") {
+  const auto last_call = [](auto call) {
+    for (int ranks : {2, 3}) {
+      std::string said;
+      try {
+        thread_ranks::run(ranks, [&](communicator& world) {
+          barrier(world);
+          call(world);
+        });
+      } catch (const error& e) {
+        CHECK(e.code() == errc::mismatch);
+        said = e.what();
+      }
+      CHECK_MESSAGE(said.find("ranks called different things") != std::string::npos, ranks, " ranks: ", said);
+      CHECK_MESSAGE(said.find("as operation 2") != std::string::npos, said);
+    }
+  };
+  last_call([](communicator& world) {
+    std::vector<float> x(2, 1);
+    broadcast(world, x, world.rank());
+  });
+  last_call([](communicator& world) {
+    std::vector<float> x(static_cast<std::size_t>(world.size())), mine(1);
+    scatter(world, x, mine, world.rank());
+  });
+  last_call([](communicator& world) {
+    std::vector<float> x(2, 1), sum(2);
+    reduce(world, x, sum, plus{}, (world.rank() + 1) % world.size());
+  });
 }
 
 TEST_CASE("shapes that were forgotten are prepared anew, also where they are done in one round") {

@@ -19,14 +19,17 @@ void run(int ranks, Body body, tutti::communicator_options how = {}, tutti::sess
   tutti::loopback_fabric::world shared{.board = {}, .lends = lends};
   tutti::run_threads(ranks, [&](auto& b) {
     tutti::session s(b, shared, options);
-    tutti::communicator world(s, how);
-    try {
-      if constexpr (std::is_invocable_v<Body&, tutti::communicator&, tutti::session&>) body(world, s);
-      else body(world);
-    } catch (const std::exception& e) {
-      s.abandon(e.what());
-      throw;
+    {
+      tutti::communicator world(s, how);
+      try {
+        if constexpr (std::is_invocable_v<Body&, tutti::communicator&, tutti::session&>) body(world, s);
+        else body(world);
+      } catch (const std::exception& e) {
+        s.abandon(e.what());
+        throw;
+      }
     }
+    s.raise_mismatch();
   });
 }
 

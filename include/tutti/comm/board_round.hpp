@@ -106,6 +106,7 @@ class board_round {
   bool show() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count_; ++i) bytes += parts_[i].size();
+    if (end_ == 1) board_->look_aside();
     const bool room = board_->has_room(bytes);
     if (const int astray = board_->astray(); astray >= 0) {
       stranger_ = {.met = true, .peer = astray, .what = *mark_.what};

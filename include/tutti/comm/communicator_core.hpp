@@ -50,6 +50,10 @@ struct communicator_core {
   communicator_core& operator=(const communicator_core&) = delete;
   ~communicator_core() {
     if (own_engine) own_engine->stop();
+    if (queue && !queue->front() && look_back(home.fabric(), *queue, world_rank(), issued)) {
+      home.note_mismatch();
+      runner->report();
+    }
     if (queue) runner->remove(*queue);
     queue.reset();
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -81,6 +82,14 @@ inline std::string further_difference(const waiting_operation& w, int peer, cons
   return "; the counts of several ranks differ";
 }
 
+/// `mine` may be of number 0: it is not known any more.
+inline std::string what_they_called(int rank, const call& mine, int other, const call& theirs) {
+  const auto number = [](const call& c) { return static_cast<unsigned long long>(c.number); };
+  const std::string of_other = format("rank %d called %s as operation %llu", other, describe(theirs).c_str(), number(theirs));
+  if (mine.number == 0) return "ranks called different things: " + of_other + format(", rank %d something else", rank);
+  return format("ranks called different things: rank %d called %s as operation %llu, ", rank, describe(mine).c_str(), number(mine)) + of_other;
+}
+
 /// A peer is in another call, or was: all that follows differs with it, and what
 /// is told is where it began.
 inline void declare_mismatch(const waiting_operation& w, int peer, call theirs) {
@@ -92,10 +101,40 @@ inline void declare_mismatch(const waiting_operation& w, int peer, call theirs) 
   const int member = w.member(static_cast<std::size_t>(peer));
   verdict v{.code = errc::mismatch, .rank = member,
             .operation = w.queue.id(mine.number < theirs.number ? mine.number : theirs.number)};
-  v.say(format("ranks called different things: rank %d called %s as operation %llu, rank %d called %s as operation %llu%s%s",
-               w.world_rank, describe(mine).c_str(), static_cast<unsigned long long>(mine.number), member, describe(theirs).c_str(),
-               static_cast<unsigned long long>(theirs.number), w.among().c_str(), further_difference(w, peer, mine, theirs).c_str()));
+  v.say(what_they_called(w.world_rank, mine, member, theirs) + w.among() + further_difference(w, peer, mine, theirs));
   w.joined.declare(v);
+}
+
+/// A peer that called something else than this rank did, of which nobody has heard, since
+/// in these calls, and in all after them, neither waited for the other: ranks that name
+/// different roots. To be asked once nothing is under way; `issued` operations have ended.
+/// Of two that both ask, one finds the other on a billboard; where messages join them it is
+/// what has come by then. True where there is one, which is the session's verdict.
+inline bool look_back(fabric& joined, operation_queue& queue, int world_rank, std::uint64_t issued) {
+  if (joined.board().any() || issued == 0) return false;
+  link& channels = queue.channels();
+  const billboard* const board = channels.board();
+  if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (int peer = 0; peer < static_cast<int>(queue.members().size()); ++peer) {
+    if (channels.kind(peer) == link_kind::self) continue;
+    call mine{}, theirs{};
+    const envelope* const unread = channels.from(peer).peek();
+    if (const auto first = board ? board->first_parting(peer) : std::nullopt) {
+      mine = first->mine, theirs = first->theirs;
+    } else if (unread && unread->what->number <= issued) {
+      theirs = *unread->what;
+      for (const operation_record& r : queue.recorder().read())
+        if (r.number == theirs.number) mine = r.what, mine.number = r.number;
+    } else {
+      continue;
+    }
+    const int member = queue.members()[static_cast<std::size_t>(peer)];
+    verdict v{.code = errc::mismatch, .rank = member, .operation = queue.id(theirs.number)};
+    v.say(what_they_called(world_rank, mine, member, theirs) + of_communicator(queue.key(), queue.members()));
+    joined.declare(v);
+    return true;
+  }
+  return false;
 }
 
 /// The operation's functor threw.

@@ -78,6 +78,11 @@ class session {
   /// `why` from what they wait in, or from their next call.
   void abandon(const char* why);
 
+  /// That a communicator found at its end that ranks had called different things; and what
+  /// is thrown then once there is none any more: `mismatch`.
+  void note_mismatch() { found_mismatch_ = true; }
+  void raise_mismatch() const;
+
   /// After a verdict, collective over the ranks that go on: they agree on who
   /// they are (see `communicator::shrink`).
   std::unique_ptr<survivors> gather_survivors();
@@ -101,6 +106,7 @@ class session {
   int rank_, world_size_, neighbours_ = 1, unwinding_;
   communicator_key communicators_ = 0;
   std::vector<int> members_;
+  bool found_mismatch_ = false;
   session_options options_;
   waiting_policy waiting_{};
   detail::counter_block counts_;  // the main engine's
@@ -187,6 +193,10 @@ TUTTI_BODY void session::join(loopback_world* world) {
 // Whoever is here by an exception has not left in good order.
 TUTTI_BODY session::~session() {
   if (std::uncaught_exceptions() > unwinding_) abandon("an exception ended its part in the session");
+}
+
+TUTTI_BODY void session::raise_mismatch() const {
+  if (found_mismatch_) fabric_->given().raise();
 }
 
 TUTTI_BODY std::unique_ptr<survivors> session::gather_survivors() {

@@ -82,6 +82,7 @@ class short_calls {
 
   outcome run_with_root(const call_data& c, bool from_root, int looks) {
     const bool is_root = c.plan.what.root == board_->rank(), leads = is_root == from_root;  // looks at nobody
+    if (leads) board_->look_aside();
     if (!looked([&] { return is_ready(c, is_root, from_root); }, looks)) return outcome::not_ready;
     begin(c, false);
     if (leads) {

@@ -34,17 +34,21 @@ namespace tutti {
 TUTTI_BODY int detail::run_communicator(int& argc, char** argv, rank_body<communicator> body) {
   return tutti::run_ranks(argc, argv, [&](any_bootstrap& ranks) {
     session joined(ranks);
-    communicator world(joined);
-    // Before `world` goes: what others learn is why, not that this rank has left.
-    try {
-      return body(world);
-    } catch (const std::exception& e) {
-      joined.abandon(e.what());
-      throw;
-    } catch (...) {
-      joined.abandon("an exception that is no std::exception");
-      throw;
-    }
+    const int code = [&] {
+      communicator world(joined);
+      // Before `world` goes: what others learn is why, not that this rank has left.
+      try {
+        return body(world);
+      } catch (const std::exception& e) {
+        joined.abandon(e.what());
+        throw;
+      } catch (...) {
+        joined.abandon("an exception that is no std::exception");
+        throw;
+      }
+    }();
+    joined.raise_mismatch();
+    return code;
   });
 }
 

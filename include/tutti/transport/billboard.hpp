@@ -214,6 +214,21 @@ class billboard {
 
   /// A member that was found to have shown another call than this rank, or −1.
   int astray() const { return astray_; }
+  /// To be called by who shows and looks at nobody, in each of its rounds: looks now and
+  /// then whether others showed the same in a round that is not long ago. Cost: in one of
+  /// eight rounds a line of each.
+  void look_aside() {
+    if (aside_ > 0) {
+      for (int m = 0; m < size(); ++m)
+        if (m != rank() && differ(m, aside_)) astray_ = m;
+      aside_ = 0;
+    } else if (round_ >= next_aside_) {
+      next_aside_ = round_ + board_memory::lines / 8;
+      aside_ = round_ > behind ? round_ - behind : 0;
+      for (const board_memory& member : members_)
+        if (aside_ > 0) __builtin_prefetch(&member.at(aside_));
+    }
+  }
 
   /// The calls in which this rank and a member first showed different fingerprints,
   /// of the rounds that both still show.
@@ -252,6 +267,7 @@ class billboard {
   // which all look at all: of that one, all are known to have passed only the one before.
   static constexpr std::uint64_t most_untold = board_memory::lines / 8;
   static constexpr std::size_t most_untold_bytes = board_memory::ring_bytes / 8;
+  static constexpr std::uint64_t behind = 2;  // rounds: others may not have come to the last
   static_assert(most_untold_bytes + 3 * board_memory::longest <= board_memory::ring_bytes);
 
   // Whether all have done with what stands where so many bytes would be shown in a
@@ -297,6 +313,7 @@ class billboard {
   std::uint64_t told_ = 0;                // to the others: as far as this rank has passed
   std::size_t untold_bytes_ = 0;
   int astray_ = -1;
+  std::uint64_t aside_ = 0, next_aside_ = 1;  // the round that is looked at next, or none; when one is chosen again
   std::array<std::uint64_t, board_memory::lines> starts_{};  // by round: in the ring
   std::array<std::uint64_t, board_memory::lines> shapes_{};  // by round: of the call that its line names
 };
