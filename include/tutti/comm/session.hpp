@@ -78,10 +78,11 @@ class session {
   /// `why` from what they wait in, or from their next call.
   void abandon(const char* why);
 
-  /// That a communicator found at its end that ranks had called different things; and what
-  /// is thrown then once there is none any more: `mismatch`.
-  void note_mismatch() { found_mismatch_ = true; }
+  /// Throws `mismatch` where one of its communicators found, at its end, that ranks had
+  /// called different things of which nobody had heard: for when all of them are gone.
   void raise_mismatch() const;
+  /// What such a communicator says.
+  void note_mismatch() { found_mismatch_ = true; }
 
   /// After a verdict, collective over the ranks that go on: they agree on who
   /// they are (see `communicator::shrink`).
