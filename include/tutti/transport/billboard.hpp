@@ -216,14 +216,14 @@ class billboard {
   int astray() const { return astray_; }
   /// To be called by who shows and looks at nobody, in each of its rounds: looks now and
   /// then whether others showed the same in a round that is not long ago. Cost: in one of
-  /// eight rounds a line of each.
+  /// sixteen rounds a line of each.
   void look_aside() {
     if (aside_ > 0) {
       for (int m = 0; m < size(); ++m)
         if (m != rank() && differ(m, aside_)) astray_ = m;
       aside_ = 0;
     } else if (round_ >= next_aside_) {
-      next_aside_ = round_ + board_memory::lines / 8;
+      next_aside_ = round_ + board_memory::lines / 4;
       aside_ = round_ > behind ? round_ - behind : 0;
       for (const board_memory& member : members_)
         if (aside_ > 0) __builtin_prefetch(&member.at(aside_));
