@@ -78,11 +78,13 @@ inline void need_root(const communicator& c, called what, int root) {
                 c.world_rank());
 }
 
+[[noreturn]] inline void refuse_null(const communicator& c, called what, std::size_t elements) {
+  throw error(errc::invalid_argument, format("rank %d: %s: a null pointer with %zu elements", c.world_rank(), what.name, elements), c.world_rank());
+}
+
 template <class T>
-void need_memory(const communicator& c, called what, span<T> s) {
-  if (s.data() == nullptr && s.size() > 0)
-    throw error(errc::invalid_argument,
-                format("rank %d: %s: a null pointer with %zu elements", c.world_rank(), what.name, s.size()), c.world_rank());
+[[gnu::always_inline]] inline void need_memory(const communicator& c, called what, span<T> s) {
+  if (s.data() == nullptr && s.size() > 0) refuse_null(c, what, s.size());
   need(s.size() <= static_cast<std::size_t>(-1) / sizeof(T), c, what, "no memory holds so many elements of so many bytes", s.size(), sizeof(T));
 }
 

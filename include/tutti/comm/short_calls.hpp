@@ -29,7 +29,7 @@ class short_calls {
     std::uint64_t number = 0, fingerprint = 0;
     const std::byte* input = nullptr;
     std::byte* output = nullptr;
-    fold_function fold{};  ///< of elements as they travel
+    const fold_function& fold;  ///< of elements as they travel
   };
   enum class outcome {
     not_ready,  ///< nothing has been done
@@ -67,14 +67,16 @@ class short_calls {
  private:
   // An operation that goes on looks as often again, and yields then.
   static constexpr int most_looks = 200, most_looks_at_all = 50;
+  static constexpr int enough_behind = 4;
+  static constexpr std::size_t most_folded_directly = 1024;
 
   outcome run_with_all(const call_data& c, int looks) {
     if (!board_->has_room_next(c.plan.shown->input_bytes)) return outcome::not_ready;
     begin(c, true);
     board_->ring();
     enter(c);
-    int hops = 1;
-    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, std::min(looks, most_looks_at_all))) return outcome::begun;
+    int hops = 1, more = 0;
+    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, std::min(looks, most_looks_at_all), more)) return outcome::begun;
     board_->saw_all();
     if (const outcome how = do_passes(c); how != outcome::done) return how;
     return complete(c);
@@ -83,13 +85,16 @@ class short_calls {
   outcome run_with_root(const call_data& c, bool from_root, int looks) {
     const bool is_root = c.plan.what.root == board_->rank(), leads = is_root == from_root;  // looks at nobody
     if (leads) board_->look_aside();
-    if (!looked([&] { return is_ready(c, is_root, from_root); }, looks)) return outcome::not_ready;
+    int more = 0;
+    if (!looked([&] { return is_ready(c, is_root, from_root); }, looks, more)) return outcome::not_ready;
     begin(c, false);
     if (leads) {
       board_->pass();
       board_->ring();
     } else {
       is_root ? board_->saw_all() : board_->saw_one();
+      behind_ = more == 0 ? std::min(behind_ + 1, enough_behind) : 0;
+      if (behind_ == enough_behind) prefetch(c.plan, is_root);
     }
     enter(c);
     if (const outcome how = do_passes(c); how != outcome::done) return how;
@@ -98,12 +103,11 @@ class short_calls {
   }
 
   template <class Look>
-  [[gnu::always_inline]] static bool looked(Look look, int more) {
-    for (int looks = 0; !look(); ++looks) {
-      if (looks >= more) return false;
+  [[gnu::always_inline]] static bool looked(Look look, int most, int& more) {
+    for (more = 0; !look(); ++more) {
+      if (more >= most) return false;
 #if TUTTI_ON_X86_64
-      // A pause takes half as long as a line from another core: the first looks do without.
-      if (looks >= 10) __builtin_ia32_pause();
+      __builtin_ia32_pause();
 #endif
     }
     return true;
@@ -114,9 +118,8 @@ class short_calls {
     const prepared_call& p = c.plan;
     marks_.open(c.number);
     p.numbered.number = c.number;
-    const bytes_view shown{c.input, p.shown->input_bytes};
     board_->begin(all_look);
-    board_->show(&shown, 1, {.fingerprint = c.fingerprint, .what = &p.numbered, .shape = p.shape});
+    board_->show(bytes_view{c.input, p.shown->input_bytes}, {.fingerprint = c.fingerprint, .what = &p.numbered, .shape = p.shape});
   }
   [[gnu::always_inline]] void enter(const call_data& c) { marks_.enter(c.plan.numbered, c.plan.shape, c.number, begun_at_ = coarse_now()); }
 
@@ -144,6 +147,12 @@ class short_calls {
       if (!board_->shows(member < board_->size() ? member : member - board_->size(), fingerprint)) return false;
     }
     return true;
+  }
+
+  void prefetch(const prepared_call& p, bool is_root) const {
+    if (!is_root) return board_->prefetch(p.what.root);
+    for (int m = 0; m < board_->size(); ++m)
+      if (m != board_->rank()) board_->prefetch(m);
   }
 
   std::size_t looked_at(const prepared_call& p, bool is_root) const {
@@ -175,11 +184,19 @@ class short_calls {
     return outcome::done;
   }
   template <class Place>
-  bool fold(const direct_pass& pass, const remote_place* places, const call_data& c, Place place) {
-    for (std::uint32_t k = 0; k < pass.sources; ++k) passes_.source(k) = place(places[k]);
-    for (std::uint32_t t = 0; t < pass.targets; ++t) passes_.target(t) = place(places[pass.sources + t]);
+  [[gnu::always_inline]] bool fold(const direct_pass& pass, const remote_place* places, const call_data& c, Place place) {
+    const std::size_t element = c.plan.what.element;
     try {
-      passes_.run(pass, pass.bytes, c.plan.what.element, c.fold, 0);
+      // The usual one on two ranks: what leads to a fold of several takes longer than that of a few bytes.
+      if (pass.sources == 2 && pass.targets == 1 && pass.bytes <= most_folded_directly && !c.fold.wider) {
+        const std::byte *const first = place(places[0]), *const second = place(places[1]);
+        const auto elements = static_cast<std::uint32_t>(pass.bytes) / static_cast<std::uint32_t>(element);
+        c.fold(place(places[2]), pass.lefts > 0 ? second : first, pass.lefts > 0 ? first : second, elements);
+        return true;
+      }
+      for (std::uint32_t k = 0; k < pass.sources; ++k) passes_.source(k) = place(places[k]);
+      for (std::uint32_t t = 0; t < pass.targets; ++t) passes_.target(t) = place(places[pass.sources + t]);
+      passes_.run(pass, pass.bytes, element, c.fold, 0);
       return true;
     } catch (...) {
       thrown_ = std::current_exception();
@@ -192,6 +209,7 @@ class short_calls {
   billboard* board_;
   traffic_tally* counted_ = nullptr;  // of all others: windows join them
   pass_execution passes_;
+  int behind_ = 0;  // so many calls in turn were shown before this rank looked for them
   double begun_at_ = 0;
   std::exception_ptr thrown_;
 };

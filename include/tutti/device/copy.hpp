@@ -45,6 +45,16 @@ inline void stream_line(std::byte* to, const std::byte* from) { std::memcpy(to, 
 
 }  // namespace detail
 
+/// Has the line at `p`, which other cores have as well, ready to be written.
+[[gnu::always_inline]] inline void prefetch_to_write(const void* p) {
+#if TUTTI_ON_X86_64
+  // The builtin makes one that reads of it, unless told which processor it is for.
+  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(p)));
+#else
+  __builtin_prefetch(p, 1);
+#endif
+}
+
 /// Copies `bytes` bytes of host memory that are mostly few: up to 16 without a call.
 inline void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) {
   const auto ends = [&]<class Word>(Word first) {

@@ -89,7 +89,8 @@ struct board_memory {
     return stands() ? std::optional(found) : std::nullopt;
   }
   /// What a line shows.
-  std::byte* data(line& of) const { return of.bytes <= carried ? of.small : base + sizeof(header) + of.at; }
+  std::byte* data(line& of) const { return of.bytes <= carried ? of.small : in_ring(of.at); }
+  std::byte* in_ring(std::uint64_t at) const { return base + sizeof(header) + at % ring_bytes; }
   std::byte* page(std::uint64_t round) const { return base + sizeof(header) + ring_bytes + round % 2 * page_stride; }
 
  private:
@@ -134,7 +135,8 @@ class billboard {
   }
   /// The same of the next round, before it begins; false where somebody is astray.
   bool has_room_next(std::size_t bytes) {
-    if (!has_room_in(round_ + 1, bytes)) look_how_far_others_are(round_);
+    if (has_room_in(round_ + 1, bytes)) return astray_ < 0;
+    look_how_far_others_are(round_);
     return astray_ < 0 && has_room_in(round_ + 1, bytes);
   }
 
@@ -142,26 +144,19 @@ class billboard {
   /// be room for them.
   void show(std::initializer_list<bytes_view> parts, const envelope& e) { show(parts.begin(), parts.size(), e); }
   void show(const bytes_view* parts, std::size_t n, const envelope& e) {
-    std::uint64_t& shape = shapes_[round_ % board_memory::lines];
-    if (e.shape != 0 && e.shape == shape) members_[me_].rename(round_, e.fingerprint, e.what->number);
-    else members_[me_].name(round_, e);
-    shape = e.shape;
-    board_memory::line& mine = members_[me_].at(round_);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < n; ++i) bytes += parts[i].size();
-    const std::uint64_t at = next_place(bytes);
-    starts_[round_ % board_memory::lines] = at;
-    used_ = at + rounded(bytes);
-    mine.bytes = static_cast<std::uint32_t>(bytes);
-    mine.at = static_cast<std::uint32_t>(at % board_memory::ring_bytes);
-    std::byte* to = members_[me_].data(mine);
+    std::byte* to = begin_to_show(bytes, e);
     for (std::size_t i = 0; i < n; ++i) {
       copy_short(to, parts[i].data(), parts[i].size());
       to += parts[i].size();
     }
-    mine.flag.store(round_, std::memory_order_release);
-    // Others have that one in their caches, and nobody looks at it yet.
-    __builtin_prefetch(&members_[me_].at(round_ + 2), 1);
+    end_to_show();
+  }
+  /// The same of one part, where every instruction counts.
+  [[gnu::always_inline]] void show(bytes_view part, const envelope& e) {
+    copy_short(begin_to_show(part.size(), e), part.data(), part.size());
+    end_to_show();
   }
   /// Says that this rank has done with this round, to those who run ahead.
   void pass() {
@@ -197,6 +192,16 @@ class billboard {
   /// Whether a member shows that call in this rank's round, or in the one after.
   bool shows(int member, std::uint64_t fingerprint) const { return shows_in(round_, member, fingerprint); }
   bool shows_next(int member, std::uint64_t fingerprint) const { return shows_in(round_ + 1, member, fingerprint); }
+  /// Has what a member shows some rounds later come here meanwhile, if it is as long as
+  /// what it shows now. Of one that runs ahead: of another, it would be in its way.
+  void prefetch(int member) const {
+    const board_memory& theirs = members_[static_cast<std::size_t>(member)];
+    const board_memory::line& now = theirs.at(round_);
+    __builtin_prefetch(&theirs.at(round_ + reads_ahead));
+    const std::uint64_t bytes = rounded(now.bytes);
+    if (bytes > most_prefetched) return;
+    for (std::uint64_t i = 0; i < bytes; i += 64) __builtin_prefetch(theirs.in_ring(now.at + reads_ahead * bytes + i));
+  }
   /// How many bytes a member that has been seen shows.
   std::size_t bytes_of(int member) const { return members_[static_cast<std::size_t>(member)].at(round_).bytes; }
 
@@ -250,6 +255,27 @@ class billboard {
   bool pages_are_free() const { return all_look_; }
 
  private:
+  // Where the bytes go that others see once that has ended.
+  [[gnu::always_inline]] std::byte* begin_to_show(std::size_t bytes, const envelope& e) {
+    const board_memory& memory = members_[me_];
+    std::uint64_t& shape = shapes_[round_ % board_memory::lines];
+    if (e.shape != 0 && e.shape == shape) memory.rename(round_, e.fingerprint, e.what->number);
+    else memory.name(round_, e);
+    shape = e.shape;
+    board_memory::line& mine = memory.at(round_);
+    const std::uint64_t at = next_place(bytes);
+    starts_[round_ % board_memory::lines] = at;
+    used_ = at + rounded(bytes);
+    mine.bytes = static_cast<std::uint32_t>(bytes);
+    mine.at = static_cast<std::uint32_t>(at % board_memory::ring_bytes);
+    return memory.data(mine);
+  }
+  [[gnu::always_inline]] void end_to_show() {
+    members_[me_].at(round_).flag.store(round_, std::memory_order_release);
+    // Others have that one in their caches, and nobody looks at it yet.
+    prefetch_to_write(&members_[me_].at(round_ + writes_ahead));
+  }
+
   bool shows_in(std::uint64_t round, int member, std::uint64_t fingerprint) const {
     const board_memory::line& shown = members_[static_cast<std::size_t>(member)].at(round);
     return shown.flag.load(std::memory_order_acquire) == round && shown.fingerprint.load(std::memory_order_relaxed) == fingerprint;
@@ -257,10 +283,13 @@ class billboard {
 
   // Where so many bytes go in the ring, counted on around it: in one piece.
   std::uint64_t next_place(std::size_t bytes) const {
+    if (bytes <= board_memory::carried) return used_;
     const std::uint64_t left = board_memory::ring_bytes - used_ % board_memory::ring_bytes;
     return rounded(bytes) <= left ? used_ : used_ + left;
   }
   static std::uint64_t rounded(std::size_t bytes) { return bytes <= board_memory::carried ? 0 : (bytes + 63) / 64 * 64; }
+
+  static constexpr std::uint64_t writes_ahead = 2, reads_ahead = 4, most_prefetched = 1024;
 
   // What may be passed and not told: far less than there is room for. Of the bytes, with
   // what is shown next, what is lost at the ring's end, and what a last round showed in
