@@ -61,14 +61,17 @@ inline bool holds_blocks(const communicator& c, std::size_t whole, std::size_t p
   return whole / ranks == part && whole % ranks == 0;
 }
 
+[[noreturn]] inline void refuse_overlap(const communicator& c, called what) {
+  throw error(errc::invalid_argument, format("rank %d: %s: input and output overlap, but are not in place", c.world_rank(), what.name), c.world_rank());
+}
+
 // `in_place`: where the output may begin as well, though the two overlap.
 template <class In, class Out>
-void need_apart(const communicator& c, called what, In in, Out out, const void* in_place) {
+[[gnu::always_inline]] inline void need_apart(const communicator& c, called what, In in, Out out, const void* in_place) {
   const auto in_begin = reinterpret_cast<std::uintptr_t>(in.data()), out_begin = reinterpret_cast<std::uintptr_t>(out.data());
   const std::uintptr_t in_end = in_begin + in.size() * sizeof(*in.data()), out_end = out_begin + out.size() * sizeof(*out.data());
   if (in.empty() || out.empty() || in_end <= out_begin || out_end <= in_begin || out.data() == in_place) return;
-  throw error(errc::invalid_argument,
-              format("rank %d: %s: input and output overlap, but are not in place", c.world_rank(), what.name), c.world_rank());
+  refuse_overlap(c, what);
 }
 
 inline void need_root(const communicator& c, called what, int root) {

@@ -179,10 +179,7 @@ struct communicator_core {
       issued = next, history = mark;
       if (m.waits) return &nothing;
       // As many are in use as are waited for, however soon each is done: then none is made later.
-      operation& o = operations->take_reserved(p);
-      o.what.number = next;
-      o.state.store(static_cast<std::uint32_t>(operation::stage::done), std::memory_order_relaxed);
-      return &o;
+      return &operations->take_done(next);
     }
     operation& o = operations->take_reserved(p);
     number(o);

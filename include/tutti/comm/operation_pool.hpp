@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
@@ -49,6 +50,16 @@ class operation_pool {
     reserved_for_ = &p;
   }
   operation& take_reserved(const prepared_call& p) { return occupied(*reserved_, p); }
+  /// The same, to stand for a call of that number that is done.
+  operation& take_done(std::uint64_t number) {
+    operation& o = *reserved_;
+    o.in_use = true;
+    o.detached.store(false, std::memory_order_relaxed);
+    o.what.number = number;
+    o.part_of = nullptr;
+    o.state.store(static_cast<std::uint32_t>(operation::stage::done), std::memory_order_relaxed);
+    return o;
+  }
 
   /// To be called after some were given back.
   void tidy() {

@@ -21,7 +21,9 @@ class request {
     std::swap(operation_, other.operation_);
     return *this;
   }
-  ~request();
+  ~request() {
+    if (operation_) let_go();
+  }
 
   /// Returns once the collective is done. Throws `error` where it failed.
   void wait();
@@ -31,6 +33,8 @@ class request {
   bool test();
 
  private:
+  void let_go();
+
   engine* runner_ = nullptr;
   operation* operation_ = nullptr;
 };
@@ -40,9 +44,7 @@ class request {
 #if TUTTI_WITH_BODIES
 namespace tutti {
 
-TUTTI_BODY request::~request() {
-  if (operation_) operation_->detached.store(true);
-}
+TUTTI_BODY void request::let_go() { operation_->detached.store(true); }
 
 TUTTI_BODY void request::wait() {
   if (!operation_) return;
@@ -50,7 +52,8 @@ TUTTI_BODY void request::wait() {
     operation* o;
     ~at_end() { detail::give_back(*o); }
   } then{std::exchange(operation_, nullptr)};
-  runner_->wait(*then.o);
+  // What was done at once need not pass by all that waiting takes.
+  if (then.o->current() != operation::stage::done) runner_->wait(*then.o);
 }
 
 TUTTI_BODY bool request::test() {

@@ -167,7 +167,7 @@ class short_calls {
   [[gnu::always_inline]] outcome do_passes(const call_data& c) {
     if (marks_.cut_short(c.number)) return outcome::cut_short;
     const direct_program& d = *c.plan.shown;
-    const auto place = [&](const remote_place& p) {
+    const auto place = [&](const remote_place& p) __attribute__((always_inline)) {
       if (p.role == memory_role::output) return c.output + p.offset;
       const std::byte* const input = p.rank == board_->rank() ? c.input : board_->shown_by(p.rank);
       return const_cast<std::byte*>(input) + p.offset;
