@@ -139,7 +139,7 @@ class communicator {
   /// Waits for an operation and gives it back.
   void wait(operation& o);
 
-  engine& runner();
+  engine& runner() { return *runner_; }
 
  private:
   explicit communicator(std::unique_ptr<detail::communicator_core> core);
@@ -147,6 +147,7 @@ class communicator {
 
   int rank_, size_, world_rank_;
   std::unique_ptr<detail::communicator_core> core_;
+  engine* runner_;  // as that says, for whoever starts a call
 };
 
 }  // namespace tutti
@@ -165,7 +166,7 @@ namespace tutti {
 TUTTI_BODY communicator::communicator(session& s, communicator_options options)
     : communicator(std::make_unique<detail::communicator_core>(s, options)) {}
 TUTTI_BODY communicator::communicator(std::unique_ptr<detail::communicator_core> core)
-    : rank_(core->me), size_(core->size()), world_rank_(core->world_rank()), core_(std::move(core)) {}
+    : rank_(core->me), size_(core->size()), world_rank_(core->world_rank()), core_(std::move(core)), runner_(core_->runner) {}
 TUTTI_BODY communicator::communicator(communicator&&) noexcept = default;
 TUTTI_BODY communicator& communicator::operator=(communicator&&) noexcept = default;
 TUTTI_BODY communicator::~communicator() = default;
@@ -271,7 +272,6 @@ TUTTI_BODY std::vector<message_call>& communicator::message_calls() {
 TUTTI_BODY void communicator::wait(operation& o) {
   if (&o != &core_->nothing) core_->wait(o);
 }
-TUTTI_BODY engine& communicator::runner() { return *core_->runner; }
 
 }  // namespace tutti
 #endif

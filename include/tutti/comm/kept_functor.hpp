@@ -29,7 +29,8 @@ class kept_functor {
   }
   const void* kept() const { return functor_; }
   void clear() {
-    if (destroy_) destroy_(functor_);
+    if (!destroy_) return;
+    destroy_(functor_);
     destroy_ = nullptr;
   }
 

@@ -259,7 +259,7 @@ struct operation {
   }
   void forget_functors() {
     functor.clear();
-    for (const auto& c : calls) c->functor.clear();
+    if (!calls.empty()) forget_those_of_calls();
   }
 
   stage current() const { return static_cast<stage>(state.load(std::memory_order_acquire)); }
@@ -268,6 +268,10 @@ struct operation {
   bool all_shown() const { return agreed && (plan->shown || relayed); }
 
  private:
+  [[gnu::noinline]] void forget_those_of_calls() {
+    for (const auto& c : calls) c->functor.clear();
+  }
+
   void start_over() {
     begun = true;
     waits_since = lost_since = 0;

@@ -34,6 +34,7 @@ class request {
 
  private:
   void let_go();
+  void wait_long(operation& o);
 
   engine* runner_ = nullptr;
   operation* operation_ = nullptr;
@@ -48,12 +49,18 @@ TUTTI_BODY void request::let_go() { operation_->detached.store(true); }
 
 TUTTI_BODY void request::wait() {
   if (!operation_) return;
-  struct at_end {
-    operation* o;
-    ~at_end() { detail::give_back(*o); }
-  } then{std::exchange(operation_, nullptr)};
+  operation& o = *std::exchange(operation_, nullptr);
   // What was done at once need not pass by all that waiting takes.
-  if (then.o->current() != operation::stage::done) runner_->wait(*then.o);
+  if (o.current() == operation::stage::done) detail::give_back(o);
+  else wait_long(o);
+}
+
+TUTTI_BODY void request::wait_long(operation& o) {
+  struct at_end {
+    operation& o;
+    ~at_end() { detail::give_back(o); }
+  } then{o};
+  runner_->wait(o);
 }
 
 TUTTI_BODY bool request::test() {
