@@ -155,6 +155,9 @@ TEST_CASE("little is shown where the model finds that faster, and the prediction
       CHECK(may_show(rooted_one, {ranks}, algorithm::linear));
       CHECK_FALSE(may_show(rooted_one, {ranks}, algorithm::tree));
     }
+  // Above that too where ranks share cores: a tree's hops wait for turns of ranks that have nothing to do.
+  for (std::size_t count : {std::size_t{8192}, std::size_t{16384}})
+    CHECK(choose_algorithm({.what = collective::reduce, .count = count, .element = 4, .root = 0}, eight, s, true) == algorithm::linear);
   // What is not lent is shown piece by piece, by the algorithm that has a form for that.
   CHECK(predicted(algorithm::two_shot, true, false) == direct(algorithm::two_shot, direct_form::relayed));
   CHECK(predicted(algorithm::two_shot, false, false) == predict(c.what, algorithm::two_shot, eight, 4 * 4097, model));

@@ -25,7 +25,8 @@ struct due_step {
 /// Runs schedules in time. Each rank has one processor and one wire, used in
 /// the order in which steps become ready. Sends leave their bytes with the link
 /// and do not wait for the receiver. Where cores are fewer than ranks, a core
-/// goes on with its rank while that has something to do, then switches.
+/// goes on with its rank while that has something to do, then gives a turn to each
+/// of its ranks before the next that has.
 template <class Model>
 class simulation {
  public:
@@ -35,9 +36,10 @@ class simulation {
              const std::vector<double>& lengths)
       : graph_(graph), model_(model), chunk_bytes_(chunk_bytes), vector_bytes_(vector_bytes), lengths_(lengths),
         shared_(model.cores > 0 && model.cores < graph.ranks()), cores_(shared_ ? at(model.cores) : 0),
-        processors_(at(graph.ranks())), ready_(at(graph.size())), waits_(at(graph.size())), done_(at(graph.size())) {}
+        homes_(at(graph.ranks())), processors_(at(graph.ranks())), ready_(at(graph.size())), waits_(at(graph.size())), done_(at(graph.size())) {}
 
   slice_times run() {
+    for (std::size_t r = 0; shared_ && r < homes_.size(); ++r) homes_[r] = static_cast<std::ptrdiff_t>(r % cores_.size());
     for (int s = 0; s < graph_.size(); ++s) {
       const bool arrives = graph_[s].what == verb::recv || graph_[s].what == verb::recv_reduce;
       waits_[at(s)] = graph_.waits(s) + arrives;
@@ -87,7 +89,7 @@ class simulation {
     core* on = nullptr;
     double start = 0;
     for (core& c : cores_) {
-      const double change = c.last >= 0 && c.last != r ? model_.switch_s : 0;
+      const double change = c.last >= 0 && c.last != r ? turns_until(r, c) * model_.switch_s : 0;
       const double begin = later(c.free, next.time) + change;
       if (on != nullptr && begin >= start) continue;
       on = &c;
@@ -101,6 +103,15 @@ class simulation {
       if (done_[at(s)] == 0) perform(s, mine.free);
     }
     *on = {.free = mine.free, .last = r};
+    homes_[at(r)] = on - cores_.data();
+  }
+
+  // Ranks that share a core take turns: those in between get theirs, and find nothing to do.
+  int turns_until(int r, const core& on) const {
+    int turns = 1;
+    for (int other = (on.last + 1) % graph_.ranks(); other != r; other = (other + 1) % graph_.ranks())
+      turns += homes_[at(other)] == &on - cores_.data();
+    return turns;
   }
 
   void perform(int s, double start) {
@@ -149,6 +160,7 @@ class simulation {
   const std::vector<double>& lengths_;
   bool shared_;
   std::vector<core> cores_;
+  std::vector<std::ptrdiff_t> homes_;  // by rank: the core that had it last
   std::vector<processor> processors_;
   std::vector<double> ready_;
   std::vector<int> waits_;
