@@ -93,15 +93,17 @@ TEST_CASE("few cores do all the work one after the other, and pay for switching"
 TEST_CASE("ranks that share a core take turns: one with nothing to do takes its own, one of another core takes none") {
   cost_model shared = processors;
   shared.switch_s = 4;
-  auto gather_to = [&](int root, int cores) {
+  auto seconds_of = [&](collective what, int root, int cores) {
     shared.cores = cores;
-    return simulate(team_of(collective::gather, algorithm::linear, 4, root), 0, 0, shared).first_s;
+    return simulate(team_of(what, algorithm::linear, 4, root), 0, 0, shared).first_s;
   };
   // Six steps of 1 s. Rank 1 follows 0, 3 follows 1 after a turn of 2, and 2 follows 3 after turns of 0 and 1.
-  CHECK(gather_to(2, 1) == 6 + 4 * (1 + 2 + 3));
-  CHECK(gather_to(0, 1) == 6 + 4 * (1 + 1 + 1));
+  CHECK(seconds_of(collective::gather, 2, 1) == 6 + 4 * (1 + 2 + 3));
+  CHECK(seconds_of(collective::gather, 0, 1) == 6 + 4 * (1 + 1 + 1));
   // Where 1 and 3 have run on one core, the other goes from 2 to 0 at once: a send, its way, a switch, and three receives.
-  CHECK(gather_to(0, 2) == 1 + 0.5 + 4 + 3);
+  CHECK(seconds_of(collective::gather, 0, 2) == 1 + 0.5 + 4 + 3);
+  // And where 1 and 2 have run on one core, the other goes from 0 to 3: three sends, the way of the last, a switch, and a receive.
+  CHECK(seconds_of(collective::scatter, 0, 2) == 3 + 0.5 + 4 + 1);
 }
 
 TEST_CASE("one rank's view with few cores counts the others' turns") {
