@@ -81,8 +81,9 @@ struct two_hosts {
   double switch_s = 0, slice_bytes = 0;
   link_model near{}, far{.latency_s = 1};
   const link_model& between(rank a, rank b) const {
-    return a.value / per_host == b.value / per_host ? near : far;
+    return host(a) == host(b) ? near : far;
   }
+  int host(rank r) const { return r.value / per_host; }
 };
 
 TEST_CASE("links of different pairs are told apart") {

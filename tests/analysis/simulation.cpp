@@ -116,4 +116,33 @@ TEST_CASE("one rank's view with few cores counts the others' turns") {
   CHECK(one.first_s == 12 * 2.0 + 6 * 2 * 4.0);  // 6 waits, each for the turns of two
 }
 
+TEST_CASE("ranks of a host share its cores, and nobody else's") {
+  hosts_model model{{.link = {.step_s = 1}, .cores = 2, .switch_s = 0}, {.step_s = 1}, {4, {0, 0, 1, 1}}};
+  auto steps = [](const std::vector<schedule>& team, int first, int last) {
+    double sum = 0;
+    for (int r = first; r <= last; ++r) sum += static_cast<double>(team[static_cast<std::size_t>(r)].steps.size());
+    return sum;
+  };
+  // The first two have all the work: the other host's core is no help.
+  std::vector<schedule> team = team_of(collective::all_reduce, algorithm::doubling, 2);
+  team.resize(4);
+  for (schedule& s : team) s.parts = team[0].parts;
+  CHECK(simulate(team, 0, 0, model).first_s == steps(team, 0, 1));
+  CHECK(simulate(team, 0, 0, model).pace_s == steps(team, 0, 1));
+  // Both leaders are the first of their hosts: they stand in no turn of each other's.
+  for (const std::vector<int>& host_of : {std::vector{0, 0, 1, 1}, std::vector{0, 1, 0, 1}}) {
+    model.all = {4, host_of};
+    team.clear();
+    for (int r = 0; r < 4; ++r) team.push_back(make_schedule(collective::all_reduce, algorithm::leaders, model.all, {r}));
+    CHECK(simulate(team, 0, 0, model).pace_s == steps(team, 0, 3) / 2);
+  }
+  // A host of three of four ranks has two of three cores, and none has less than one.
+  model.all = {4, {0, 0, 0, 1}};
+  model.cores = 3;
+  team = team_of(collective::all_gather, algorithm::ring, 4);  // 6 steps each
+  CHECK(simulate(team, 0, 0, model).pace_s == 2 * 6);
+  model.cores = 1;
+  CHECK(simulate(team, 0, 0, model).pace_s == 3 * 6);
+}
+
 }  // namespace

@@ -42,14 +42,15 @@ inline constexpr link_model message_link{.latency_s = 2.0e-6,
                                          .far_bytes_per_s = 5.2e9};
 
 /// Every pair the same link. Any type with these members will do in its place,
-/// `between` telling pairs apart.
+/// `between` telling pairs apart, and `host` whose cores a rank runs on.
 struct cost_model {
   link_model link = window_link;
-  int cores = 0;               ///< that all ranks share; 0: each has its own
+  int cores = 0;               ///< that all ranks share, each host's ranks their part; 0: each has its own
   double switch_s = 1.3e-6;    ///< until a core goes on with another rank: fits to what calls on 4 and 8 ranks took gave 1.2 and 1.33 µs
   double slice_bytes = 64 << 10;  ///< of a chunk, moved while the next slice is on its way
 
   constexpr const link_model& between(rank, rank) const { return link; }
+  constexpr int host(rank) const { return 0; }
 };
 
 /// The same inside hosts, and another link between them.
@@ -58,6 +59,7 @@ struct hosts_model : cost_model {
   team all{};
 
   constexpr const link_model& between(rank a, rank b) const { return all.same_host(a, b) ? link : across; }
+  constexpr int host(rank r) const { return all.host(r); }
 };
 
 /// What a step costs its own processor, and what then passes on the wire.

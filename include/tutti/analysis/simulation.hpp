@@ -24,9 +24,9 @@ struct due_step {
 
 /// Runs schedules in time. Each rank has one processor and one wire, used in
 /// the order in which steps become ready. Sends leave their bytes with the link
-/// and do not wait for the receiver. Where cores are fewer than ranks, a core
-/// goes on with its rank while that has something to do, then gives a turn to each
-/// of its ranks before the next that has.
+/// and do not wait for the receiver. Where cores are fewer than ranks, each host
+/// has its part of them, and a core goes on with its rank while that has something
+/// to do, then gives a turn to each of its ranks before the next that has.
 template <class Model>
 class simulation {
  public:
@@ -35,11 +35,12 @@ class simulation {
   simulation(const step_graph& graph, double chunk_bytes, double vector_bytes, const Model& model,
              const std::vector<double>& lengths)
       : graph_(graph), model_(model), chunk_bytes_(chunk_bytes), vector_bytes_(vector_bytes), lengths_(lengths),
-        shared_(model.cores > 0 && model.cores < graph.ranks()), cores_(shared_ ? at(model.cores) : 0),
-        homes_(at(graph.ranks())), processors_(at(graph.ranks())), ready_(at(graph.size())), waits_(at(graph.size())), done_(at(graph.size())) {}
+        shared_(model.cores > 0 && model.cores < graph.ranks()), processors_(at(graph.ranks())), ready_(at(graph.size())),
+        waits_(at(graph.size())), done_(at(graph.size())) {
+    if (shared_) share_cores(graph.ranks());
+  }
 
   slice_times run() {
-    for (std::size_t r = 0; shared_ && r < homes_.size(); ++r) homes_[r] = static_cast<std::ptrdiff_t>(r % cores_.size());
     for (int s = 0; s < graph_.size(); ++s) {
       const bool arrives = graph_[s].what == verb::recv || graph_[s].what == verb::recv_reduce;
       waits_[at(s)] = graph_.waits(s) + arrives;
@@ -68,12 +69,35 @@ class simulation {
     std::priority_queue<due_step> todo = {};
   };
   struct core {
+    int host = 0;
     double free = 0;
     int last = -1;
   };
 
   static std::size_t at(int i) { return static_cast<std::size_t>(i); }
   static double later(double a, double b) { return a > b ? a : b; }
+
+  /// Each host has its part of the cores, one at least, and its ranks take them in turn.
+  void share_cores(int ranks) {
+    std::vector<int> mates, first, placed;  // by host
+    for (int r = 0; r < ranks; ++r) {
+      const auto host = at(model_.host({r}));
+      if (host >= mates.size()) mates.resize(host + 1);
+      ++mates[host];
+    }
+    placed.resize(mates.size());
+    for (std::size_t host = 0; host < mates.size(); ++host) {
+      first.push_back(static_cast<int>(cores_.size()));
+      const int part = static_cast<int>(static_cast<long long>(model_.cores) * mates[host] / ranks);
+      for (int i = 0; i < (part > 1 ? part : 1); ++i) cores_.push_back({.host = static_cast<int>(host)});
+    }
+    first.push_back(static_cast<int>(cores_.size()));
+    for (int r = 0; r < ranks; ++r) {
+      const auto host = at(model_.host({r}));
+      core_of_.push_back(at(first[host] + placed[host]++ % (first[host + 1] - first[host])));
+    }
+    homes_.assign(core_of_.begin(), core_of_.end());
+  }
 
   void make_ready(int s) {
     queue_.push({.time = ready_[at(s)], .number = s});
@@ -88,7 +112,9 @@ class simulation {
   void occupy(int r, due_step next) {
     core* on = nullptr;
     double start = 0;
+    const int host = model_.host({r});
     for (core& c : cores_) {
+      if (c.host != host) continue;
       const double change = c.last >= 0 && c.last != r ? turns_until(r, c) * model_.switch_s : 0;
       const double begin = later(c.free, next.time) + change;
       if (on != nullptr && begin >= start) continue;
@@ -102,7 +128,8 @@ class simulation {
       mine.todo.pop();
       if (done_[at(s)] == 0) perform(s, mine.free);
     }
-    *on = {.free = mine.free, .last = r};
+    on->free = mine.free;
+    on->last = r;
     homes_[at(r)] = on - cores_.data();
   }
 
@@ -143,12 +170,12 @@ class simulation {
   slice_times total() const {
     slice_times result;
     // A slice takes a turn of each rank, and ranks that have nothing to do stay where they are.
-    std::vector<double> turns(shared_ ? at(model_.cores) : 0);
+    std::vector<double> turns(cores_.size());
     for (std::size_t r = 0; r < processors_.size(); ++r) {
       const processor& p = processors_[r];
       result.first_s = later(result.first_s, p.free);
       result.pace_s = later(result.pace_s, later(p.busy, p.wire));
-      if (shared_) turns[r % turns.size()] += model_.switch_s + p.busy;
+      if (shared_) turns[core_of_[r]] += model_.switch_s + p.busy;
     }
     for (double t : turns) result.pace_s = later(result.pace_s, t);
     return result;
@@ -160,6 +187,7 @@ class simulation {
   const std::vector<double>& lengths_;
   bool shared_;
   std::vector<core> cores_;
+  std::vector<std::size_t> core_of_;   // by rank: on which its turns are counted
   std::vector<std::ptrdiff_t> homes_;  // by rank: the core that had it last
   std::vector<processor> processors_;
   std::vector<double> ready_;
