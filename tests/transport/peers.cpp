@@ -169,3 +169,27 @@ TEST_CASE("where a rank runs") {
   rank_home nowhere;
   CHECK_FALSE(nowhere.same_host(nowhere));  // two that do not know are not known to be together
 }
+
+TEST_CASE("who shares cores with whom") {
+  auto on = [](std::initializer_list<int> cores) {
+    rank_home home = rank_home::mine();
+    CPU_ZERO(&home.cores);
+    for (int c : cores) CPU_SET(c, &home.cores);
+    return home;
+  };
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  REQUIRE(::sched_getaffinity(0, sizeof mine, &mine) == 0);
+  CHECK(CPU_EQUAL(&rank_home::mine().cores, &mine));
+  CHECK(on({0, 1}).shares_cores(on({1, 2})));
+  CHECK(on({0, 1}).same_machine(on({2, 3})));
+  CHECK_FALSE(on({0, 1}).shares_cores(on({2, 3})));  // each is bound to its own
+  CHECK(on({}).shares_cores(on({2, 3})));            // nobody knows
+  CHECK(on({2, 3}).shares_cores(on({})));
+  rank_home elsewhere = on({0, 1});
+  elsewhere.boot[0] ^= 1;
+  CHECK_FALSE(on({0, 1}).shares_cores(elsewhere));
+  rank_home other_host = on({0, 1});
+  other_host.net_space ^= 1;
+  CHECK(on({0, 1}).shares_cores(other_host));
+}

@@ -2,10 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <fstream>
+#include <set>
 #include <thread>
 
+#include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include <tutti/base/clock.hpp>
 
@@ -127,4 +132,51 @@ TEST_CASE("of peers that do not answer, all are waited for at once") {
   MESSAGE(one << " s");
   CHECK(one < 2);
   for (const auto& e : all) CHECK(e->get() == nullptr);
+}
+
+namespace {
+
+// How much each connection of this process may leave with the kernel, by descriptor.
+std::set<int> send_buffers() {
+  std::set<int> sizes;
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) continue;
+    if (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) continue;
+    int bytes = 0;
+    length = sizeof bytes;
+    if (::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &length) == 0) sizes.insert(bytes);
+  }
+  return sizes;
+}
+
+}  // namespace
+
+TEST_CASE("over virtual cables a connection leaves little with the kernel, unless the user says otherwise") {
+  unsigned major = 0, minor = 0, release = 0;
+  ucp_get_version(&major, &minor, &release);
+  int most = 0;
+  std::ifstream("/proc/sys/net/core/wmem_max") >> most;
+  const int little = 2 * std::min(128 << 10, most);  // the kernel counts what it keeps beside the bytes
+  const bool limits = major == 1 && minor <= 13;
+  auto connected_by = [](ucx::way messages) {
+    ucx::context context(messages);
+    ucx::worker here(context), there(context);
+    ucx::endpoint to(here, there.address(), [](void*, ucp_ep_h, ucs_status_t) {}, nullptr);
+    std::set<int> sizes;
+    for (const double limit = now() + 20; sizes.empty() && now() < limit;) {
+      ucp_worker_progress(here.get());
+      ucp_worker_progress(there.get());
+      sizes = send_buffers();
+    }
+    to.close(true);
+    return sizes;
+  };
+  REQUIRE(send_buffers().empty());
+  CHECK(connected_by(ucx::way::within_machine).contains(little) == limits);
+  CHECK_FALSE(connected_by(ucx::way::any).contains(little));
+  ::setenv("UCX_TCP_SNDBUF", "64k", 1);
+  CHECK_FALSE(connected_by(ucx::way::within_machine).contains(little));
+  ::unsetenv("UCX_TCP_SNDBUF");
 }

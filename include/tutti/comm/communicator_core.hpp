@@ -283,8 +283,8 @@ struct communicator_core {
   // Rank 0's environment and cores decide, so that everybody plans alike.
   void agree_on_settings(exchange& with) {
     cost_model model;
-    const int cores = usable_cores(), here = home.neighbours();
-    if (here > cores) model.cores = cores * home.size() / here;  // of all machines, if they are alike
+    const int cores = usable_cores(), here = home.sharing_cores();
+    if (here > cores) model.cores = cores * home.size() / here;  // of all ranks, if theirs are alike
     settings = gather_values(with, me == 0 ? plan_settings::from_environment(model) : settings).at(0);
   }
 

@@ -47,6 +47,8 @@ class session {
   const std::vector<int>& members() const { return members_; }
   /// Ranks on this machine, this one included.
   int neighbours() const { return neighbours_; }
+  /// Ranks that may run on a core on which this rank may, this one included.
+  int sharing_cores() const { return sharing_; }
   tutti::fabric& fabric() { return *fabric_; }
   /// Where `buffer<T>(session, n)` lies: neighbours read it in place.
   std::shared_ptr<memory_source> memory();
@@ -104,7 +106,7 @@ class session {
           session_options options, std::shared_ptr<trace_file> trace = nullptr);
   void join(loopback_world* world);
 
-  int rank_, world_size_, neighbours_ = 1, unwinding_;
+  int rank_, world_size_, neighbours_ = 1, sharing_ = 1, unwinding_;
   communicator_key communicators_ = 0;
   std::vector<int> members_;
   bool found_mismatch_ = false;
@@ -179,15 +181,16 @@ TUTTI_BODY void session::join(loopback_world* world) {
   }
   if (world || members_.size() == 1) {
     if (!world) own_world_ = std::make_unique<loopback_world>();
-    neighbours_ = size();
+    neighbours_ = sharing_ = size();
     fabric_ = std::make_unique<loopback_fabric>(world ? *world : *own_world_);
   } else {
     detail::log_rank = rank_;
     auto joined = std::make_unique<ucx_fabric>(exchange_, rank_, world_size_, members_);
     neighbours_ = joined->neighbours();
+    sharing_ = joined->sharing_cores();
     fabric_ = std::move(joined);
   }
-  waiting_ = options_.waiting.value_or(default_waiting(neighbours_, usable_cores()));
+  waiting_ = options_.waiting.value_or(default_waiting(sharing_, usable_cores()));
   engine_ = std::make_unique<engine>(*fabric_, rank_, waiting_, options_.deadline, counts_, trace_.get());
 }
 

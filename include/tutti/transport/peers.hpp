@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -29,6 +30,7 @@ struct rank_home {
   std::uint64_t net_space = 0;  ///< inode of its network namespace
   std::int32_t pid = 0;
   char host[64] = {};
+  cpu_set_t cores = {};         ///< on which it may run; none where that is not known
 
   static rank_home mine() {
     rank_home h;
@@ -42,11 +44,19 @@ struct rank_home {
     if (::stat("/proc/self/ns/net", &s) == 0) h.net_space = s.st_ino;
     h.pid = ::getpid();
     ::gethostname(h.host, sizeof h.host - 1);
+    if (::sched_getaffinity(0, sizeof h.cores, &h.cores) != 0) CPU_ZERO(&h.cores);
     return h;
   }
 
-  /// Whether both share cores and a clock.
+  /// Whether both share a clock, and cores unless they are kept apart.
   bool same_machine(const rank_home& other) const { return boot[0] && std::strcmp(boot, other.boot) == 0; }
+
+  /// Whether there is a core on which both may run.
+  bool shares_cores(const rank_home& other) const {
+    cpu_set_t both;
+    CPU_AND(&both, &cores, &other.cores);
+    return same_machine(other) && (CPU_COUNT(&both) > 0 || CPU_COUNT(&cores) == 0 || CPU_COUNT(&other.cores) == 0);
+  }
 
   /// Whether a window may join both, and each may watch the other's process. A
   /// network namespace is a host of its own, as containers are, which have one each.

@@ -33,12 +33,11 @@ class ucx_fabric final : public fabric {
   /// Collective over `members`, in ascending order, of a world of `size` ranks;
   /// `world` gives by rank of the world what each of them gave.
   ucx_fabric(exchange& world, int rank, int size, std::vector<int> members)
-      : rank_(rank), size_(static_cast<std::size_t>(size)), members_(std::move(members)), context_(std::make_shared<ucx::context>()), arena_(*context_),
-        mapper_(*context_) {
+      : rank_(rank), size_(static_cast<std::size_t>(size)), members_(std::move(members)), homes_(gather_values(world, rank_home::mine())),
+        context_(std::make_shared<ucx::context>(way_of_messages())), arena_(*context_), mapper_(*context_) {
     const char* forced = environment("TUTTI_LINK");
     if (forced && std::strcmp(forced, "window") != 0 && std::strcmp(forced, "message") != 0)
       throw error(errc::invalid_argument, format("TUTTI_LINK is '%s': it takes window or message", forced), rank);
-    homes_ = gather_values(world, rank_home::mine());
     meet_neighbours(world, forced && std::strcmp(forced, "message") == 0);
     if (forced && std::strcmp(forced, "window") == 0)
       for (int r : members_)
@@ -113,9 +112,11 @@ class ucx_fabric final : public fabric {
 
   /// How many of the members are on this rank's machine.
   int neighbours() const {
-    return static_cast<int>(std::count_if(members_.begin(), members_.end(), [&](int r) {
-      return homes_[static_cast<std::size_t>(r)].same_machine(homes_[static_cast<std::size_t>(rank_)]);
-    }));
+    return how_many([&](const rank_home& other) { return other.same_machine(home()); });
+  }
+  /// How many may run on a core on which this rank may run.
+  int sharing_cores() const {
+    return how_many([&](const rank_home& other) { return other.shares_cores(home()); });
   }
 
   std::shared_ptr<memory_source> memory() override { return memory_; }
@@ -279,9 +280,20 @@ class ucx_fabric final : public fabric {
   class engine;
   class mixed_link;
 
+  const rank_home& home() const { return homes_[static_cast<std::size_t>(rank_)]; }
+  template <class Is>
+  int how_many(Is is) const {
+    return static_cast<int>(std::count_if(members_.begin(), members_.end(), [&](int r) { return is(homes_[static_cast<std::size_t>(r)]); }));
+  }
+  ucx::way way_of_messages() const {
+    const bool near = how_many([&](const rank_home& other) { return other.same_network_space(home()); }) == static_cast<int>(members_.size());
+    return !near && neighbours() == static_cast<int>(members_.size()) ? ucx::way::within_machine : ucx::way::any;
+  }
+
   int rank_;
   std::size_t size_;          // of the world; members may be fewer
   std::vector<int> members_;  // ascending
+  std::vector<rank_home> homes_;
   std::shared_ptr<ucx::context> context_;  // shared with buffers that outlive the session
   arena arena_;
   ucx::worker mapper_;
@@ -289,7 +301,6 @@ class ucx_fabric final : public fabric {
   opened_arenas opened_;
   std::shared_ptr<lending_memory> memory_;
   std::unique_ptr<borrowings> borrowings_;
-  std::vector<rank_home> homes_;
   std::vector<control*> controls_;
   bool near(int a, int b) const { return all_windows_[static_cast<std::size_t>(a) * size_ + static_cast<std::size_t>(b)] != 0; }
 
