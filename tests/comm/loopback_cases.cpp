@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <set>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -295,6 +296,48 @@ TEST_CASE("a call that another does not make is named where ranks meet next, and
     }
     INFO(texts);
     CHECK(told == 3);
+  }
+}
+
+TEST_CASE("whatever three ranks call in place of one another, each of them hears of the same operation and rank") {
+  constexpr int ranks = 3, kinds = 9, roots = 3;
+  auto make = [](communicator& c, int kind) {
+    std::vector<float> x(2, 1), y(2), all(2 * ranks);
+    switch (kind) {
+      case 0: return barrier(c);
+      case 1: return all_reduce(c, x);
+      case 2: return all_gather(c, x, all);
+      case 3: case 4: case 5: return broadcast(c, x, kind - 3);
+      default: return reduce(c, x, y, plus{}, (kind - 6) % roots);
+    }
+  };
+  for (int what = 0; what < kinds * kinds * kinds; ++what) {
+    const int kind[ranks] = {what % kinds, what / kinds % kinds, what / kinds / kinds};
+    if (kind[0] == kind[1] && kind[1] == kind[2]) continue;
+    std::mutex lock;
+    std::string texts;
+    std::set<std::pair<int, std::uint64_t>> named;
+    int told = 0;
+    try {
+      thread_ranks::run(ranks, [&](communicator& world) {
+        for (int i = 0; i < 3; ++i) barrier(world);
+        try {
+          make(world, kind[world.rank()]);
+          for (int i = 0; i < 20; ++i) barrier(world);
+        } catch (const error& e) {
+          const std::lock_guard held(lock);
+          told += e.code() == errc::mismatch;
+          named.insert({e.rank(), e.operation()});
+          texts += format("rank %d: %s\n", world.rank(), e.what());
+          throw;
+        }
+      });
+    } catch (const error&) {
+    }
+    INFO("calls ", kind[0], " ", kind[1], " ", kind[2], "\n", texts);
+    CHECK(told == ranks);
+    CHECK(named.size() == 1);
+    CHECK((!named.empty() && named.begin()->second == 4));
   }
 }
 
