@@ -180,7 +180,8 @@ TEST_CASE("who shares cores with whom") {
   cpu_set_t mine;
   CPU_ZERO(&mine);
   REQUIRE(::sched_getaffinity(0, sizeof mine, &mine) == 0);
-  CHECK(CPU_EQUAL(&rank_home::mine().cores, &mine));
+  const rank_home here = rank_home::mine();
+  CHECK(CPU_EQUAL(&here.cores, &mine));
   CHECK(on({0, 1}).shares_cores(on({1, 2})));
   CHECK(on({0, 1}).same_machine(on({2, 3})));
   CHECK_FALSE(on({0, 1}).shares_cores(on({2, 3})));  // each is bound to its own

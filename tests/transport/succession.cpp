@@ -179,6 +179,31 @@ TEST_CASE("what a rank waited in when it reported a loss is not named where it w
   CHECK(text.find("could not be completed") == text.rfind("could not be completed"));
 }
 
+TEST_CASE("nor where a connection ended; and what some rank still waits in is named though it came before") {
+  for (const std::uint64_t others : {723, 721}) {
+    session s(3);
+    for (int r = 0; r < 3; ++r) s.stuck(r, tutti::operation_id(7, 722));
+    verdict v = sentence("the connection between rank 1 and rank 2 has ended", errc::link);
+    v.operation = tutti::operation_id(7, 722);
+    s.propose(1, v);
+    for (int r = 0; r < 3; ++r) s.stuck(r, tutti::operation_id(7, r == 2 || others > 722 ? others : 722));
+    REQUIRE(s.all_know(1));
+    for (int r = 0; r < 3; ++r) {
+      CHECK(s.said(r).operation == tutti::operation_id(7, others));
+      CHECK(std::string(s.said(r).text) == tutti::format("the connection between rank 1 and rank 2 has ended; operation %d of communicator 000007 could not be completed", static_cast<int>(others)));
+    }
+  }
+  // What names its operation itself is left as it is.
+  session s(2);
+  for (int r : {0, 1}) s.stuck(r, tutti::operation_id(7, 723));
+  verdict v = sentence("what rank 1 sent to rank 0 is lost; operation 722 could not be completed", errc::link);
+  v.operation = tutti::operation_id(7, 722);
+  s.propose(0, v);
+  REQUIRE(s.all_know(1));
+  CHECK(s.said(1).operation == v.operation);
+  CHECK(std::string(s.said(1).text) == v.text);
+}
+
 TEST_CASE("a mismatch keeps the operation that it names") {
   session s(3);
   s.stuck(0, 2);

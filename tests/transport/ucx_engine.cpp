@@ -378,6 +378,7 @@ TEST_CASE("a connection that breaks between two ranks that live is an error of t
     while (!l->from(other).receive(nullptr, 0)) all.engine->progress();
     l->from(other).consume(0);
     while (l->to(other).in_flight > 0) all.engine->progress();
+    all.fabric.open_operation().store(7);
     b.all_gather({});
     const double begun = now();
     need(processes::within(20, [&] {

@@ -76,9 +76,11 @@ inline verdict loss_of(int rank, const rank_home& home, errc code) {
 }
 
 /// A verdict with the lowest operation that it cut short, of those that ranks
-/// wait in: what whoever reports a loss waited in may have been completed since.
+/// wait in: what whoever reports a loss, or a connection that ended, waited in may
+/// have been completed since.
 inline verdict cut_short(verdict v, const lowest_operations& open) {
-  const bool loss = v.code == errc::rank_died || v.code == errc::rank_stopped;
+  const bool ended = v.code == errc::link && v.operation != 0 && !std::strstr(v.text, "could not be completed");
+  const bool loss = v.code == errc::rank_died || v.code == errc::rank_stopped || ended;
   if (v.operation == 0 || loss) v.operation = open.lowest_noted(v.operation);
   if (loss && v.operation > 0)
     v.say(format("%s; operation %llu%s could not be completed", v.text,

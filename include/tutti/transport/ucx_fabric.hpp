@@ -186,18 +186,16 @@ class ucx_fabric final : public fabric {
   }
 
   // A connection that ended though its rank neither died nor left. What happened
-  // to a rank is heard sooner than this waits.
+  // to a rank is heard sooner than this waits. Messages join several hosts: who has
+  // heard all of them says which operation could not be completed.
   void report_broken(std::uint64_t stuck_on, const link& over, int peer, const std::vector<int>& members) {
     const int member = members[static_cast<std::size_t>(peer)];
-    const std::uint64_t number = operation_number(stuck_on);
     const double since = over.broken_since(peer);
     if (over.kind(peer) != link_kind::message || since == 0 || now() - since < lost_patience) return;
     const rank_status* s = over.status_of(peer);
     if (s && s->left.load(std::memory_order_acquire)) return;  // which is a reason of its own, where it left too early
     verdict v{.code = errc::link, .rank = member, .operation = stuck_on};
-    v.say(format("the connection between rank %d and rank %d on %s has ended; operation %llu%s could not be completed", rank_,
-                 member, homes_[static_cast<std::size_t>(member)].host, static_cast<unsigned long long>(number),
-                 of_communicator(communicator_of(stuck_on), members).c_str()));
+    v.say(format("the connection between rank %d and rank %d on %s has ended", rank_, member, homes_[static_cast<std::size_t>(member)].host));
     declare(v);
   }
 
