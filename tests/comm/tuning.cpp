@@ -42,18 +42,37 @@ TEST_CASE("what a tuning does not name stays, and comments are skipped") {
 }
 
 TEST_CASE("what is not a tuning is refused, with file and line") {
-  CHECK(refusal("window.step_s 1e-8\nwindow.speed 5\n") == "here:2: 'window.speed' is no value of a tuning");
-  CHECK(refusal("step_s 1\n") == "here:1: 'step_s' is no value of a tuning");
+  CHECK(refusal("window.step_s 1e-8\nwindow.speed 5\n") == "TUTTI_TUNING: here:2: 'window.speed' is no value of a tuning");
+  CHECK(refusal("step_s 1\n") == "TUTTI_TUNING: here:1: 'step_s' is no value of a tuning");
   for (const char* wrong : {"", "fast", "1e-8x", "-1", "nan", "inf", "1 2"}) {
     CAPTURE(std::string(wrong));
-    CHECK(refusal(std::string("\n\nwindow.step_s ") + wrong) == "here:3: 'window.step_s' takes one number, 0 or more");
+    CHECK(refusal(std::string("\n\nwindow.step_s ") + wrong) == "TUTTI_TUNING: here:3: 'window.step_s' takes one number, 0 or more");
   }
-  try {
-    read_tuning("/nowhere/at all");
-    CHECK(false);
-  } catch (const error& e) {
-    CHECK(std::string(e.what()) == "the tuning /nowhere/at all cannot be read");
-  }
+}
+
+TEST_CASE("bytes per second that nothing can be divided by are refused") {
+  for (const char* name : {"window.send_bytes_per_s", "window.recv_bytes_per_s", "window.fold_bytes_per_s",
+                           "window.far_bytes_per_s", "message.send_bytes_per_s", "message.far_bytes_per_s"})
+    for (const char* wrong : {"0", "-1", "-0.0", "nan", "inf", "", "1e9 2"}) {
+      CAPTURE(std::string(name));
+      CAPTURE(std::string(wrong));
+      CHECK(refusal(std::string(name) + " " + wrong) == format("TUTTI_TUNING: here:1: '%s' takes one number, more than 0", name));
+    }
+  CHECK(refusal("window.near_bytes 0\nwindow.latency_s 0\nswitch_s 0\nwindow.wire_bytes_per_s 0\nwindow.send_bytes_per_s 1") == "");
+}
+
+TEST_CASE("what cannot be read is named, with its reason") {
+  const auto said = [](const char* name) {
+    try {
+      read_tuning(name);
+    } catch (const error& e) {
+      CHECK(e.code() == errc::invalid_argument);
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(said("/nowhere/at all") == "TUTTI_TUNING is '/nowhere/at all', which cannot be read: No such file or directory");
+  CHECK(said("/tmp") == "TUTTI_TUNING is '/tmp', which cannot be read: Is a directory");
 }
 
 TEST_CASE("a tuning is read from a file") {

@@ -1,10 +1,10 @@
 #pragma once
+#include <cerrno>
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -48,34 +48,54 @@ inline double* find_tuned(tuning& t, const std::string& name) {
 }  // namespace detail
 
 /// Lines of `name value`, `#` beginning a comment; what is not named stays as
-/// it is. Throws `invalid_argument`, which names `file` and the line.
+/// it is. Seconds and bytes are 0 or more, bytes per second more than 0 but for
+/// `wire_bytes_per_s`, whose 0 says that nothing lies between. Throws
+/// `invalid_argument`, which names `TUTTI_TUNING`, `file` and the line.
 inline tuning parse_tuning(const std::string& text, const std::string& file) {
   tuning t;
   std::istringstream lines(text);
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
+    const auto refuse = [&](const std::string& name, const char* why) {
+      throw error(errc::invalid_argument, format("TUTTI_TUNING: %s:%d: '%s' %s", file.c_str(), number, name.c_str(), why));
+    };
     line = line.substr(0, line.find('#'));
     std::istringstream words(line);
     std::string name, value, more;
     if (!(words >> name)) continue;
     words >> value >> more;
     double* into = detail::find_tuned(t, name);
-    if (!into)
-      throw error(errc::invalid_argument, format("%s:%d: '%s' is no value of a tuning", file.c_str(), number, name.c_str()));
+    if (!into) refuse(name, "is no value of a tuning");
     char* end = nullptr;
     const double measured = std::strtod(value.c_str(), &end);
-    if (value.empty() || *end != '\0' || !more.empty() || !std::isfinite(measured) || measured < 0)
-      throw error(errc::invalid_argument, format("%s:%d: '%s' takes one number, 0 or more", file.c_str(), number, name.c_str()));
+    const bool number_alone = !value.empty() && *end == '\0' && more.empty() && std::isfinite(measured);
+    // The model takes a rate of 0 for one that costs nothing, which no processor has.
+    if (name.find("bytes_per_s") != std::string::npos && name.find("wire") == std::string::npos) {
+      if (!number_alone || measured <= 0) refuse(name, "takes one number, more than 0");
+    } else if (!number_alone || measured < 0) {
+      refuse(name, "takes one number, 0 or more");
+    }
     *into = measured;
   }
   return t;
 }
 
-/// Throws `invalid_argument` where the file cannot be read, or is not a tuning.
+/// The tuning in the file that `TUTTI_TUNING` names. Throws `invalid_argument`
+/// where it cannot be read, or is not a tuning.
 inline tuning read_tuning(const std::string& file) {
-  std::ifstream in(file);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in || in.bad()) throw error(errc::invalid_argument, format("the tuning %s cannot be read", file.c_str()));
+  // By stdio: a stream buffer throws on its own where the name is a directory's.
+  std::FILE* in = std::fopen(file.c_str(), "r");
+  int failure = in ? 0 : errno;
+  std::string text;
+  if (in) {
+    char part[4096];
+    for (std::size_t n; (n = std::fread(part, 1, sizeof part, in)) > 0;) text.append(part, n);
+    if (std::ferror(in)) failure = errno;
+    std::fclose(in);
+  }
+  if (failure != 0)
+    throw error(errc::invalid_argument,
+                format("TUTTI_TUNING is '%s', which cannot be read: %s", file.c_str(), std::strerror(failure)));
   return parse_tuning(text, file);
 }
 
