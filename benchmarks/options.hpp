@@ -96,7 +96,7 @@ inline tutti::arguments command_line(const char* program, perf_options& o, int a
   line.bytes("--max", o.most, "BYTES", "the largest size");
   line.value("--factor", o.factor, "F", "from one size to the next", std::size_t{2}, std::size_t{1} << 30);
   line.value("--sizes", o.sizes, "LIST", "these sizes instead, with commas between them");
-  line.value("--algorithm", o.algorithm, "A", "a name, automatic, or all one after the other");
+  line.value("--algorithm", o.algorithm, "A", "a name, automatic, or all one after the other, * beside the plan's choice");
   line.choice("--type", o.type, types, "of the elements");
   line.choice("--op", o.operation, operations, "that reduces");
   line.value("--iterations", o.iterations, "I", "timed calls a line; 0: as many as take --seconds", 0, 1000000);

@@ -142,6 +142,7 @@ class perf {
         else with_operation(options_.operation, [&]<class Op>(Op) { sizes<T>(make_operands<T, Op>, call_by<T, Op>); });
       });
     }
+    print_choices(to_, rows_, neighbours_ > tutti::usable_cores());
     if (wrong_ > 0 && world_.rank() == 0) std::fprintf(stderr, "tutti-perf: %zu elements were wrong\n", wrong_);
     return wrong_ > 0;
   }
@@ -174,14 +175,20 @@ class perf {
 
   void report(const problem& p, tutti::algorithm how, std::size_t element, const measurement& m) {
     wrong_ += m.wrong;
-    const tutti::plan planned = world_.plan_for(
-        {.what = p.what, .count = tutti::blocked(p.what) ? p.block() : p.count(), .element = element,
-         .root = tutti::rooted(p.what) ? 0 : -1, .algorithm = how, .lent = options_.buffers == "library"});
+    tutti::call_shape call{.what = p.what, .count = tutti::blocked(p.what) ? p.block() : p.count(), .element = element,
+                           .root = tutti::rooted(p.what) ? 0 : -1, .algorithm = how, .lent = options_.buffers == "library"};
+    const tutti::plan planned = world_.plan_for(call);
+    call.algorithm = tutti::algorithm::automatic;
+    const bool taken = planned.algorithm == world_.plan_for(call).algorithm;
     if (world_.rank() != 0) return;
-    const row r{.of = p, .type = p.what == collective::barrier ? "none" : options_.type,
-                .operation = tutti::reduces(p.what) ? options_.operation : "none",
-                .algorithm = tutti::name_of(planned.algorithm), .seconds = m.seconds, .model = planned.seconds,
-                .wrong = m.wrong};
+    row r{.of = p, .type = p.what == collective::barrier ? "none" : options_.type,
+          .operation = tutti::reduces(p.what) ? options_.operation : "none",
+          .algorithm = tutti::name_of(planned.algorithm), .seconds = m.seconds, .model = planned.seconds,
+          .wrong = m.wrong};
+    if (options_.algorithm == "all") {
+      r.chosen = taken;
+      rows_.push_back(r);
+    }
     if (options_.json) print_json(stdout, r);
     else print_line(stdout, r);
   }
@@ -214,6 +221,7 @@ class perf {
   timing_options timing_{};
   int neighbours_ = 0;
   std::size_t wrong_ = 0;
+  std::vector<row> rows_;  // on rank 0, of all algorithms
 };
 
 template <class Calls = library_calls>

@@ -2,6 +2,8 @@
 
 #include <tutti/schedule/repertoire.hpp>
 
+#include "../../benchmarks/report.hpp"
+
 namespace {
 
 /// The lines of standard output that are no comment.
@@ -30,6 +32,11 @@ TEST_CASE("every collective on 1, 2 and 3 ranks by every algorithm, every result
       CHECK(code == 0);
       const auto lines = rows(perf.output());
       CHECK(lines.size() > (std::string(op) == "barrier" ? 0 : 4));
+      // Of each size the plan takes one, and how it fares is said at the end.
+      const int sizes = tests::count(perf.errors(), " bytes: the plan takes ");
+      CHECK(sizes > 0);
+      CHECK(tests::count(perf.output(), "\"chosen\": true, ") == sizes);
+      CHECK(tests::count(perf.output(), "\"chosen\": ") == static_cast<int>(lines.size()));
       for (const std::string& line : lines) {
         std::size_t at = 0;
         for (const char* key : {"{\"op\": ", "\"ranks\": ", "\"bytes\": ", "\"type\": ", "\"algorithm\": ", "\"usec_median\": ",
@@ -41,6 +48,40 @@ TEST_CASE("every collective on 1, 2 and 3 ranks by every algorithm, every result
         }
       }
     }
+}
+
+TEST_CASE("the algorithm that the plan takes is marked, and none where one was measured alone") {
+  tests::process all({TUTTI_PERF, "all_reduce", "--ranks", "2", "--sizes", "8,64K", "--algorithm", "all", "--iterations", "4"});
+  CHECK(all.wait() == 0);
+  CHECK(tests::count(all.output(), "* ") == 2);
+  CHECK(tests::count(all.output(), "# 8 bytes: the plan takes ") == 1);
+  CHECK(tests::count(all.output(), "# 65536 bytes: the plan takes ") == 1);
+  tests::process alone({TUTTI_PERF, "all_reduce", "--ranks", "2", "--sizes", "8", "--iterations", "4"});
+  CHECK(alone.wait() == 0);
+  CHECK(!tests::has(alone.output(), "*"));
+  CHECK(!tests::has(alone.output(), "the plan takes"));
+}
+
+TEST_CASE("how much slower the plan's choice is than the best of its size") {
+  auto of = [](std::size_t bytes, const char* algorithm, double median, double mean, bool chosen) {
+    benchmarks::row r;
+    r.of.bytes = bytes, r.algorithm = algorithm, r.seconds.median = median, r.seconds.mean = mean, r.chosen = chosen;
+    return r;
+  };
+  const std::vector<benchmarks::row> rows{of(8, "ring", 2, 3, false), of(8, "tree", 3, 2, true), of(64, "ring", 1, 1, true), of(64, "tree", 2, 2, false)};
+  auto said = [&](bool by_mean) {
+    char* text = nullptr;
+    std::size_t size = 0;
+    std::FILE* to = ::open_memstream(&text, &size);
+    benchmarks::print_choices(to, rows, by_mean);
+    std::fclose(to);
+    const std::string all(text, size);
+    std::free(text);
+    return all;
+  };
+  const std::string second = "# 64 bytes: the plan takes ring, the best of 2\n";
+  CHECK(said(false) == "# 8 bytes: the plan takes tree, 50.0 % slower than the best of 2, ring\n" + second);
+  CHECK(said(true) == "# 8 bytes: the plan takes tree, the best of 2\n" + second);
 }
 
 TEST_CASE("buffers that neighbours read in place bring the same results") {
