@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include <tutti/base/names.hpp>
 #include <tutti/base/operations.hpp>
@@ -105,13 +106,41 @@ call_shape shape_of(collective what, std::size_t count, int root, const call_opt
   return c;
 }
 
+/// What a range's `data()` points to.
+template <class Range, bool Contiguous = requires(Range& range) { *range.data(); }>
+struct pointed_at {
+  using type = typename decltype(span_of(std::declval<Range&>()))::element_type;
+};
 template <class Range>
-using value_of = std::remove_const_t<typename decltype(span_of(std::declval<Range&>()))::element_type>;
+struct pointed_at<Range, false> {
+  static_assert(sizeof(Range) == 0,
+                "tutti: elements must lie one after the other in memory, and those of std::vector<bool> are bits; take "
+                "a vector of unsigned char, or a span");
+  using type = unsigned char;
+};
+template <class Range>
+using value_of = std::remove_const_t<typename pointed_at<Range>::type>;
+
+template <class Range>
+struct written {
+  using type = typename pointed_at<Range>::type;
+  static_assert(!std::is_const_v<type>, "tutti: the output's elements are const, and a call writes there; pass memory that may change");
+};
+/// Of an output.
+template <class Range>
+using output_value = std::remove_const_t<typename written<Range>::type>;
 
 template <class T, class Range>
 span<const T> input_of(const Range& range) {
-  auto s = span(range);
-  return {s.data(), s.size()};
+  if constexpr (std::is_same_v<value_of<const Range>, T>) {
+    auto s = span(range);
+    return {s.data(), s.size()};
+  } else {
+    static_assert(sizeof(Range) == 0,
+                  "tutti: input and output hold elements of different types; give both one type, and say send_as or "
+                  "accumulate_in where another is to travel or to be added up in");
+    return {};
+  }
 }
 
 }  // namespace tutti::detail

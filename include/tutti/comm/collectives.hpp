@@ -102,7 +102,7 @@ operation& start_barrier(communicator& c, const call_options& options) {
 template <class In, class Out, class Op = plus>
   requires requires(Out& out) { out.data(); }
 void all_reduce(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_all_reduce<false, T>(c, detail::input_of<T>(in), span<T>(out), op, options));
 }
 
@@ -110,7 +110,8 @@ void all_reduce(communicator& c, const In& in, Out&& out, const Op& op = {}, cal
 template <class InOut, class Op = plus>
   requires(!requires(Op& op) { op.data(); })
 void all_reduce(communicator& c, InOut&& inout, const Op& op = {}, call_options options = {}) {
-  all_reduce(c, inout, inout, op, options);
+  using T = detail::output_value<InOut>;
+  c.wait(detail::start_all_reduce<false, T>(c, detail::input_of<T>(inout), span<T>(inout), op, options));
 }
 
 /// `all_reduce` under way. Until the request is through, `in` must stay as it
@@ -120,7 +121,7 @@ void all_reduce(communicator& c, InOut&& inout, const Op& op = {}, call_options 
 template <class In, class Out, class Op = plus>
   requires requires(Out& out) { out.data(); }
 request all_reduce_async(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_all_reduce<true, T>(c, detail::input_of<T>(in), span<T>(out), op, options)};
 }
 
@@ -136,7 +137,7 @@ request all_reduce_async(communicator& c, InOut&& inout, const Op& op = {}, call
 /// Cost, by ring: (p−1) n words a rank.
 template <class In, class Out, class Op = plus>
 void reduce_scatter(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_reduce_scatter<false, T>(c, detail::input_of<T>(in), span<T>(out), op, options));
 }
 
@@ -145,7 +146,7 @@ void reduce_scatter(communicator& c, const In& in, Out&& out, const Op& op = {},
 /// the start are thrown by the request's `wait` and `test`.
 template <class In, class Out, class Op = plus>
 request reduce_scatter_async(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_reduce_scatter<true, T>(c, detail::input_of<T>(in), span<T>(out), op, options)};
 }
 
@@ -154,7 +155,7 @@ request reduce_scatter_async(communicator& c, const In& in, Out&& out, const Op&
 /// (p−1) n words a rank.
 template <class In, class Out>
 void all_gather(communicator& c, const In& in, Out&& out, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_all_gather<false, T>(c, detail::input_of<T>(in), span<T>(out), options));
 }
 
@@ -163,14 +164,14 @@ void all_gather(communicator& c, const In& in, Out&& out, call_options options =
 /// request's `wait` and `test`.
 template <class In, class Out>
 request all_gather_async(communicator& c, const In& in, Out&& out, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_all_gather<true, T>(c, detail::input_of<T>(in), span<T>(out), options)};
 }
 
 /// Leaves the root's elements with all: `inout` (n).
 template <class InOut>
 void broadcast(communicator& c, InOut&& inout, int root, call_options options = {}) {
-  c.wait(detail::start_broadcast<false, detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options));
+  c.wait(detail::start_broadcast<false, detail::output_value<InOut>>(c, span<detail::output_value<InOut>>(inout), root, options));
 }
 
 /// `broadcast` under way: until the request is through, `inout` must not be
@@ -178,14 +179,14 @@ void broadcast(communicator& c, InOut&& inout, int root, call_options options = 
 /// thrown by the request's `wait` and `test`.
 template <class InOut>
 request broadcast_async(communicator& c, InOut&& inout, int root, call_options options = {}) {
-  return {c, detail::start_broadcast<true, detail::value_of<InOut>>(c, span<detail::value_of<InOut>>(inout), root, options)};
+  return {c, detail::start_broadcast<true, detail::output_value<InOut>>(c, span<detail::output_value<InOut>>(inout), root, options)};
 }
 
 /// Combines what all ranks hold and leaves the result with the root: `in` (n);
 /// `out` (n) at the root, not looked at elsewhere.
 template <class In, class Out, class Op>
 void reduce(communicator& c, const In& in, Out&& out, const Op& op, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_reduce<false, T>(c, detail::input_of<T>(in), span<T>(out), op, root, options));
 }
 
@@ -203,12 +204,18 @@ void reduce(communicator&, const In&, Out&&, int, call_options = {}) {
   detail::refuse_without_operation<Out>();
 }
 
+/// One vector and a root, but no operation: likewise.
+template <class InOut>
+void reduce(communicator&, InOut&&, int, call_options = {}) {
+  detail::refuse_without_operation<InOut>();
+}
+
 /// `reduce` under way: until the request is through, `in` must stay as it is and
 /// the root's `out` must not be looked at; of `op` a copy is kept. Errors after
 /// the start are thrown by the request's `wait` and `test`.
 template <class In, class Out, class Op>
 request reduce_async(communicator& c, const In& in, Out&& out, const Op& op, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_reduce<true, T>(c, detail::input_of<T>(in), span<T>(out), op, root, options)};
 }
 
@@ -224,6 +231,13 @@ template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 request reduce_async(communicator&, const In&, Out&&, int, call_options = {}) {
   detail::refuse_without_operation<Out>();
+  return {};
+}
+
+/// One vector and a root, but no operation: likewise.
+template <class InOut>
+request reduce_async(communicator&, InOut&&, int, call_options = {}) {
+  detail::refuse_without_operation<InOut>();
   return {};
 }
 

@@ -68,7 +68,7 @@ constexpr void check_travel() {
       static_assert(std::numeric_limits<other>::is_specialized && std::numeric_limits<sum>::is_specialized,
                     "tutti: what is accumulated in another type than it travels in is rounded again and again, which only "
                     "numbers can be; name one type for both");
-      static_assert(std::numeric_limits<sum>::digits >= std::numeric_limits<other>::digits,
+      static_assert(!std::numeric_limits<sum>::is_specialized || std::numeric_limits<sum>::digits >= std::numeric_limits<other>::digits,
                     "tutti: accumulate_in names a type that is narrower than the one that send_as sends");
     }
   }

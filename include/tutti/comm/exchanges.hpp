@@ -67,7 +67,7 @@ operation& start_all_to_all(communicator& c, span<const T> in, span<T> out, cons
 /// ⌈log2 p⌉ messages there instead of p−1.
 template <class In, class Out>
 void gather(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_gather<false, T>(c, detail::input_of<T>(in), span<T>(out), root, options));
 }
 
@@ -76,7 +76,7 @@ void gather(communicator& c, const In& in, Out&& out, int root, call_options opt
 /// the request's `wait` and `test`.
 template <class In, class Out>
 request gather_async(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_gather<true, T>(c, detail::input_of<T>(in), span<T>(out), root, options)};
 }
 
@@ -86,7 +86,7 @@ request gather_async(communicator& c, const In& in, Out&& out, int root, call_op
 /// there instead of p−1.
 template <class In, class Out>
 void scatter(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_scatter<false, T>(c, detail::input_of<T>(in), span<T>(out), root, options));
 }
 
@@ -95,7 +95,7 @@ void scatter(communicator& c, const In& in, Out&& out, int root, call_options op
 /// by the request's `wait` and `test`.
 template <class In, class Out>
 request scatter_async(communicator& c, const In& in, Out&& out, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_scatter<true, T>(c, detail::input_of<T>(in), span<T>(out), root, options)};
 }
 
@@ -106,7 +106,7 @@ request scatter_async(communicator& c, const In& in, Out&& out, int root, call_o
 template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 void all_to_all(communicator& c, const In& in, Out&& out, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_all_to_all<false, T>(c, detail::input_of<T>(in), span<T>(out), options));
 }
 
@@ -122,7 +122,7 @@ void all_to_all(communicator& c, InOut&& inout, call_options options = {}) {
 template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 request all_to_all_async(communicator& c, const In& in, Out&& out, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_all_to_all<true, T>(c, detail::input_of<T>(in), span<T>(out), options)};
 }
 

@@ -62,12 +62,12 @@ operation& start_send(communicator& c, const In& in, int to, int tag) {
 }
 template <class Out>
 operation& start_recv(communicator& c, Out& out, int from, int tag) {
-  const message_call m = receiving(span<value_of<Out>>(out), from, tag);
+  const message_call m = receiving(span<output_value<Out>>(out), from, tag);
   return c.post({&m, 1});
 }
 template <class In, class Out>
 operation& start_send_recv(communicator& c, const In& in, int to, Out& out, int from, int tag) {
-  const message_call both[] = {receiving(span<value_of<Out>>(out), from, tag), sending(input_of<value_of<const In>>(in), to, tag)};
+  const message_call both[] = {receiving(span<output_value<Out>>(out), from, tag), sending(input_of<value_of<const In>>(in), to, tag)};
   return c.post({both, 2});
 }
 template <class Sends, class Receives>

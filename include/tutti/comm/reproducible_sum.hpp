@@ -35,7 +35,7 @@ constexpr void check_binnable() {
 template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 void reproducible_sum(communicator& c, const In& in, Out&& out, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   detail::check_binnable<T>();
   if constexpr (binnable<T>) all_reduce(c, in, out, reproducible_plus<T>(), options);
 }

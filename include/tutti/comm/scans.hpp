@@ -30,7 +30,7 @@ operation& start_scan(communicator& c, collective what, span<const T> in, span<T
 template <class In, class Out, class Op = plus>
   requires requires(Out& out) { out.data(); }
 void scan(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_scan<false, T>(c, collective::scan, detail::input_of<T>(in), span<T>(out), op, options));
 }
 
@@ -47,7 +47,7 @@ void scan(communicator& c, InOut&& inout, const Op& op = {}, call_options option
 template <class In, class Out, class Op = plus>
   requires requires(Out& out) { out.data(); }
 request scan_async(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_scan<true, T>(c, collective::scan, detail::input_of<T>(in), span<T>(out), op, options)};
 }
 
@@ -65,7 +65,7 @@ request scan_async(communicator& c, InOut&& inout, const Op& op = {}, call_optio
 template <class In, class Out, class Op = plus>
   requires requires(Out& out) { out.data(); }
 void exclusive_scan(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_scan<false, T>(c, collective::exclusive_scan, detail::input_of<T>(in), span<T>(out), op, options));
 }
 
@@ -82,7 +82,7 @@ void exclusive_scan(communicator& c, InOut&& inout, const Op& op = {}, call_opti
 template <class In, class Out, class Op = plus>
   requires requires(Out& out) { out.data(); }
 request exclusive_scan_async(communicator& c, const In& in, Out&& out, const Op& op = {}, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_scan<true, T>(c, collective::exclusive_scan, detail::input_of<T>(in), span<T>(out), op, options)};
 }
 

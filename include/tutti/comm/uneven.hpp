@@ -131,7 +131,7 @@ operation& start_all_to_all_v(communicator& c, span<const T> in, counts_view cou
 /// a block.
 template <class In, class Out>
 void all_gather_v(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_all_gather_v<T>(c, detail::input_of<T>(in), span<T>(out), counts, options));
 }
 
@@ -140,7 +140,7 @@ void all_gather_v(communicator& c, const In& in, Out&& out, span<const std::size
 /// request's `wait` and `test`.
 template <class In, class Out>
 request all_gather_v_async(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_all_gather_v<T>(c, detail::input_of<T>(in), span<T>(out), counts, options)};
 }
 
@@ -151,7 +151,7 @@ request all_gather_v_async(communicator& c, const In& in, Out&& out, span<const 
 template <class In, class Out, class Op = plus>
 void reduce_scatter_v(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, const Op& op = {},
                       call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_reduce_scatter_v<false, T>(c, detail::input_of<T>(in), span<T>(out), counts, op, options));
 }
 
@@ -161,7 +161,7 @@ void reduce_scatter_v(communicator& c, const In& in, Out&& out, span<const std::
 template <class In, class Out, class Op = plus>
 request reduce_scatter_v_async(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, const Op& op = {},
                                call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_reduce_scatter_v<true, T>(c, detail::input_of<T>(in), span<T>(out), counts, op, options)};
 }
 
@@ -171,7 +171,7 @@ request reduce_scatter_v_async(communicator& c, const In& in, Out&& out, span<co
 /// `out`. Cost: n words into the root less its block, in two messages from each.
 template <class In, class Out>
 void gather_v(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_gather_v<T>(c, detail::input_of<T>(in), span<T>(out), counts, root, options));
 }
 
@@ -180,7 +180,7 @@ void gather_v(communicator& c, const In& in, Out&& out, span<const std::size_t> 
 /// by the request's `wait` and `test`.
 template <class In, class Out>
 request gather_v_async(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_gather_v<T>(c, detail::input_of<T>(in), span<T>(out), counts, root, options)};
 }
 
@@ -190,7 +190,7 @@ request gather_v_async(communicator& c, const In& in, Out&& out, span<const std:
 /// from the root less its block, once it has heard from everyone.
 template <class In, class Out>
 void scatter_v(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_scatter_v<T>(c, detail::input_of<T>(in), span<T>(out), counts, root, options));
 }
 
@@ -199,7 +199,7 @@ void scatter_v(communicator& c, const In& in, Out&& out, span<const std::size_t>
 /// the request's `wait` and `test`.
 template <class In, class Out>
 request scatter_v_async(communicator& c, const In& in, Out&& out, span<const std::size_t> counts, int root, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_scatter_v<T>(c, detail::input_of<T>(in), span<T>(out), counts, root, options)};
 }
 
@@ -214,7 +214,7 @@ template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 void all_to_all_v(communicator& c, const In& in, span<const std::size_t> counts, Out&& out, span<const std::size_t> received,
                   call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   c.wait(detail::start_all_to_all_v<T>(c, detail::input_of<T>(in), counts, span<T>(out), received, options));
 }
 
@@ -231,7 +231,7 @@ template <class In, class Out>
   requires requires(Out& out) { out.data(); }
 request all_to_all_v_async(communicator& c, const In& in, span<const std::size_t> counts, Out&& out,
                            span<const std::size_t> received, call_options options = {}) {
-  using T = detail::value_of<Out>;
+  using T = detail::output_value<Out>;
   return {c, detail::start_all_to_all_v<T>(c, detail::input_of<T>(in), counts, span<T>(out), received, options)};
 }
 
