@@ -24,9 +24,11 @@ TEST_CASE("names that begin as Tutti's do and are none are told apart, with the 
             "TUTTI_DEADLIEN in the environment is no name that Tutti knows; the nearest is TUTTI_DEADLINE",
             "TUTTI_LOGS in the environment is no name that Tutti knows; the nearest is TUTTI_LOG",
             "TUTTI_JOINTIMEOUT in the environment is no name that Tutti knows; the nearest is TUTTI_JOIN_TIMEOUT"});
-  // A prefix alone is nearest to something, whatever that is.
-  const char* bare[] = {"TUTTI_=1", nullptr};
-  CHECK(detail::unknown_names(bare).size() == 1);
+  const char* far[] = {"TUTTI_=1", "TUTTI_FOO=1", "TUTTI_COLOUR", "TUTTI_LNIK=1", nullptr};
+  CHECK(detail::unknown_names(far) ==
+        std::vector<std::string>{"TUTTI_ in the environment is no name that Tutti knows", "TUTTI_FOO in the environment is no name that Tutti knows",
+                                 "TUTTI_COLOUR in the environment is no name that Tutti knows",
+                                 "TUTTI_LNIK in the environment is no name that Tutti knows; the nearest is TUTTI_LINK"});
   for (std::string_view known : environment_names) {
     const std::string with_value = std::string(known) + "=1";
     const char* one[] = {with_value.c_str(), nullptr};

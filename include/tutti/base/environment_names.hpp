@@ -39,7 +39,8 @@ inline std::size_t edits_between(std::string_view a, std::string_view b) {
 }
 
 /// A sentence for each name in `variables` (`NAME=value`, a null at the end)
-/// that begins with TUTTI_ and says nothing to Tutti. Names that begin with
+/// that begins with TUTTI_ and says nothing to Tutti, with the nearest that does
+/// where that is near. Names that begin with
 /// TUTTI_TEST_ are the tests'.
 inline std::vector<std::string> unknown_names(const char* const* variables) {
   std::vector<std::string> sentences;
@@ -49,9 +50,12 @@ inline std::vector<std::string> unknown_names(const char* const* variables) {
     std::string_view nearest = environment_names[0];
     for (std::string_view known : environment_names)
       if (edits_between(name, known) < edits_between(name, nearest)) nearest = known;
-    if (nearest != name)
-      sentences.push_back(format("%.*s in the environment is no name that Tutti knows; the nearest is %.*s",
-                                 static_cast<int>(name.size()), name.data(), static_cast<int>(nearest.size()), nearest.data()));
+    if (nearest == name) continue;
+    std::string sentence = format("%.*s in the environment is no name that Tutti knows", static_cast<int>(name.size()), name.data());
+    // Of what follows TUTTI_, which all have, half may differ; beyond that it is another word.
+    if (2 * edits_between(name, nearest) <= name.size() - 6)
+      sentence += format("; the nearest is %.*s", static_cast<int>(nearest.size()), nearest.data());
+    sentences.push_back(sentence);
   }
   return sentences;
 }

@@ -42,7 +42,9 @@ constexpr const char* name_of(errc code) {
 }
 
 /// Every exception that Tutti throws. `rank` is the rank at fault, −1 where
-/// none is; `operation` the number of the collective on its communicator,
+/// none is; of a mismatch it is one of the two ranks that the text names, which
+/// need not be the one that is wrong: nothing but the program knows that.
+/// `operation` is the number of the collective on its communicator,
 /// 0 where there is none.
 class error : public std::runtime_error {
  public:

@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/log.hpp>
@@ -182,14 +183,21 @@ inline void look_for_strangers(const waiting_operation& w) {
   }
 }
 
+/// "rank 3, which lives", "ranks 0, 2 and 3, which live".
+inline std::string living(const std::vector<int>& ranks) {
+  std::string all(ranks.size() == 1 ? "rank" : "ranks");
+  for (std::size_t i = 0; i < ranks.size(); ++i)
+    all += format("%s%d", i == 0 ? " " : i + 1 == ranks.size() ? " and " : ", ", ranks[i]);
+  return all + (ranks.size() == 1 ? ", which lives" : ", which live");
+}
+
 /// A peer that has left, or, once the deadline has passed, that has not come.
 inline void look_for_missing(const waiting_operation& w, double deadline) {
   const double t = now();
   if (w.what.waits_since == 0) w.what.waits_since = t;
   if (w.what.body.lost_from() >= 0 && lost_for_long(w.what.lost_since, t)) return declare_lost(w, w.what.body.lost_from());
   const bool late = t - w.what.waits_since > deadline;
-  std::string missing;
-  int first_missing = -1;
+  std::vector<int> missing;
   for (std::size_t p = 0; p < w.queue.members().size(); ++p) {
     const rank_status* s = w.queue.channels().status_of(static_cast<int>(p));
     if (!s) continue;
@@ -200,23 +208,21 @@ inline void look_for_missing(const waiting_operation& w, double deadline) {
             format("rank %d left the communicator before operation %llu%s (%s)", w.member(p), w.number(),
                    w.among().c_str(), describe(w.what.what).c_str()));
     }
-    if (late && s->entered.load(std::memory_order_relaxed) < w.what.what.number) {
-      missing += format("%s%d", missing.empty() ? "" : ", ", w.member(p));
-      if (first_missing < 0) first_missing = w.member(p);
-    }
+    if (late && s->entered.load(std::memory_order_relaxed) < w.what.what.number)
+      missing.push_back(w.member(p));
   }
   if (!late) return;
-  if (first_missing < 0) {
+  if (missing.empty()) {
     // All have come, and still it does not end.
     const int peer = w.what.waits_for();
-    first_missing = peer < 0 ? w.world_rank : w.member(static_cast<std::size_t>(peer));
-    return blame(w, errc::deadline, first_missing,
+    const int awaited = peer < 0 ? w.world_rank : w.member(static_cast<std::size_t>(peer));
+    return blame(w, errc::deadline, awaited,
           format("operation %llu%s (%s) did not end within %g s, though every rank has joined it; it waits for rank %d",
-                 w.number(), w.among().c_str(), describe(w.what.what).c_str(), deadline, first_missing));
+                 w.number(), w.among().c_str(), describe(w.what.what).c_str(), deadline, awaited));
   }
-  blame(w, errc::deadline, first_missing,
-        format("operation %llu%s (%s) was not joined within %g s by rank %s, which lives", w.number(), w.among().c_str(),
-               describe(w.what.what).c_str(), deadline, missing.c_str()));
+  blame(w, errc::deadline, missing.front(),
+        format("operation %llu%s (%s) was not joined within %g s by %s", w.number(), w.among().c_str(),
+               describe(w.what.what).c_str(), deadline, living(missing).c_str()));
 }
 
 /// Does what may throw what a user's operation throws, which must not tear the
