@@ -15,7 +15,8 @@ namespace tutti {
 // All throw `error`: `invalid_argument` before anything is sent, `mismatch`
 // where ranks call different things, `rank_died`, `rank_stopped`,
 // `rank_failed`, `deadline` or `link` where a peer cannot take part any more.
-// After one of the last six the session is over.
+// After one of the last six the session is over. (A mismatch among `split`,
+// `duplicate` and `subset`, which are none of these, leaves it as it was.)
 
 namespace detail {
 

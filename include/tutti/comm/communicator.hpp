@@ -47,8 +47,10 @@ class communicator {
 
   /// Another communicator of the same ranks; what is issued on it is not ordered
   /// with what is issued here. Collective, and so are the next two. Throws
-  /// `mismatch`, on every rank, where ranks call different ones of the three;
-  /// what fails on one rank fails on all. Cost of each: four or five all-gathers
+  /// `mismatch`, on every rank, where ranks call different ones of the three, and
+  /// this communicator stays as good as it was; where some call a collective
+  /// instead, the mismatch ends the session as any does. What fails on one rank
+  /// fails on all. Cost of each: four or five all-gathers
   /// of a few hundred bytes, and memory for its channels.
   communicator duplicate(communicator_options options = {});
 
