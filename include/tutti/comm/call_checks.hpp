@@ -106,8 +106,11 @@ call_shape shape_of(collective what, std::size_t count, int root, const call_opt
   return c;
 }
 
+template <class Range>
+concept has_elements_in_memory = requires(Range& range) { *range.data(); };
+
 /// What a range's `data()` points to.
-template <class Range, bool Contiguous = requires(Range& range) { *range.data(); }>
+template <class Range, bool InMemory = has_elements_in_memory<Range>>
 struct pointed_at {
   using type = typename decltype(span_of(std::declval<Range&>()))::element_type;
 };
