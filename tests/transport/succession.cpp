@@ -180,7 +180,7 @@ TEST_CASE("what a rank waited in when it reported a loss is not named where it w
 }
 
 TEST_CASE("nor where a connection ended; and what some rank still waits in is named though it came before") {
-  for (const std::uint64_t others : {723, 721}) {
+  for (const std::uint64_t others : {723u, 721u}) {
     session s(3);
     for (int r = 0; r < 3; ++r) s.stuck(r, tutti::operation_id(7, 722));
     verdict v = sentence("the connection between rank 1 and rank 2 has ended", errc::link);
