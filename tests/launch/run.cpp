@@ -1,5 +1,6 @@
 #include <tutti/launch/run.hpp>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,28 @@ TEST_CASE("run: a rank that throws, or is killed, is named by the others in thei
     CHECK(!has(p.output(), "sum"));
     CHECK(nobody_left());
   }
+}
+
+TEST_CASE("run: ranks that named different roots in their last call fail, and those whose communicators end in unlike orders do not") {
+  for (const char* link : {"window", "message"}) {
+    CAPTURE(link);
+    ::setenv("TUTTI_LINK", link, 1);
+    for (const char* ranks : {"2", "3"}) {
+      CAPTURE(ranks);
+      process astray({RUN_PROBE, "--ranks", ranks, "own-root"});
+      CHECK(astray.wait() == 1);
+      const std::string errors = astray.errors();
+      CAPTURE(errors);
+      CHECK(has(errors, "ranks called different things: rank "));
+      CHECK(has(errors, "called broadcast of 2 int, root "));
+      CHECK(nobody_left());
+      process fine({RUN_PROBE, "--ranks", ranks, "unlike-ends"});
+      CHECK(fine.wait() == 0);
+      CHECK(fine.errors() == "");
+      CHECK(nobody_left());
+    }
+  }
+  ::unsetenv("TUTTI_LINK");
 }
 
 #if defined(RUN_PROBE_PMIX)

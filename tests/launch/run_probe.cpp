@@ -22,6 +22,28 @@ int main(int argc, char** argv) {
     if (mine && what == "throw-other") throw 42;
     if (mine && what == "kill") ::raise(SIGKILL);
     if (mine && what == "return") return 3;
+    if (what == "own-root") {  // each waits for the others afterwards, but not on that communicator
+      tutti::communicator other = world.duplicate();
+      tutti::broadcast(other, x, world.rank());
+      tutti::barrier(world);
+      return 0;
+    }
+    if (what == "unlike-ends") {  // which is nobody's fault
+      std::vector<tutti::communicator> others;
+      for (int i = 0; i < 4; ++i) {
+        others.push_back(world.duplicate());
+        for (int k = 0; k <= i; ++k) tutti::broadcast(others.back(), x, k % world.size());
+        tutti::all_reduce(others.back(), x, tutti::maximum{});
+      }
+      if (world.rank() % 2) others.erase(others.begin());
+      { tutti::request dropped = tutti::broadcast_async(others.back(), x, 0); }
+      tutti::barrier(others.back());
+      tutti::communicator last = world.duplicate();
+      tutti::reduce(last, x, x, tutti::plus{}, 0);
+      if (world.rank() == 0) others.clear();
+      tutti::barrier(world);
+      return 0;
+    }
     if (what != "sum") tutti::all_reduce(world, x);
     std::printf("rank %d of %d: sum %d\n", world.rank(), world.size(), x[0]);
     return 0;

@@ -117,8 +117,8 @@ struct pointed_at {
 template <class Range>
 struct pointed_at<Range, false> {
   static_assert(sizeof(Range) == 0,
-                "tutti: elements must lie one after the other in memory, and those of std::vector<bool> are bits; take "
-                "a vector of unsigned char, or a span");
+                "tutti: take something with data() and size(), such as std::vector, std::array or tutti::span; the "
+                "elements of std::vector<bool> are bits and have no address");
   using type = unsigned char;
 };
 template <class Range>

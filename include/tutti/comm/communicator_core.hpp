@@ -50,12 +50,22 @@ struct communicator_core {
   communicator_core& operator=(const communicator_core&) = delete;
   ~communicator_core() {
     if (own_engine) own_engine->stop();
-    if (queue && !queue->front() && look_back(home.fabric(), *queue, world_rank(), issued)) {
-      home.note_mismatch();
-      runner->report();
+    if (queue) {
+      look_back_at_end();
+      runner->remove(*queue);
     }
-    if (queue) runner->remove(*queue);
     queue.reset();
+  }
+
+  // What throws there must not leave a destructor: nothing has been found then.
+  void look_back_at_end() noexcept try {
+    if (queue->front() || home.fabric().board().any()) return;
+    runner->step();  // takes in what has come
+    const auto found = look_back(home.fabric(), *queue, world_rank(), issued);
+    if (!found) return;
+    home.note_mismatch(*found);
+    log(log_level::error, found->text + last_of(*queue, now()));
+  } catch (...) {
   }
 
   int size() const { return everyone.size; }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,15 +107,17 @@ inline void declare_mismatch(const waiting_operation& w, int peer, call theirs) 
   w.joined.declare(v);
 }
 
-/// A peer that called something else than this rank did, of which nobody has heard, since
-/// in these calls, and in all after them, neither waited for the other: ranks that name
+/// Whether a peer called something else than this rank did, of which nobody has heard,
+/// since in that call, and in all after it, neither waited for the other: ranks that name
 /// different roots. To be asked once nothing is under way; `issued` operations have ended.
-/// Of two that both ask, one finds the other on a billboard; where messages join them it is
-/// what has come by then. True where there is one, which is the session's verdict.
-inline bool look_back(fabric& joined, operation_queue& queue, int world_rank, std::uint64_t issued) {
-  if (joined.board().any() || issued == 0) return false;
+/// Of two that show each other what they call and both ask, one at least finds it; of two
+/// that send messages, who has taken one in that it did not expect. Returns what it has
+/// made the session's verdict.
+inline std::optional<verdict> look_back(fabric& joined, operation_queue& queue, int world_rank, std::uint64_t issued) {
+  if (joined.board().any() || issued == 0) return std::nullopt;
   link& channels = queue.channels();
   const billboard* const board = channels.board();
+  // Between what this rank has shown and its look at what the other has, which does the same.
   if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_seq_cst);
   for (int peer = 0; peer < static_cast<int>(queue.members().size()); ++peer) {
     if (channels.kind(peer) == link_kind::self) continue;
@@ -130,12 +133,13 @@ inline bool look_back(fabric& joined, operation_queue& queue, int world_rank, st
       continue;
     }
     const int member = queue.members()[static_cast<std::size_t>(peer)];
-    verdict v{.code = errc::mismatch, .rank = member, .operation = queue.id(theirs.number)};
+    const std::uint64_t first = mine.number > 0 ? std::min(mine.number, theirs.number) : theirs.number;
+    verdict v{.code = errc::mismatch, .rank = member, .operation = queue.id(first)};
     v.say(what_they_called(world_rank, mine, member, theirs) + of_communicator(queue.key(), queue.members()));
     joined.declare(v);
-    return true;
+    return v;
   }
-  return false;
+  return std::nullopt;
 }
 
 /// The operation's functor threw.

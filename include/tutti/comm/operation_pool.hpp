@@ -50,7 +50,7 @@ class operation_pool {
     reserved_for_ = &p;
   }
   operation& take_reserved(const prepared_call& p) { return occupied(*reserved_, p); }
-  /// The same, to stand for a call of that number that is done.
+  /// The same, to stand for a call that is done: of it only its number and state hold.
   operation& take_done(std::uint64_t number) {
     operation& o = *reserved_;
     o.in_use = true;

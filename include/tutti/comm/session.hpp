@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include <tutti/base/bootstrap.hpp>
@@ -9,6 +10,7 @@
 #include <tutti/device/buffer.hpp>
 #include <tutti/comm/statistics.hpp>
 #include <tutti/transport/operation_id.hpp>
+#include <tutti/transport/verdict.hpp>
 
 namespace tutti {
 
@@ -83,8 +85,11 @@ class session {
   /// Throws `mismatch` where one of its communicators found, at its end, that ranks had
   /// called different things of which nobody had heard: for when all of them are gone.
   void raise_mismatch() const;
-  /// What such a communicator says.
-  void note_mismatch() { found_mismatch_ = true; }
+  /// What such a communicator says; any thread's may.
+  void note_mismatch(const verdict& v) {
+    const std::lock_guard held(counting_);
+    mismatch_ = v;
+  }
 
   /// After a verdict, collective over the ranks that go on: they agree on who
   /// they are (see `communicator::shrink`).
@@ -109,11 +114,11 @@ class session {
   int rank_, world_size_, neighbours_ = 1, sharing_ = 1, unwinding_;
   communicator_key communicators_ = 0;
   std::vector<int> members_;
-  bool found_mismatch_ = false;
   session_options options_;
   waiting_policy waiting_{};
   detail::counter_block counts_;  // the main engine's
   mutable std::mutex counting_;  // threads make and destroy communicators
+  std::optional<verdict> mismatch_;
   std::vector<std::unique_ptr<detail::counter_block>> counters_;
   std::vector<detail::counter_block*> free_counters_;
   joint_exchange exchange_;
@@ -200,7 +205,8 @@ TUTTI_BODY session::~session() {
 }
 
 TUTTI_BODY void session::raise_mismatch() const {
-  if (found_mismatch_) fabric_->given().raise();
+  const std::lock_guard held(counting_);
+  if (mismatch_) mismatch_->raise();
 }
 
 TUTTI_BODY std::unique_ptr<survivors> session::gather_survivors() {

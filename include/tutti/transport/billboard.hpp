@@ -219,7 +219,7 @@ class billboard {
 
   /// A member that was found to have shown another call than this rank, or −1.
   int astray() const { return astray_; }
-  /// To be called by who shows and looks at nobody, in each of its rounds: looks now and
+  /// To be called by whoever shows and looks at nobody, in each of its rounds: looks now and
   /// then whether others showed the same in a round that is not long ago. Cost: in one of
   /// sixteen rounds a line of each.
   void look_aside() {

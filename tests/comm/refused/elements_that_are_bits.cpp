@@ -1,4 +1,4 @@
-// refused: tutti: elements must lie one after the other in memory, and those of std::vector<bool> are bits; take a vector of unsigned char, or a span
+// refused: tutti: take something with data() and size(), such as std::vector, std::array or tutti::span; the elements of std::vector<bool> are bits and have no address
 #include <tutti/comm/collectives.hpp>
 
 #include <vector>
