@@ -33,17 +33,17 @@ inline timing summarise(std::vector<double> samples) {
 }
 
 /// From when each rank finished each call: `finished[r]` holds one moment more
-/// than there are calls, the first that of the call before. On one host the
-/// clocks agree, and a sample is the time from the moment when the last rank
-/// finished call i − 1 to the moment when the last rank finished call i: samples
-/// add up to the time that passed, and who runs ahead gains nothing. Otherwise
-/// it is the longest of the ranks' own intervals.
+/// than there are calls, the first that when it began, all having ended the calls
+/// before. On one host the clocks agree, and a sample is the time from the moment when
+/// the last rank finished call i − 1, or the first rank began, to the moment when the
+/// last rank finished call i: samples add up to the time that passed, and who runs ahead
+/// gains nothing. Otherwise it is the longest of the ranks' own intervals.
 inline std::vector<double> samples_of(const std::vector<std::vector<double>>& finished, bool one_host) {
   std::vector<double> samples(finished[0].size() - 1);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     double before = finished[0][i], after = finished[0][i + 1], longest = 0;
     for (const auto& rank : finished) {
-      before = std::max(before, rank[i]);
+      before = i > 0 ? std::max(before, rank[i]) : std::min(before, rank[i]);
       after = std::max(after, rank[i + 1]);
       longest = std::max(longest, rank[i + 1] - rank[i]);
     }
@@ -106,7 +106,7 @@ class stopwatch {
 struct timing_options {
   int iterations = 0;       ///< 0: as many as take `seconds`, but at least 10
   double seconds = 0.2;
-  int most = 20000;
+  int most = 100000;
   bool one_host = true;
 };
 
@@ -128,13 +128,18 @@ template <tutti::bootstrap Team>
 timing time_calls(Team& team, const timing_options& options, any_call call) {
   int iterations = options.iterations;
   // How long a call takes decides how many there will be; as the slowest rank sees it.
-  double once = 0;
-  for (int calls = 1, round = 0; round < 3; ++round, calls *= 4) {
+  // Where four times as many do not take twice as long, what was timed is the wait for a
+  // turn on a core.
+  double once = 0, before = 0;
+  for (int calls = 1;; calls *= 4) {
     const double begin = tutti::now();
     for (int i = 0; i < calls; ++i) call();
-    once = (tutti::now() - begin) / calls;
-    for (double theirs : gather(team, once)) once = std::max(once, theirs);
-    if (once > options.seconds / 4) break;
+    double took = tutti::now() - begin;
+    for (double theirs : gather(team, took)) took = std::max(took, theirs);
+    once = took / calls;
+    if (took > options.seconds || calls >= options.most / 4) break;
+    if (took > options.seconds / 8 && calls > 1 && took > 2 * before) break;
+    before = took;
   }
   if (iterations == 0) iterations = static_cast<int>(std::clamp(options.seconds / once, 10.0, static_cast<double>(options.most)));
 
@@ -143,6 +148,8 @@ timing time_calls(Team& team, const timing_options& options, any_call call) {
   stopwatch watch(team, options.one_host);
   watch.start();
   for (int i = 0; i < warm; ++i) call();
+  // What some have sent and others have yet to receive is none of what is timed.
+  gather(team, 0);
   mine[0] = watch.read();
   for (int i = 1; i <= iterations; ++i) {
     call();
