@@ -57,7 +57,8 @@ TEST_CASE("TUTTI_ALGORITHM: one name holds wherever it is available, a list hold
 
 TEST_CASE("TUTTI_ALGORITHM: what is no algorithm is quoted, with all that stood there") {
   CHECK(refusal("rign") == "TUTTI_ALGORITHM is 'rign': 'rign' is no algorithm, or none of that collective");
-  CHECK(refusal("ring,allreduce:tree") == "TUTTI_ALGORITHM is 'ring,allreduce:tree': 'allreduce:tree' is no algorithm, or none of that collective");
+  CHECK(refusal("ring,allreduce:tree") == "TUTTI_ALGORITHM is 'ring,allreduce:tree': 'allreduce' is no collective");
+  CHECK(refusal(":tree") == "TUTTI_ALGORITHM is ':tree': '' is no collective");
   for (const char* bad : {"Ring", " ring", "ring ", ":ring", "all_reduce:", ":", "ring,,tree", ",ring", "all_reduce:ring:tree", "all_reduce=ring", "ring;tree", "1"})
     CHECK_MESSAGE(refusal(bad) != "taken", bad);
 }

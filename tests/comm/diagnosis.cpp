@@ -145,6 +145,14 @@ TEST_CASE("a rank that lives but does not come is named at the deadline, and one
   }
 }
 
+TEST_CASE("of many who do not come the first are named") {
+  std::vector<int> ranks(30);
+  for (int r = 0; r < 30; ++r) ranks[static_cast<std::size_t>(r)] = 2 * r;
+  CHECK(tutti::detail::living({5}) == "rank 5, which lives");
+  CHECK(tutti::detail::living({0, 2}) == "ranks 0, 2, which live");
+  CHECK(tutti::detail::living(ranks) == "ranks 0, 2, 4, 6, 8, 10, 12, 14 and 22 more, which live");
+}
+
 TEST_CASE("a communicator that one rank cannot make is an error of all, and nobody waits") {
   const faults::report r = faults::with_fault("channels", 3, 1, "window");
   INFO(r.ended.output);

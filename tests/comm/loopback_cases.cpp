@@ -270,6 +270,8 @@ TEST_CASE("a call that another does not make is named where ranks meet next, and
        "broadcast of 2 float, root 1, linear as operation 4", "broadcast of 2 float, root 0, linear as operation 4"},
       {"sent elsewhere", [](communicator& c, std::vector<float>& x) { std::vector<float> y(x); reduce(c, x, y, plus{}, c.rank() == 1 ? 0 : 1); },
        "reduce of 2 float, sum, root 0, linear as operation 4", "reduce of 2 float, sum, root 1, linear as operation 4"},
+      {"a part", [](communicator& c, std::vector<float>&) { if (c.rank() == 1) static_cast<void>(c.split(0)); },
+       "all_gather of 256 byte, for a new communicator, pairwise as operation 4", "barrier as operation 4"},
   };
   for (const stray& each : all) {
     CAPTURE(each.name);

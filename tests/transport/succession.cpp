@@ -185,6 +185,7 @@ TEST_CASE("nor where a connection ended; and what some rank still waits in is na
     for (int r = 0; r < 3; ++r) s.stuck(r, tutti::operation_id(7, 722));
     verdict v = sentence("the connection between rank 1 and rank 2 has ended", errc::link);
     v.operation = tutti::operation_id(7, 722);
+    v.names_operation = false;
     s.propose(1, v);
     for (int r = 0; r < 3; ++r) s.stuck(r, tutti::operation_id(7, r == 2 || others > 722 ? others : 722));
     REQUIRE(s.all_know(1));

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <fstream>
 #include <set>
+#include <string>
 #include <thread>
 
 #include <netinet/in.h>
@@ -174,9 +176,13 @@ TEST_CASE("over virtual cables a connection leaves little with the kernel, unles
     return sizes;
   };
   REQUIRE(send_buffers().empty());
+  const char* const was = std::getenv("UCX_TCP_SNDBUF");
+  const std::string users = was ? was : "";
+  ::unsetenv("UCX_TCP_SNDBUF");
   CHECK(connected_by(ucx::way::within_machine).contains(little) == limits);
   CHECK_FALSE(connected_by(ucx::way::any).contains(little));
   ::setenv("UCX_TCP_SNDBUF", "64k", 1);
   CHECK_FALSE(connected_by(ucx::way::within_machine).contains(little));
-  ::unsetenv("UCX_TCP_SNDBUF");
+  if (was) ::setenv("UCX_TCP_SNDBUF", users.c_str(), 1);
+  else ::unsetenv("UCX_TCP_SNDBUF");
 }

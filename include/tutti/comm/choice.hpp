@@ -50,20 +50,22 @@ struct plan_settings {
  private:
   void add(std::string_view item, const char* whole) {
     const std::size_t colon = item.find(':');
-    const std::string_view name = colon == std::string_view::npos ? item : item.substr(colon + 1);
-    const auto how = parse_algorithm(name);
-    bool known = false;
+    const std::string_view of = colon == std::string_view::npos ? std::string_view{} : item.substr(0, colon);
+    const auto how = parse_algorithm(colon == std::string_view::npos ? item : item.substr(colon + 1));
+    bool known = false, serves = false;
     for (collective what : every_collective) {
-      if (colon != std::string_view::npos && item.substr(0, colon) != name_of(what)) continue;
+      if (colon != std::string_view::npos && of != name_of(what)) continue;
+      known = true;
       if (how && (*how == algorithm::automatic || find_entry(what, *how))) {
         forced[static_cast<std::size_t>(what)] = *how;
-        known = true;
+        serves = true;
       }
     }
-    if (!known)
-      throw error(errc::invalid_argument,
-                  format("TUTTI_ALGORITHM is '%s': '%.*s' is no algorithm, or none of that collective", whole,
-                         static_cast<int>(item.size()), item.data()));
+    const auto refused = [&](std::string_view part, const char* why) {
+      return error(errc::invalid_argument, format("TUTTI_ALGORITHM is '%s': '%.*s' is no %s", whole, static_cast<int>(part.size()), part.data(), why));
+    };
+    if (!known) throw refused(of, "collective");
+    if (!serves) throw refused(item, "algorithm, or none of that collective");
   }
 };
 

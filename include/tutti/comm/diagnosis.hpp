@@ -187,12 +187,9 @@ inline void look_for_strangers(const waiting_operation& w) {
   }
 }
 
-/// "rank 3, which lives", "ranks 0, 2 and 3, which live".
+/// "rank 3, which lives", "ranks 0, 2, 3, which live"; of many the first ones.
 inline std::string living(const std::vector<int>& ranks) {
-  std::string all(ranks.size() == 1 ? "rank" : "ranks");
-  for (std::size_t i = 0; i < ranks.size(); ++i)
-    all += format("%s%d", i == 0 ? " " : i + 1 == ranks.size() ? " and " : ", ", ranks[i]);
-  return all + (ranks.size() == 1 ? ", which lives" : ", which live");
+  return (ranks.size() == 1 ? "rank " : "ranks ") + list_ranks(ranks) + (ranks.size() == 1 ? ", which lives" : ", which live");
 }
 
 /// A peer that has left, or, once the deadline has passed, that has not come.

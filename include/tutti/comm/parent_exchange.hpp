@@ -111,7 +111,7 @@ class parent_exchange final : public exchange {
   }
 
   void gather(const void* mine, void* all, std::size_t bytes) {
-    const call_shape c{.what = collective::all_gather, .count = bytes, .type = "byte", .algorithm = algorithm::pairwise};
+    const call_shape c{.what = collective::all_gather, .count = bytes, .type = "byte", .operation = "for a new communicator", .algorithm = algorithm::pairwise};
     parent_.wait(parent_.issue(c, {.input = mine, .output = all}));
   }
 

@@ -40,7 +40,8 @@ struct alignas(64) doorbell {
   template <class Look>
   void sleep(double seconds, Look look) {
     state.exchange(asleep, std::memory_order_seq_cst);
-    if (fences_for_all.load(std::memory_order_relaxed) && !process_fence::for_those_who_take_part() && seconds > unfenced_sleep) seconds = unfenced_sleep;
+    const bool fenced = !fences_for_all.load(std::memory_order_relaxed) || process_fence::for_those_who_take_part();
+    if (!fenced && seconds > unfenced_sleep) seconds = unfenced_sleep;
     if (!look()) futex_wait(state, asleep, seconds);
     state.store(awake, std::memory_order_relaxed);
   }

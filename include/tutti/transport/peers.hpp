@@ -79,13 +79,13 @@ inline verdict loss_of(int rank, const rank_home& home, errc code) {
 /// wait in: what whoever reports a loss, or a connection that ended, waited in may
 /// have been completed since.
 inline verdict cut_short(verdict v, const lowest_operations& open) {
-  const bool ended = v.code == errc::link && v.operation != 0 && !std::strstr(v.text, "could not be completed");
+  const bool ended = v.code == errc::link && v.operation != 0 && !v.names_operation;
   const bool loss = v.code == errc::rank_died || v.code == errc::rank_stopped || ended;
   if (v.operation == 0 || loss) v.operation = open.lowest_noted(v.operation);
-  if (loss && v.operation > 0)
-    v.say(format("%s; operation %llu%s could not be completed", v.text,
-                 static_cast<unsigned long long>(operation_number(v.operation)),
-                 of_communicator(communicator_of(v.operation)).c_str()));
+  if (!loss || v.operation == 0) return v;
+  v.names_operation = true;
+  v.say(format("%s; operation %llu%s could not be completed", v.text, static_cast<unsigned long long>(operation_number(v.operation)),
+               of_communicator(communicator_of(v.operation)).c_str()));
   return v;
 }
 
