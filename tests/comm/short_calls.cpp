@@ -24,7 +24,7 @@ using namespace tutti;
 
 namespace {
 
-// Nothing but a billboard joins these.
+// Nothing but a billboard joins these, and memory that they may lend.
 class board_link final : public link {
  public:
   board_link(boards& all, int me) : me_(me), board_(all.of(static_cast<std::size_t>(me))) { port_.counted = &counted; }
@@ -34,7 +34,11 @@ class board_link final : public link {
   rank_status& status() override { return status_; }
   const rank_status* status_of(int) const override { return nullptr; }
   billboard* board() override { return &board_; }
+  bool lends() const override { return true; }
+  loan lend(const std::byte* data, std::size_t bytes) const override { return lends_now && bytes > 0 ? reinterpret_cast<loan>(data) : 0; }
+  std::byte* borrowed(int, loan from) override { return others_live ? reinterpret_cast<std::byte*>(from) : nullptr; }
   traffic_tally counted;
+  bool lends_now = true, others_live = true;
 
  private:
   struct no_port final : send_port {
@@ -55,26 +59,40 @@ struct one_rank {
   short_calls::outcome run(call_shape c, std::uint64_t number, std::vector<int>& in, std::vector<int>& out, std::uint64_t history = 1, fold_function f = {}) {
     c.element = sizeof(int);
     c.algorithm = c.what == collective::barrier ? algorithm::dissemination : shown_algorithm(c.what);
-    auto& p = plans.emplace_back(prepare(c, {size}, {me}, algorithm::automatic, true));
+    const algorithm directly = direct_algorithm(c.what, {size});
+    if (directly != algorithm::automatic && !may_show(c, {size}, c.algorithm)) c.algorithm = directly;
+    auto& p = plans.emplace_back(prepare(c, {size}, {me}, directly, true));
     REQUIRE(calls.takes(*p));
     calls.make_room_for(*p);
     const short_calls::call_data data{*p, number, 2 * number + history, reinterpret_cast<const std::byte*>(in.data()), reinterpret_cast<std::byte*>(out.data()), f};
     const short_calls::outcome how = calls.run(data, 0);
-    if (how == short_calls::outcome::begun) {
-      going_on.take(*p);
-      going_on.what.number = number;
-      going_on.mark = {.fingerprint = data.fingerprint, .what = &going_on.what, .element = sizeof(int), .shape = p->shape};
-      going_on.data = {.input = data.input, .output = data.output, .element = sizeof(int), .fold = f};
-      going_on.resume(queue.channels());
-    }
+    going_on.take(*p);
+    going_on.what.number = number;
+    going_on.mark = {.fingerprint = data.fingerprint, .what = &going_on.what, .element = sizeof(int), .shape = p->shape};
+    going_on.data = {.input = data.input, .output = data.output, .element = sizeof(int), .fold = f};
+    if (how == short_calls::outcome::begun) going_on.resume(queue.channels(), calls.pages_were_free());
+    if (how == short_calls::outcome::ending) going_on.resume_at_end(queue.channels(), queue.bill());
     return how;
   }
+  // What was not ready, as an operation.
+  void begin() { going_on.begin(queue.channels()); }
   // What was begun, as far as it goes; whether that is to its end.
   bool go_on() {
-    going_on.progress(queue.channels());
-    if (!going_on.done() || !going_on.begin_body(queue.channels())) return false;
-    while (going_on.passing()) going_on.pass(queue.channels(), queue.bill());
-    return true;
+    for (int i = 0; i < 20; ++i)
+      if (advance()) return true;
+    return false;
+  }
+  board_link& channels() { return static_cast<board_link&>(queue.channels()); }
+  bool advance() {
+    board_link& peers = channels();
+    if (!going_on.agreed) {
+      going_on.progress(peers);
+      if (!going_on.done() || !going_on.begin_body(peers)) return false;
+    }
+    if (going_on.passing()) going_on.pass(peers, queue.bill());
+    if (going_on.passing()) return false;
+    going_on.progress(peers);
+    return going_on.done() && !going_on.goes_on();
   }
   traffic sent() const { return static_cast<board_link&>(const_cast<operation_queue&>(queue).channels()).counted.read(); }
 
@@ -233,6 +251,119 @@ TEST_CASE("who shows another call is met by the operation that goes on") {
     CHECK(w.ranks[r].going_on.met().peer == 1);
     CHECK(w.ranks[r].going_on.met().what.count == 2);
   }
+}
+
+namespace {
+// Three ranks' operands of a call that is too long for one round, and what must come of it.
+struct long_call {
+  explicit long_call(collective kind, std::size_t elements) : what(kind), n(elements) {
+    const bool cut = what == collective::reduce_scatter || what == collective::all_to_all, joined = what == collective::all_gather || what == collective::all_to_all;
+    for (int r = 0; r < 3; ++r) {
+      in[r].resize(cut ? 3 * n : n);
+      for (std::size_t i = 0; i < in[r].size(); ++i) in[r][i] = value(r, i);
+      out[r].assign(joined ? 3 * n : n, -1);
+      if (what == collective::broadcast) in[r] = {}, out[r] = r == 1 ? values(1) : out[r];
+    }
+    if (what == collective::broadcast) shape.root = 1;
+  }
+  static int value(int rank, std::size_t i) { return static_cast<int>(1000003u * static_cast<unsigned>(rank + 1) + 17u * static_cast<unsigned>(i)); }
+  std::vector<int> values(int rank) const {
+    std::vector<int> all(n);
+    for (std::size_t i = 0; i < n; ++i) all[i] = value(rank, i);
+    return all;
+  }
+  int folded(std::size_t i) const { return ordered(ordered(value(0, i), value(1, i)), value(2, i)); }
+  std::size_t wrong() const {
+    std::size_t found = 0;
+    for (int r = 0; r < 3; ++r)
+      for (std::size_t i = 0; i < out[r].size(); ++i) {
+        const int from = static_cast<int>(i / n);
+        const std::size_t own = static_cast<std::size_t>(r) * n;
+        found += out[r][i] != (what == collective::all_reduce ? folded(i) : what == collective::reduce_scatter ? folded(own + i)
+                               : what == collective::all_gather ? value(from, i % n) : what == collective::broadcast ? value(1, i) : value(from, own + i % n));
+      }
+    return found;
+  }
+  how run(one_rank& by, std::uint64_t number = 1) { return by.run(shape, number, what == collective::broadcast ? out[by.me] : in[by.me], out[by.me], 1, fold_function_of<int>(ordered)); }
+
+  collective what;
+  std::size_t n;
+  std::vector<int> in[3], out[3];
+  call_shape shape{.what = what, .count = n, .commutative = false};
+};
+constexpr collective in_lent_memory[] = {collective::all_reduce, collective::reduce_scatter, collective::all_gather, collective::all_to_all, collective::broadcast};
+}  // namespace
+
+TEST_CASE("in lent memory who comes last is done but for the others' reading, and they go on as operations") {
+  for (const collective what : in_lent_memory)
+    for (const std::size_t n : {5000u, 5461u}) {
+      if (what == collective::all_to_all && n > 5400) continue;  // more than is done without a look at who waits
+      CAPTURE(name_of(what));
+      CAPTURE(n);
+      three_ranks w;
+      long_call call(what, n);
+      CHECK(call.run(w.ranks[2]) == how::begun);
+      CHECK_FALSE(w.ranks[2].go_on());
+      CHECK(call.run(w.ranks[0]) == how::begun);
+      CHECK_FALSE(w.ranks[0].go_on());
+      CHECK(call.run(w.ranks[1]) == how::ending);
+      CHECK_FALSE(w.ranks[1].go_on());
+      for (int r : {2, 0}) static_cast<void>(w.ranks[r].go_on());
+      for (one_rank& r : w.ranks) {
+        CHECK(r.go_on());
+        CHECK(r.going_on.lent);
+        CHECK(r.going_on.sent() == r.sent());
+        REQUIRE(r.queue.recorder().read().size() == 1);
+      }
+      CHECK(w.ranks[1].sent().messages > 0);
+      CHECK(call.wrong() == 0);
+    }
+}
+
+TEST_CASE("where one lends nothing all go on as operations, piece by piece, whatever came before") {
+  for (const collective what : in_lent_memory)
+    for (const bool ran_ahead : {false, true})
+      for (const int without : {0, 1, 2}) {
+        CAPTURE(name_of(what));
+        CAPTURE(ran_ahead);
+        CAPTURE(without);
+        three_ranks w;
+        std::vector<int> few(3);
+        if (ran_ahead)
+          for (one_rank& r : w.ranks) CHECK(r.run({.what = collective::broadcast, .count = 3, .root = 0}, 1, few, few) == how::done);
+        long_call call(what, 5000);
+        w.ranks[without].channels().lends_now = false;
+        for (one_rank& r : w.ranks) {
+          const how began = call.run(r, 2);
+          // Of a broadcast the others' memory is not needed.
+          const bool needed = what != collective::broadcast || without == 1;
+          if (began == how::not_ready) r.begin();
+          CHECK(began == (r.me == without && needed ? how::not_ready : !needed && r.me == 2 ? how::ending : how::begun));
+        }
+        for (int turn = 0; turn < 60; ++turn) static_cast<void>(w.ranks[turn % 3].go_on());
+        for (one_rank& r : w.ranks) {
+          CHECK(r.go_on());
+          CHECK(r.going_on.lent == (what == collective::broadcast && without != 1));
+        }
+        CHECK(call.wrong() == 0);
+      }
+}
+
+TEST_CASE("whose memory has gone with it is left to the operation, and a verdict leaves all as it was") {
+  three_ranks w;
+  long_call call(collective::all_reduce, 5000);
+  for (int r : {0, 1}) CHECK(call.run(w.ranks[r]) == how::begun);
+  w.ranks[2].channels().others_live = false;
+  CHECK(call.run(w.ranks[2]) == how::begun);
+  CHECK_FALSE(w.ranks[2].go_on());
+  CHECK(call.out[2] == std::vector<int>(5000, -1));
+
+  three_ranks x;
+  long_call again(collective::all_reduce, 5000);
+  for (int r : {0, 1}) CHECK(again.run(x.ranks[r]) == how::begun);
+  x.world.board.declare({.code = errc::rank_died, .rank = 0, .operation = operation_id(0, 9)});  // though it comes after this one
+  CHECK(again.run(x.ranks[2]) == how::cut_short);
+  for (const auto& out : again.out) CHECK(out == std::vector<int>(5000, -1));
 }
 
 TEST_CASE("a root folds what is there, in the order of ranks") {

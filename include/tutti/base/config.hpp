@@ -16,9 +16,15 @@ inline constexpr struct version_number {
 #if defined(__x86_64__)
 #define TUTTI_ON_X86_64 1
 #define TUTTI_TARGET_AVX2 [[gnu::target("avx2")]]
+#if defined(__clang__)
+#define TUTTI_TARGET_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl"), clang::min_vector_width(512)]]
+#else
+#define TUTTI_TARGET_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")]]
+#endif
 #else
 #define TUTTI_ON_X86_64 0
 #define TUTTI_TARGET_AVX2
+#define TUTTI_TARGET_AVX512
 #endif
 
 // What is long and no template stands behind `#if TUTTI_WITH_BODIES`, at the end

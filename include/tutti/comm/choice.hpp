@@ -88,14 +88,13 @@ inline std::string name_of(const call_shape& c) { return std::string(name_of(c.w
 
 /// The algorithm whose steps are done directly where all buffers are lent, or piece by piece:
 /// `automatic` where none is, since there is nothing to gain.
-constexpr algorithm direct_algorithm(collective what, const team& all) {
+constexpr algorithm direct_algorithm(collective what, const team&) {
   switch (what) {
     case collective::all_reduce: return algorithm::two_shot;
     case collective::reduce_scatter:
     case collective::all_gather:
     case collective::all_to_all: return algorithm::pairwise;
-    // The other of two reads what the root lends without any agreement.
-    case collective::broadcast: return all.size > 2 ? algorithm::linear : algorithm::automatic;
+    case collective::broadcast: return algorithm::linear;
     default: return algorithm::automatic;
   }
 }

@@ -197,7 +197,8 @@ struct communicator_core {
     const bool goes_on = guarded({home.fabric(), *queue, o, world_rank()}, [&] {
       if (how == short_calls::outcome::threw) std::rethrow_exception(at_once->thrown());
       place(o, m);
-      if (how == short_calls::outcome::begun) o.resume(queue->channels());
+      if (how == short_calls::outcome::begun) o.resume(queue->channels(), at_once->pages_were_free());
+      if (how == short_calls::outcome::ending) o.resume_at_end(queue->channels(), queue->bill());
     });
     // What a verdict has cut short fails with all others, and does nothing until then.
     if (!goes_on || how == short_calls::outcome::cut_short) o.begun = o.broken = true;
@@ -302,7 +303,7 @@ struct communicator_core {
     // Counts, and what is issued together, may differ from call to call.
     known_calls& kind = c.uneven || !c.calls.empty() ? known_lists : known;
     return kind.find(c, [&] { return prepare_chosen(c); }, [this](const prepared_call& p) { return operations->in_use(p); },
-                     [this](const prepared_call& p) { operations->forget(p); });
+                     [this](const prepared_call& p) { operations->forget(p), at_once->forget(p); });
   }
 
   std::unique_ptr<prepared_call> prepare_chosen(call_shape c) const {

@@ -108,6 +108,11 @@ class direct_execution {
       if (at_ == 0) ++pass_;
     }
     if (program_->streams) end_streaming();
+    end(bill);
+  }
+  /// All passes have been done, by this one or another.
+  template <class Bill>
+  void end(Bill bill) {
     for (const direct_program::bill& b : program_->sends) {
       sent_.add(b.bytes);
       bill(b.peer, b.bytes);

@@ -43,6 +43,7 @@ struct prepared_call {
   std::optional<relay_program> relayed;
   /// Agreement, closing and each piece are rounds of the link's billboard.
   bool in_rounds = false;
+  bool lent_briefly = false;  ///< what is done in lent memory takes no longer than to look at who waits
   /// In place of all else, where it is little: whose input is read shows it in one
   /// round, and who reads it folds and copies out of that.
   std::optional<direct_program> shown;
@@ -65,6 +66,13 @@ struct prepared_call {
   }
   static std::size_t lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 };
+
+/// What a rank lends for a call.
+inline loan_offer offer_of(const prepared_call& p, const link& peers, const std::byte* input, const std::byte* output) {
+  // What others read while it is written over stays here.
+  if (p.in_place) return {};
+  return {.input = peers.lend(input, p.lent->input_bytes), .output = peers.lend(output, p.lent->output_bytes)};
+}
 
 struct joint_operation;
 
@@ -142,11 +150,7 @@ struct operation {
     offers.pairs = data.pairs;
     if (plan->lent) {
       direct.prepare(*plan->lent);
-      direct.own_offer() = {};
-      // What others read while it is written over stays here.
-      if (!plan->in_place)
-        direct.own_offer() = {.input = peers.lend(data.input, plan->lent->input_bytes),
-                              .output = peers.lend(data.output, plan->lent->output_bytes)};
+      direct.own_offer() = offer_of(*plan, peers, data.input, data.output);
       offers.input = reinterpret_cast<const std::byte*>(&direct.own_offer());
       offers.output = reinterpret_cast<std::byte*>(direct.offers());
     }
@@ -159,10 +163,26 @@ struct operation {
     else agreement.start(plan->agreement, offers, mark);
   }
 
-  /// Goes on with a call that all show at once, and this rank has shown as `mark`.
-  void resume(link& peers) {
+  /// Goes on with a call of which this rank has shown as `mark` what it shows first:
+  /// what all show at once, or what it lends. `pages_were_free`: before it did.
+  void resume(link& peers, bool pages_were_free = false) {
     start_over();
-    direct.prepare(*plan->shown);
+    direct.prepare(*plan->direct());
+    if (!plan->shown) {
+      direct.own_offer() = offer_of(*plan, peers, data.input, data.output);
+      if (plan->relayed) relay.start(*plan->relayed, *peers.board(), data.input, data.output);
+      pages_are_free = pages_were_free;
+    }
+    round.resume(*peers.board(), mark);
+  }
+  /// The same once all is done in lent memory, and this rank has shown that it is.
+  template <class Bill>
+  void resume_at_end(link& peers, Bill bill) {
+    start_over();
+    agreed = lent = waits_for_round = true;
+    direct.prepare(*plan->lent);
+    direct.end(bill);
+    start_body(plan->closing);
     round.resume(*peers.board(), mark);
   }
 

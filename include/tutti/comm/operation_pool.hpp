@@ -36,15 +36,15 @@ class operation_pool {
     return o;
   }
 
-  /// Whether `take_reserved` has one for a call that all show at once: it throws nothing.
+  /// Whether `take_reserved` has one for a call of `short_calls`: it throws nothing.
   bool has_reserved(const prepared_call& p) const { return reserved_for_ == &p && !reserved_->in_use && !keeps_too_much_; }
   /// Sees to it that it does, which may throw: to be called before anything is shown.
   void reserve(const prepared_call& p) {
     tidy();
-    if (!reserved_ || reserved_->in_use || !reserved_->has_room_for(p)) {
+    if (!reserved_ || reserved_->in_use || !reserved_->direct.has_room_for(*p.direct()) || reserved_->scratch.size() < p.scratch_bytes()) {
       operation& o = take(p);
       detail::give_back(o);
-      o.direct.prepare(*p.shown);
+      o.direct.prepare(*p.direct());
       reserved_ = &o;
     }
     reserved_for_ = &p;

@@ -225,6 +225,13 @@ inline std::optional<direct_program> prepare_shown(const call_shape& c, const te
   return p;
 }
 
+/// Whether its passes take one slice together.
+inline bool is_brief(const direct_program& p) {
+  std::size_t bytes = 0;
+  for (const direct_pass& pass : p.passes) bytes += pass.bytes;
+  return !p.streams && bytes <= direct_execution::slice_bytes;
+}
+
 /// Everyone tells everyone `bytes` bytes of the library's own, or none.
 inline program tell_all(const team& all, rank me, std::size_t bytes) {
   chunk_map map{.bounds = {}, .held_begin = me.value, .held_end = me.value + 1, .required_begin = 0, .required_end = all.size};
@@ -268,9 +275,9 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
   if (detail::needs_proof(c.algorithm, all)) detail::prove(c, all);
   p->in_rounds = in_rounds && (!c.by_pair() || (c.what == collective::all_to_all && shown_exchange::has_room(static_cast<std::size_t>(all.size), 0)));
   if (p->in_rounds) p->shown = detail::prepare_shown(c, all, me);
+  p->numbered = p->what;
   if (p->shown) {
     p->agree_first = true;
-    p->numbered = p->what;
     return p;
   }
   if (p->in_rounds) p->relayed = detail::prepare_relayed(c, all, me);
@@ -286,6 +293,7 @@ inline std::unique_ptr<prepared_call> prepare(const call_shape& c, const team& a
     lent.algorithm = directly;
     if (detail::needs_proof(directly, all)) detail::prove(lent, all);
     p->lent = detail::prepare_direct(lent, all, me);
+    p->lent_briefly = p->in_rounds && p->lent && !c.by_pair() && !c.in_place && detail::is_brief(*p->lent);
   }
   if (c.by_pair()) {
     if (!p->in_rounds) p->agreement = detail::pair_agreement(c, all, me);

@@ -1,13 +1,16 @@
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <utility>
 
 #include <tutti/base/clock.hpp>
 #include <tutti/base/config.hpp>
 #include <tutti/comm/board_round.hpp>
+#include <tutti/comm/direct_execution.hpp>
 #include <tutti/comm/operation.hpp>
 #include <tutti/comm/operation_marks.hpp>
 #include <tutti/comm/pass_execution.hpp>
@@ -16,11 +19,12 @@
 
 namespace tutti {
 
-/// Does calls of a communicator that need one round of its billboard, where all that
-/// they need is there or comes at once: what an operation does of such a call,
-/// without all that waiting may need. Where all look at all, this rank shows what it
-/// has and looks for a moment; a call with a root is left as it was until it is ready:
-/// a root's broadcast until there is room for it, the others' until it is shown.
+/// Does calls of a communicator that need one round of its billboard, or two where they
+/// are done in memory that all ranks lend, if all that they need is there or comes at
+/// once: what an operation does of such a call, without all that waiting may need. Where
+/// all look at all, this rank shows what it has and looks for a moment; a call with a
+/// root is left as it was until it is ready: a root's broadcast until there is room for
+/// it, the others' until it is shown.
 class short_calls {
  public:
   /// A call, as an operation of that number would make it.
@@ -34,7 +38,8 @@ class short_calls {
   enum class outcome {
     not_ready,  ///< nothing has been done
     done,
-    begun,      ///< shown, and entered; some have not been seen: an operation goes on from there
+    begun,      ///< shown, and entered; some have not been seen, or lend nothing: an operation goes on from there
+    ending,     ///< all is done in lent memory, which some may still read: an operation waits for them
     cut_short,  ///< begun, and a verdict came before its end
     threw       ///< begun, and its fold threw
   };
@@ -47,18 +52,26 @@ class short_calls {
   const verdict_board& verdicts() const { return marks_.verdicts(); }
 
   /// Whether such calls are among those.
-  bool takes(const prepared_call& p) const { return p.shown && board_; }
+  bool takes(const prepared_call& p) const { return (p.shown || p.lent_briefly) && board_; }
   /// From here on `run` allocates nothing for it.
-  void make_room_for(const prepared_call& p) { passes_.make_room(p.shown->places.size()); }
+  void make_room_for(const prepared_call& p) {
+    if (p.shown) passes_.make_room(p.shown->places.size());
+    else lent_.prepare(*p.lent);
+  }
+  /// What was prepared is no longer.
+  void forget(const prepared_call& p) { lent_.forget(p.lent); }
 
   /// Looks at most `looks` times more whether it is ready, and never for long: verdicts
   /// and messages wait meanwhile.
   outcome run(const call_data& c, int looks) {
     looks = std::min(looks, most_looks);
+    if (!c.plan.shown) return run_in_lent_memory(c, looks);
     const round_kind kind = round_of(c.plan.kind);
     return kind == round_kind::all ? run_with_all(c, looks) : run_with_root(c, kind == round_kind::from_root, looks);
   }
 
+  /// Whether pages could be shown before the last call that was begun.
+  bool pages_were_free() const { return pages_were_free_; }
   /// When the last call that was begun was, in seconds of the clock.
   double begun_at() const { return begun_at_; }
   /// What its fold threw; asked once.
@@ -72,7 +85,7 @@ class short_calls {
 
   outcome run_with_all(const call_data& c, int looks) {
     if (!board_->has_room_next(c.plan.shown->input_bytes)) return outcome::not_ready;
-    begin(c, true);
+    begin(c, true, {c.input, c.plan.shown->input_bytes});
     board_->ring();
     enter(c);
     int hops = 1, more = 0;
@@ -82,12 +95,52 @@ class short_calls {
     return complete(c);
   }
 
+  // Whose memory is not lent begins as an operation, and so do all then.
+  outcome run_in_lent_memory(const call_data& c, int looks) {
+    link& peers = queue_.channels();
+    lent_.prepare(*c.plan.lent);
+    const loan_offer own = offer_of(c.plan, peers, c.input, c.output);
+    if (!lent_.is_enough(static_cast<std::size_t>(board_->rank()), own) || !board_->has_room_next(sizeof own)) return outcome::not_ready;
+    pages_were_free_ = board_->pages_are_free();
+    begin(c, true, bytes_of(own));
+    board_->ring();
+    enter(c);
+    int hops = 1, more = 0;
+    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, looks, more)) return outcome::begun;
+    board_->saw_all();
+    if (marks_.verdicts().any()) return outcome::cut_short;
+    if (!opened(c, peers)) return outcome::begun;
+    try {
+      while (lent_.under_way()) lent_.progress(c.plan.what.element, c.fold, [](int, std::size_t) {});
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return outcome::threw;
+    }
+    begin(c, true, {});
+    board_->ring();
+    if (hops = 1; !looked([&] { return all_have_shown(c.fingerprint, hops); }, looks, more)) return outcome::ending;
+    board_->saw_all();
+    // After a verdict its owner may have written to it: whoever has seen that must see
+    // the verdict as well. (A thread sanitizer knows no fences.)
+    if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_acquire);
+    return marks_.verdicts().any() ? outcome::cut_short : complete(c);
+  }
+  // Whether all that is needed was lent, and is still there. What throws there is an operation's to say.
+  bool opened(const call_data& c, link& peers) {
+    for (int r = 0; r < board_->size(); ++r) std::memcpy(&lent_.offers()[r], board_->shown_by(r), sizeof(loan_offer));
+    try {
+      return lent_.all_lent() && lent_.open(peers, c.input, c.output);
+    } catch (...) {
+      return false;
+    }
+  }
+
   outcome run_with_root(const call_data& c, bool from_root, int looks) {
     const bool is_root = c.plan.what.root == board_->rank(), leads = is_root == from_root;  // looks at nobody
     if (leads) board_->look_aside();
     int more = 0;
     if (!looked([&] { return is_ready(c, is_root, from_root); }, looks, more)) return outcome::not_ready;
-    begin(c, false);
+    begin(c, false, {c.input, c.plan.shown->input_bytes});
     if (leads) {
       board_->pass();
       board_->ring();
@@ -114,18 +167,18 @@ class short_calls {
   }
 
   // What others wait for goes out before all that is only written down.
-  [[gnu::always_inline]] void begin(const call_data& c, bool all_look) {
+  [[gnu::always_inline]] void begin(const call_data& c, bool all_look, bytes_view shows) {
     const prepared_call& p = c.plan;
     marks_.open(c.number);
     p.numbered.number = c.number;
     board_->begin(all_look);
-    board_->show(bytes_view{c.input, p.shown->input_bytes}, {.fingerprint = c.fingerprint, .what = &p.numbered, .shape = p.shape});
+    board_->show(shows, {.fingerprint = c.fingerprint, .what = &p.numbered, .shape = p.shape});
   }
   [[gnu::always_inline]] void enter(const call_data& c) { marks_.enter(c.plan.numbered, c.plan.shape, c.number, begun_at_ = coarse_now()); }
 
   [[gnu::always_inline]] outcome complete(const call_data& c) {
     if (!marks_.complete(c.number)) return outcome::cut_short;
-    const direct_program& d = *c.plan.shown;
+    const direct_program& d = *c.plan.direct();
     const traffic sent{.messages = d.sends.size(), .bytes = d.sent_bytes};
     if (counted_ && sent.messages > 0) counted_->add(sent);
     if (queue_.counts) queue_.counts->completed(c.plan.kind, sent);
@@ -209,6 +262,8 @@ class short_calls {
   billboard* board_;
   traffic_tally* counted_ = nullptr;  // of all others: windows join them
   pass_execution passes_;
+  direct_execution lent_;
+  bool pages_were_free_ = false;
   int behind_ = 0;  // so many calls in turn were shown before this rank looked for them
   double begun_at_ = 0;
   std::exception_ptr thrown_;

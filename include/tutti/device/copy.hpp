@@ -12,14 +12,22 @@ namespace tutti {
 
 namespace detail {
 
-inline bool has_wide_vectors() {
+/// Of 16, 32 or 64 bytes.
+enum class vectors : std::uint8_t { narrow, wide, widest };
+
+/// The widest that the processor has, of those that do not slow it down: where first
+/// there were any of 64 bytes, it lowered its clock for them.
+inline vectors best_vectors() {
 #if TUTTI_ON_X86_64
-  static const bool has = __builtin_cpu_supports("avx2");
-  return has;
+  static const vectors best = __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                                      __builtin_cpu_supports("avx512vl") ? vectors::widest
+                              : __builtin_cpu_supports("avx2") ? vectors::wide : vectors::narrow;
+  return best;
 #else
-  return false;
+  return vectors::narrow;
 #endif
 }
+inline bool has_wide_vectors() { return best_vectors() != vectors::narrow; }
 
 #if TUTTI_ON_X86_64
 // Lines of 64 bytes to where one begins: half as many stores where there are wide ones.

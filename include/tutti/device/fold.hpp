@@ -5,6 +5,7 @@
 #include <tutti/base/config.hpp>
 #include <tutti/base/operations.hpp>
 #include <tutti/device/copy.hpp>
+#include <tutti/device/widest_fold.hpp>
 
 namespace tutti {
 
@@ -43,6 +44,16 @@ TUTTI_TARGET_AVX2 inline void fold_wide(T* out, const T* left, const T* right, s
 template <class T, class Op>
   requires reduction<Op, T>
 void fold(T* out, const T* left, const T* right, std::size_t n, const Op& op) {
+#if TUTTI_ON_X86_64
+  if constexpr (detail::folds_in_widest<T, Op>)
+    if (n * sizeof(T) >= 1024 && detail::can_fold_in_widest<T, Op>()) {
+      const std::size_t whole = n - n % (64 / sizeof(T));
+      const void* const sources[] = {left, right};
+      void* const targets[] = {out};
+      detail::fold_widest<T, Op, 2, 1>(sources, 2, 0, targets, 1, 0, 0, whole * sizeof(T));
+      return detail::fold_loop(out + whole, left + whole, right + whole, n - whole, op);
+    }
+#endif
   if (n * sizeof(T) >= 256 && detail::has_wide_vectors())
     detail::fold_wide(out, left, right, n, op);
   else

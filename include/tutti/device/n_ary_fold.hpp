@@ -9,6 +9,7 @@
 #include <tutti/base/config.hpp>
 #include <tutti/device/copy.hpp>
 #include <tutti/device/fold.hpp>
+#include <tutti/device/widest_fold.hpp>
 
 namespace tutti {
 
@@ -142,6 +143,13 @@ void fold_all(fold_operands o, std::size_t n, const Op& op) {
     const std::size_t end = n - (n - begin) % line;
     one_by_one(0, begin);
     const detail::some_sources all{o.source_count, o.lefts};
+#if TUTTI_ON_X86_64
+    if constexpr (detail::folds_in_widest<T, Op>)
+      if (detail::can_fold_in_widest<T, Op>()) {
+        detail::fold_widest<T, Op>(o.sources, o.source_count, o.lefts, o.targets, o.target_count, o.streamed, begin * sizeof(T), end * sizeof(T));
+        return one_by_one(end, n);
+      }
+#endif
     if (!detail::has_wide_vectors()) detail::fold_lines<false>(o, from, begin, end, op, all, std::index_sequence<>());
     else if (o.lefts > 0 && !detail::has_no_sides<Op>) detail::fold_lines_wide<T>(o, begin, end, op, all);
     else if (o.source_count == 2) detail::fold_lines_wide<T>(o, begin, end, op, std::make_index_sequence<1>());
