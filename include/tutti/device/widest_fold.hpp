@@ -48,10 +48,12 @@ TUTTI_TARGET_AVX512 inline void fold_widest(const void* const* sources, std::siz
   using element = typename lane<T, std::is_floating_point_v<T> || chooses_one<Op>>::type;
   typedef element vector __attribute__((vector_size(64)));
   const std::size_t several = Sources > 0 ? Sources : source_count, outputs = Targets > 0 ? Targets : target_count;
-  const std::byte* from[Sources > 0 ? Sources : 1];
-  std::byte* to[Targets > 0 ? Targets : 1];
-  for (std::size_t k = 0; k < Sources; ++k) from[k] = static_cast<const std::byte*>(sources[k]);
-  for (std::size_t t = 0; t < Targets; ++t) to[t] = static_cast<std::byte*>(targets[t]);
+  [[maybe_unused]] const std::byte* from[Sources > 0 ? Sources : 1];
+  [[maybe_unused]] std::byte* to[Targets > 0 ? Targets : 1];
+  if constexpr (Sources > 0)
+    for (std::size_t k = 0; k < Sources; ++k) from[k] = static_cast<const std::byte*>(sources[k]);
+  if constexpr (Targets > 0)
+    for (std::size_t t = 0; t < Targets; ++t) to[t] = static_cast<std::byte*>(targets[t]);
   for (std::size_t i = begin; i < end; i += sizeof(vector)) {
     vector so_far, next;
     std::memcpy(&so_far, (Sources > 0 ? from[0] : static_cast<const std::byte*>(sources[0])) + i, sizeof so_far);
