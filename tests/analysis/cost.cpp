@@ -165,9 +165,9 @@ TEST_CASE("a round costs a copy and what is read, lent memory two rounds and no 
   auto shown = [&](collective what, algorithm how) { return predict_direct(what, how, {4}, 16, direct_form::shown, unit); };
   auto lent = [&](collective what, algorithm how) { return predict_direct(what, how, {4}, 16, direct_form::lent, unit); };
   // Of rank 2: 16 bytes shown; one is received, one folded with it, its own with these, another.
-  CHECK(shown(collective::all_reduce, algorithm::one_shot) == 1000 + (1 + 16) + 32 + 3 * 64);
-  CHECK(shown(collective::reduce_scatter, algorithm::pairwise) == 1000 + (1 + 16) + 3 * 16);
-  CHECK(shown(collective::all_gather, algorithm::pairwise) == 1000 + (1 + 4) + 3 * 8);
+  CHECK(shown(collective::all_reduce, algorithm::one_shot) == shown_share * (1000 + (1 + 16) + 32 + 3 * 64));
+  CHECK(shown(collective::reduce_scatter, algorithm::pairwise) == shown_share * (1000 + (1 + 16) + 3 * 16));
+  CHECK(shown(collective::all_gather, algorithm::pairwise) == shown_share * (1000 + (1 + 4) + 3 * 8));
   // Its quarter of three is folded, and written to three; of a gather three are read.
   CHECK(lent(collective::all_reduce, algorithm::two_shot) == 2000 + 1 + 3 * 16 + 3 * 4);
   CHECK(lent(collective::all_gather, algorithm::pairwise) == 2000 + 1 + 3 * 8);
