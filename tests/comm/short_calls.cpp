@@ -1,9 +1,13 @@
 #include <tutti/comm/short_calls.hpp>
 
 #include <doctest/doctest.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <random>
@@ -21,6 +25,17 @@
 #include "thread_ranks.hpp"
 
 using namespace tutti;
+
+namespace {
+// What this thread does whenever it offers the processor to others.
+thread_local std::function<void()>* when_yielding = nullptr;
+}  // namespace
+
+// In place of the system library's.
+extern "C" int sched_yield() noexcept {
+  if (when_yielding) return (*when_yielding)(), 0;
+  return static_cast<int>(::syscall(SYS_sched_yield));
+}
 
 namespace {
 
@@ -65,7 +80,7 @@ struct one_rank {
     REQUIRE(calls.takes(*p));
     calls.make_room_for(*p);
     const short_calls::call_data data{*p, number, 2 * number + history, reinterpret_cast<const std::byte*>(in.data()), reinterpret_cast<std::byte*>(out.data()), f};
-    const short_calls::outcome how = calls.run(data, 0);
+    const short_calls::outcome how = calls.run(data, 0, yields);
     going_on.take(*p);
     going_on.what.number = number;
     going_on.mark = {.fingerprint = data.fingerprint, .what = &going_on.what, .element = sizeof(int), .shape = p->shape};
@@ -96,7 +111,7 @@ struct one_rank {
   }
   traffic sent() const { return static_cast<board_link&>(const_cast<operation_queue&>(queue).channels()).counted.read(); }
 
-  int me, size;
+  int me, size, yields = 0;
   loopback_fabric joined;
   detail::counter_block counts;
   operation_queue queue;
@@ -237,6 +252,57 @@ TEST_CASE("where all look at all, who comes last is done at once, and the others
       CHECK(w.ranks[1].run(shape, 2, in[1], out[1], 1, f) == how::begun);
       CHECK(w.ranks[1].going_on.waits_for() == 2);
     }
+}
+
+TEST_CASE("who shares a core offers it to others, and is done once they have shown theirs; a verdict ends that") {
+  const call_shape all_gather{.what = collective::all_gather, .count = 1};
+  // Rank r comes when rank 0 yields for the r-th time.
+  for (const int most : {0, 1, 2, 5}) {
+    CAPTURE(most);
+    three_ranks w;
+    std::vector<int> in[3] = {{10}, {11}, {12}}, out[3] = {std::vector<int>(3), std::vector<int>(3), std::vector<int>(3)};
+    w.ranks[0].yields = most;
+    int yields = 0;
+    std::function<void()> others = [&] {
+      const int r = ++yields;
+      if (r > 2) return;
+      CHECK(w.ranks[r].run(all_gather, 1, in[r], out[r]) == (r == 1 ? how::begun : how::done));
+    };
+    when_yielding = &others;
+    const short_calls::outcome got = w.ranks[0].run(all_gather, 1, in[0], out[0]);
+    when_yielding = nullptr;
+    CHECK(yields == (most < 2 ? most : 2));
+    CHECK(got == (most < 2 ? how::begun : how::done));
+    CHECK(out[0] == (most < 2 ? std::vector<int>(3) : std::vector<int>{10, 11, 12}));
+    CHECK(w.ranks[0].queue.recorder().read()[0].is == (most < 2 ? operation_record::state::running : operation_record::state::done));
+  }
+  for (const int when : {0, 1, 3}) {
+    CAPTURE(when);
+    three_ranks w;
+    std::vector<int> in(1), out(3);
+    w.ranks[0].yields = 100;
+    int yields = 0;
+    const auto declare = [&] { w.world.board.declare({.code = errc::rank_died, .rank = 2, .operation = operation_id(0, 1)}); };
+    std::function<void()> others = [&] {
+      if (++yields == when) declare();
+    };
+    if (when == 0) declare();
+    when_yielding = &others;
+    const short_calls::outcome got = w.ranks[0].run(all_gather, 1, in, out);
+    when_yielding = nullptr;
+    CHECK(got == how::begun);
+    CHECK(yields == when);
+  }
+  // Nobody comes: messages and other operations do not wait for long.
+  three_ranks w;
+  std::vector<int> in(1), out(3);
+  w.ranks[0].yields = 1000;
+  int yields = 0;
+  std::function<void()> count = [&] { ++yields; };
+  when_yielding = &count;
+  CHECK(w.ranks[0].run(all_gather, 1, in, out) == how::begun);
+  when_yielding = nullptr;
+  CHECK(yields == 16);
 }
 
 TEST_CASE("who shows another call is met by the operation that goes on") {

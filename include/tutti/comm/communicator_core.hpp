@@ -183,7 +183,7 @@ struct communicator_core {
     }
     const std::uint64_t next = issued + 1, mark = history_with(p, next);
     const auto how = at_once->run({p, next, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output), m.fold},
-                                  m.waits ? runner->spins() : std::min(runner->spins(), looks_of_a_start));
+                                  m.waits ? runner->spins() : std::min(runner->spins(), looks_of_a_start), m.waits ? runner->yields_at_once() : 0);
     if (how == short_calls::outcome::not_ready) return nullptr;
     if (how == short_calls::outcome::done) {
       issued = next, history = mark;

@@ -99,6 +99,9 @@ class engine {
   /// Whether whoever makes a call may do it at once, with some looks.
   bool is_free() const { return !threaded_ && !exact_ && !transport_->asks_the_system() && !busy(); }
   int spins() const { return waiting_.spins; }
+  /// How often they may offer the processor to others meanwhile: never where each rank
+  /// has a core of its own.
+  int yields_at_once() const { return waiting_.spins > 0 ? 0 : waiting_.yields; }
 
   /// Moves things forward without waiting; fails what cannot be done any more.
   /// Called again and again with nothing to do, it looks at the peers as often

@@ -1,4 +1,6 @@
 #pragma once
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -62,12 +64,13 @@ class short_calls {
   void forget(const prepared_call& p) { lent_.forget(p.lent); }
 
   /// Looks at most `looks` times more whether it is ready, and never for long: verdicts
-  /// and messages wait meanwhile.
-  outcome run(const call_data& c, int looks) {
+  /// and messages wait meanwhile. Where all look at all it then offers the processor to
+  /// others, `yields` times at most, and looks after each.
+  outcome run(const call_data& c, int looks, int yields = 0) {
     looks = std::min(looks, most_looks);
     if (!c.plan.shown) return run_in_lent_memory(c, looks);
     const round_kind kind = round_of(c.plan.kind);
-    return kind == round_kind::all ? run_with_all(c, looks) : run_with_root(c, kind == round_kind::from_root, looks);
+    return kind == round_kind::all ? run_with_all(c, looks, std::min(yields, most_yields)) : run_with_root(c, kind == round_kind::from_root, looks);
   }
 
   /// Whether pages could be shown before the last call that was begun.
@@ -80,16 +83,21 @@ class short_calls {
  private:
   // An operation that goes on looks as often again, and yields then.
   static constexpr int most_looks = 200, most_looks_at_all = 50;
+  // Of those that share cores some may run beside this rank: for less time than a
+  // switch takes.
+  static constexpr int looks_before_yields = 6, most_yields = 16;
   static constexpr int enough_behind = 4;
   static constexpr std::size_t most_folded_directly = 1024;
 
-  outcome run_with_all(const call_data& c, int looks) {
+  outcome run_with_all(const call_data& c, int looks, int yields) {
     if (!board_->has_room_next(c.plan.shown->input_bytes)) return outcome::not_ready;
     begin(c, true, {c.input, c.plan.shown->input_bytes});
     board_->ring();
     enter(c);
     int hops = 1, more = 0;
-    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, std::min(looks, most_looks_at_all), more)) return outcome::begun;
+    const auto seen = [&] { return all_have_shown(c.fingerprint, hops); };
+    if (yields > 0) looks = std::max(looks, looks_before_yields);
+    if (!looked(seen, std::min(looks, most_looks_at_all), more) && !saw_after_yields(seen, yields)) return outcome::begun;
     board_->saw_all();
     if (const outcome how = do_passes(c); how != outcome::done) return how;
     return complete(c);
@@ -164,6 +172,17 @@ class short_calls {
 #endif
     }
     return true;
+  }
+
+  // Whoever shares a core gets there what an operation would, without one. A verdict
+  // is found by that.
+  template <class Seen>
+  bool saw_after_yields(Seen seen, int most) const {
+    for (int k = 0; k < most && !verdicts().any(); ++k) {
+      ::sched_yield();
+      if (seen()) return true;
+    }
+    return false;
   }
 
   // What others wait for goes out before all that is only written down.
