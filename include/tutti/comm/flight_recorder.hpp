@@ -41,27 +41,10 @@ class flight_recorder {
  public:
   static constexpr std::size_t kept = 16;
 
-  void begin(std::uint64_t number, const call& what, std::uint64_t shape, double t) {
-    record& r = records_[number % kept];
-    // Whoever reads what follows sees that this record is not what it was.
-    r.number.store(0, std::memory_order_relaxed);
-    if (r.shape != shape) {
-      r.shape = shape;
-      std::uint64_t bytes[words];
-      std::memcpy(bytes, &what, sizeof what);
-      for (std::size_t i = 0; i < words; ++i) r.what[i].store(bytes[i], std::memory_order_release);
-    }
-    r.is.store(static_cast<std::uint32_t>(operation_record::state::running), std::memory_order_release);
-    r.begun.store(t, std::memory_order_release);
-    r.ended.store(0, std::memory_order_release);
-    r.number.store(number, std::memory_order_release);
-  }
+  void begin(std::uint64_t number, const call& what, std::uint64_t shape, double t) { write(number, what, shape, operation_record::state::running, t, 0); }
 
   /// One that has begun and is done.
-  void add_done(std::uint64_t number, const call& what, std::uint64_t shape, double t) {
-    begin(number, what, shape, t);
-    end(number, operation_record::state::done, t);
-  }
+  void add_done(std::uint64_t number, const call& what, std::uint64_t shape, double t) { write(number, what, shape, operation_record::state::done, t, t); }
 
   /// Says nothing of an operation that is no longer among the last.
   void end(std::uint64_t number, operation_record::state how, double t) {
@@ -99,6 +82,23 @@ class flight_recorder {
     std::atomic<std::uint32_t> is{0};
     std::atomic<std::uint64_t> what[words] = {};
   };
+
+  void write(std::uint64_t number, const call& what, std::uint64_t shape, operation_record::state is, double begun, double ended) {
+    record& r = records_[number % kept];
+    // Whoever reads what follows sees that this record is not what it was.
+    r.number.store(0, std::memory_order_relaxed);
+    if (r.shape != shape) {
+      r.shape = shape;
+      std::uint64_t bytes[words];
+      std::memcpy(bytes, &what, sizeof what);
+      for (std::size_t i = 0; i < words; ++i) r.what[i].store(bytes[i], std::memory_order_release);
+    }
+    r.is.store(static_cast<std::uint32_t>(is), std::memory_order_release);
+    r.begun.store(begun, std::memory_order_release);
+    r.ended.store(ended, std::memory_order_release);
+    r.number.store(number, std::memory_order_release);
+  }
+
   record records_[kept];
 };
 

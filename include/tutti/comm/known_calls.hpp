@@ -21,7 +21,11 @@ class known_calls {
   /// `in_use(call)`; of the one that goes `forget(call)` hears.
   template <class Make, class InUse, class Forget>
   const prepared_call& find(const call_shape& c, Make make, InUse in_use, Forget forget) {
-    // Most calls are as one before: where that was found last is looked at first.
+    // Most calls are as the last, or as one before: where that was found is looked at first.
+    if (last_ && last_->asked.is(c)) {
+      last_->last_used = ++calls_;
+      return *last_->how;
+    }
     std::uint32_t& hint = hints_[(c.count * 31 + static_cast<std::size_t>(c.what) * 7 + static_cast<std::size_t>(c.root)) % hints];
     std::size_t at = hint;
     if (at >= known_.size() || !known_[at].asked.is(c)) {
@@ -30,8 +34,9 @@ class known_calls {
       if (at == known_.size()) at = add(c, make(), in_use, forget);
       hint = static_cast<std::uint32_t>(at);
     }
-    known_[at].last_used = ++calls_;
-    return *known_[at].how;
+    last_ = &known_[at];
+    last_->last_used = ++calls_;
+    return *last_->how;
   }
 
  private:
@@ -44,6 +49,7 @@ class known_calls {
 
   template <class InUse, class Forget>
   std::size_t add(const call_shape& c, std::unique_ptr<prepared_call> how, InUse in_use, Forget forget) {
+    last_ = nullptr;  // where they are may change
     known_shape found{c, std::move(how)};
     // The caller's lists need not outlive the call.
     if (!c.counts.empty()) found.asked.counts = found.how->counts;
@@ -63,6 +69,7 @@ class known_calls {
 
   std::size_t most_;
   std::vector<known_shape> known_;
+  known_shape* last_ = nullptr;
   std::uint32_t hints_[hints] = {};
   std::uint64_t calls_ = 0;
 };

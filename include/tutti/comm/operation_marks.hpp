@@ -23,8 +23,10 @@ class operation_marks {
   /// After that: for reports of what it did last, and for who looks where it is.
   void enter(const call& what, std::uint64_t shape, std::uint64_t number, double t) const {
     queue_.recorder().begin(number, what, shape, t);
-    status_.enter(what, shape, number);
+    enter(what, shape, number);
   }
+  /// The same of one that is recorded once it is done: nothing in it waits, or throws.
+  void enter(const call& what, std::uint64_t shape, std::uint64_t number) const { status_.enter(what, shape, number); }
 
   /// Whether there is a verdict, and the operation does not come before it.
   bool cut_short(std::uint64_t number) const {

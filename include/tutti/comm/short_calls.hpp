@@ -59,18 +59,22 @@ class short_calls {
   void make_room_for(const prepared_call& p) {
     if (p.shown) passes_.make_room(p.shown->places.size());
     else lent_.prepare(*p.lent);
+    look_at(p);
   }
   /// What was prepared is no longer.
-  void forget(const prepared_call& p) { lent_.forget(p.lent); }
+  void forget(const prepared_call& p) {
+    lent_.forget(p.lent);
+    if (form_.of == &p) form_.of = nullptr;
+  }
 
   /// Looks at most `looks` times more whether it is ready, and never for long: verdicts
   /// and messages wait meanwhile. Where all look at all it then offers the processor to
   /// others, `yields` times at most, and looks after each.
   outcome run(const call_data& c, int looks, int yields = 0) {
+    if (form_.of != &c.plan) look_at(c.plan);
     looks = std::min(looks, most_looks);
-    if (!c.plan.shown) return run_in_lent_memory(c, looks);
-    const round_kind kind = round_of(c.plan.kind);
-    return kind == round_kind::all ? run_with_all(c, looks, std::min(yields, most_yields)) : run_with_root(c, kind == round_kind::from_root, looks);
+    if (form_.lent) return run_in_lent_memory(c, looks);
+    return form_.kind == round_kind::all ? run_with_all(c, looks, std::min(yields, most_yields)) : run_with_root(c, looks);
   }
 
   /// Whether pages could be shown before the last call that was begun.
@@ -90,17 +94,17 @@ class short_calls {
   static constexpr std::size_t most_folded_directly = 1024;
 
   outcome run_with_all(const call_data& c, int looks, int yields) {
-    if (!board_->has_room_next(c.plan.shown->input_bytes)) return outcome::not_ready;
-    begin(c, true, {c.input, c.plan.shown->input_bytes});
+    if (!board_->has_room_next(form_.input_bytes)) return outcome::not_ready;
+    begin(c, true, {c.input, form_.input_bytes});
     board_->ring();
-    enter(c);
+    enter(c, true);
     int hops = 1, more = 0;
     const auto seen = [&] { return all_have_shown(c.fingerprint, hops); };
     if (yields > 0) looks = std::max(looks, looks_before_yields);
     if (!looked(seen, std::min(looks, most_looks_at_all), more) && !saw_after_yields(seen, yields)) return outcome::begun;
     board_->saw_all();
     if (const outcome how = do_passes(c); how != outcome::done) return how;
-    return complete(c);
+    return complete(c, true);
   }
 
   // Whose memory is not lent begins as an operation, and so do all then.
@@ -112,7 +116,7 @@ class short_calls {
     pages_were_free_ = board_->pages_are_free();
     begin(c, true, bytes_of(own));
     board_->ring();
-    enter(c);
+    enter(c, true);
     int hops = 1, more = 0;
     if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, looks, more)) return outcome::begun;
     board_->saw_all();
@@ -131,7 +135,7 @@ class short_calls {
     // After a verdict its owner may have written to it: whoever has seen that must see
     // the verdict as well. (A thread sanitizer knows no fences.)
     if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_acquire);
-    return marks_.verdicts().any() ? outcome::cut_short : complete(c);
+    return marks_.verdicts().any() ? outcome::cut_short : complete(c, true);
   }
   // Whether all that is needed was lent, and is still there. What throws there is an operation's to say.
   bool opened(const call_data& c, link& peers) {
@@ -143,24 +147,29 @@ class short_calls {
     }
   }
 
-  outcome run_with_root(const call_data& c, bool from_root, int looks) {
-    const bool is_root = c.plan.what.root == board_->rank(), leads = is_root == from_root;  // looks at nobody
+  outcome run_with_root(const call_data& c, int looks) {
+    const bool is_root = form_.is_root, leads = form_.leads;
     if (leads) board_->look_aside();
     int more = 0;
-    if (!looked([&] { return is_ready(c, is_root, from_root); }, looks, more)) return outcome::not_ready;
-    begin(c, false, {c.input, c.plan.shown->input_bytes});
+    if (!looked([&] { return is_ready(c); }, looks, more)) return outcome::not_ready;
+    begin(c, false, {c.input, form_.input_bytes});
     if (leads) {
       board_->pass();
       board_->ring();
     } else {
       is_root ? board_->saw_all() : board_->saw_one();
       behind_ = more == 0 ? std::min(behind_ + 1, enough_behind) : 0;
-      if (behind_ == enough_behind) prefetch(c.plan, is_root);
+      if (behind_ == enough_behind) prefetch();
     }
-    enter(c);
-    if (const outcome how = do_passes(c); how != outcome::done) return how;
-    if (!leads && board_->pass_soon(looked_at(c.plan, is_root))) board_->ring();
-    return complete(c);
+    enter(c, form_.folds);
+    if (const outcome how = form_.copies ? do_copy(c) : do_passes(c); how != outcome::done) return unfinished(c, how);
+    if (!leads && board_->pass_soon(looked_at())) board_->ring();
+    return complete(c, form_.folds);
+  }
+  // What is recorded once it is done, and is not.
+  [[gnu::noinline]] outcome unfinished(const call_data& c, outcome how) {
+    if (!form_.folds) queue_.recorder().begin(c.number, c.plan.numbered, c.plan.shape, begun_at_);
+    return how;
   }
 
   template <class Look>
@@ -193,23 +202,29 @@ class short_calls {
     board_->begin(all_look);
     board_->show(shows, {.fingerprint = c.fingerprint, .what = &p.numbered, .shape = p.shape});
   }
-  [[gnu::always_inline]] void enter(const call_data& c) { marks_.enter(c.plan.numbered, c.plan.shape, c.number, begun_at_ = coarse_now()); }
+  // `recorded`: from here on, not only once it is done.
+  [[gnu::always_inline]] void enter(const call_data& c, bool recorded) {
+    begun_at_ = coarse_now();
+    recorded ? marks_.enter(c.plan.numbered, c.plan.shape, c.number, begun_at_) : marks_.enter(c.plan.numbered, c.plan.shape, c.number);
+  }
 
-  [[gnu::always_inline]] outcome complete(const call_data& c) {
-    if (!marks_.complete(c.number)) return outcome::cut_short;
-    const direct_program& d = *c.plan.direct();
-    const traffic sent{.messages = d.sends.size(), .bytes = d.sent_bytes};
-    if (counted_ && sent.messages > 0) counted_->add(sent);
-    if (queue_.counts) queue_.counts->completed(c.plan.kind, sent);
-    queue_.recorder().end(c.number, operation_record::state::done, begun_at_);
+  [[gnu::always_inline]] outcome complete(const call_data& c, bool recorded) {
+    if (!marks_.complete(c.number)) return recorded ? outcome::cut_short : unfinished(c, outcome::cut_short);
+    if (counted_ && form_.sent.messages > 0) counted_->add(form_.sent);
+    if (queue_.counts) queue_.counts->completed(c.plan.kind, form_.sent);
+    if (recorded) queue_.recorder().end(c.number, operation_record::state::done, begun_at_);
+    else queue_.recorder().add_done(c.number, c.plan.numbered, c.plan.shape, begun_at_);
     return outcome::done;
   }
 
-  bool is_ready(const call_data& c, bool is_root, bool from_root) const {
-    if (from_root && !is_root) return board_->shows_next(c.plan.what.root, c.fingerprint);
-    for (int m = 0; !from_root && is_root && m < board_->size(); ++m)
-      if (m != board_->rank() && !board_->shows_next(m, c.fingerprint)) return false;
-    return board_->has_room_next(c.plan.shown->input_bytes);
+  [[gnu::always_inline]] bool is_ready(const call_data& c) const {
+    if (!form_.leads && !form_.is_root) return board_->shows_next(form_.root, c.fingerprint);
+    return (form_.leads || all_show_next(c.fingerprint)) && board_->has_room_next(form_.input_bytes);
+  }
+  bool all_show_next(std::uint64_t fingerprint) const {
+    for (int m = 0; m < board_->size(); ++m)
+      if (m != board_->rank() && !board_->shows_next(m, fingerprint)) return false;
+    return true;
   }
 
   // Those before the `hops`-th from here on have been seen.
@@ -221,18 +236,26 @@ class short_calls {
     return true;
   }
 
-  void prefetch(const prepared_call& p, bool is_root) const {
-    if (!is_root) return board_->prefetch(p.what.root);
+  void prefetch() const {
+    if (!form_.is_root) return board_->prefetch(form_.root);
     for (int m = 0; m < board_->size(); ++m)
       if (m != board_->rank()) board_->prefetch(m);
   }
 
-  std::size_t looked_at(const prepared_call& p, bool is_root) const {
-    if (!is_root) return board_->bytes_of(p.what.root);
+  std::size_t looked_at() const {
+    if (!form_.is_root) return board_->bytes_of(form_.root);
     std::size_t bytes = 0;
     for (int m = 0; m < board_->size(); ++m)
       if (m != board_->rank()) bytes += board_->bytes_of(m);
     return bytes;
+  }
+
+  // The same as its passes, where they are one that copies into the output, or none.
+  [[gnu::always_inline]] outcome do_copy(const call_data& c) {
+    if (marks_.cut_short(c.number)) return outcome::cut_short;
+    const std::byte* const from = (form_.shown_by >= 0 ? board_->shown_by(form_.shown_by) : form_.of_output ? c.output : c.input) + form_.from;
+    if (std::byte* const to = c.output + form_.to; to != from) copy_short(to, from, form_.bytes);
+    return outcome::done;
   }
 
   // Unless a verdict comes before it.
@@ -276,6 +299,35 @@ class short_calls {
     }
   }
 
+  // What all calls of a plan have in common.
+  struct plan_form {
+    const prepared_call* of = nullptr;
+    round_kind kind = round_kind::all;
+    bool lent = false;                    // and not shown
+    bool is_root = false, leads = false;  // the latter: looks at nobody
+    bool folds = false;
+    bool copies = false;  // and no more, at most once: so many bytes, from somewhere on
+    bool of_output = false;
+    int root = -1, shown_by = -1;
+    std::size_t input_bytes = 0, from = 0, to = 0, bytes = 0;
+    traffic sent{};
+  };
+  void look_at(const prepared_call& p) {
+    const direct_program& d = *p.direct();
+    plan_form f{.of = &p, .kind = round_of(p.kind), .lent = !p.shown, .root = p.what.root, .input_bytes = d.input_bytes, .sent = {.messages = d.sends.size(), .bytes = d.sent_bytes}};
+    f.is_root = f.root == board_->rank();
+    f.leads = f.is_root == (f.kind == round_kind::from_root);
+    for (const direct_pass& pass : d.passes) f.folds |= pass.sources > 1;
+    if (d.passes.size() == 1 && d.passes[0].sources == 1 && d.passes[0].targets == 1) {
+      const remote_place *const from = &d.places[d.passes[0].begin], *const to = from + 1;
+      f.copies = to->role == memory_role::output;
+      f.of_output = from->role == memory_role::output;
+      if (!f.of_output && from->rank != board_->rank()) f.shown_by = from->rank;
+      f.from = from->offset, f.to = to->offset, f.bytes = d.passes[0].bytes;
+    }
+    form_ = f;
+  }
+
   operation_marks marks_;
   operation_queue& queue_;
   billboard* board_;
@@ -283,6 +335,7 @@ class short_calls {
   pass_execution passes_;
   direct_execution lent_;
   bool pages_were_free_ = false;
+  plan_form form_;
   int behind_ = 0;  // so many calls in turn were shown before this rank looked for them
   double begun_at_ = 0;
   std::exception_ptr thrown_;

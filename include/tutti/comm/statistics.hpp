@@ -122,7 +122,7 @@ struct counter_block {
   void completed(collective what, const traffic& sent, std::size_t calls = 1) {
     call_tally& c = collectives[static_cast<std::size_t>(what)];
     c.done.add(calls);
-    c.sent.add(sent);
+    if (sent.messages > 0) c.sent.add(sent);
   }
   statistics read() const {
     statistics s;

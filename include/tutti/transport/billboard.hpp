@@ -113,7 +113,7 @@ class billboard {
  public:
   /// `members`: their memories, initialised; `others`: the bells of all but this rank.
   billboard(int me, std::vector<board_memory> members, std::vector<doorbell*> others)
-      : me_(static_cast<std::size_t>(me)), members_(std::move(members)), others_(std::move(others)) {}
+      : me_(static_cast<std::size_t>(me)), members_(std::move(members)), others_(std::move(others)), mine_(members_[me_]) {}
 
   int size() const { return static_cast<int>(members_.size()); }
   int rank() const { return static_cast<int>(me_); }
@@ -134,10 +134,8 @@ class billboard {
     return has_room_in(round_, bytes);
   }
   /// The same of the next round, before it begins; false where somebody is astray.
-  bool has_room_next(std::size_t bytes) {
-    if (has_room_in(round_ + 1, bytes)) return astray_ < 0;
-    look_how_far_others_are(round_);
-    return astray_ < 0 && has_room_in(round_ + 1, bytes);
+  [[gnu::always_inline]] bool has_room_next(std::size_t bytes) {
+    return has_room_in(round_ + 1, bytes) ? astray_ < 0 : finds_room_next(bytes);
   }
 
   /// Shows these parts, one after the other: at most `most_bytes()`, and there must
@@ -160,7 +158,7 @@ class billboard {
   }
   /// Says that this rank has done with this round, to those who run ahead.
   void pass() {
-    members_[me_].passed().store(round_, std::memory_order_release);
+    mine_.passed().store(round_, std::memory_order_release);
     told_ = round_;
     untold_bytes_ = 0;
   }
@@ -173,7 +171,7 @@ class billboard {
     return true;
   }
   /// To be called after either: wakes whoever sleeps for it.
-  void ring() const { doorbell::ring(others_); }
+  [[gnu::always_inline]] void ring() const { doorbell::ring(others_); }
 
   /// What a member shows in this rank's round, or nothing where it has not come to
   /// it. Valid until this rank passes it, or begins the next.
@@ -222,17 +220,8 @@ class billboard {
   /// To be called by whoever shows and looks at nobody, in each of its rounds: looks now and
   /// then whether others showed the same in a round that is not long ago. Cost: in one of
   /// sixteen rounds a line of each.
-  void look_aside() {
-    if (aside_ > 0) {
-      for (int m = 0; m < size(); ++m)
-        if (m != rank() && differ(m, aside_)) astray_ = m;
-      aside_ = 0;
-    } else if (round_ >= next_aside_) {
-      next_aside_ = round_ + board_memory::lines / 4;
-      aside_ = round_ > behind ? round_ - behind : 0;
-      for (const board_memory& member : members_)
-        if (aside_ > 0) __builtin_prefetch(&member.at(aside_));
-    }
+  [[gnu::always_inline]] void look_aside() {
+    if (aside_ > 0 || round_ >= next_aside_) look_aside_now();
   }
 
   /// The calls in which this rank and a member first showed different fingerprints,
@@ -257,23 +246,41 @@ class billboard {
  private:
   // Where the bytes go that others see once that has ended.
   [[gnu::always_inline]] std::byte* begin_to_show(std::size_t bytes, const envelope& e) {
-    const board_memory& memory = members_[me_];
-    std::uint64_t& shape = shapes_[round_ % board_memory::lines];
+    const board_memory memory = mine_;
+    const std::size_t slot = round_ % board_memory::lines;
+    std::uint64_t& shape = shapes_[slot];
     if (e.shape != 0 && e.shape == shape) memory.rename(round_, e.fingerprint, e.what->number);
     else memory.name(round_, e);
     shape = e.shape;
     board_memory::line& mine = memory.at(round_);
-    const std::uint64_t at = next_place(bytes);
-    starts_[round_ % board_memory::lines] = at;
-    used_ = at + rounded(bytes);
     mine.bytes = static_cast<std::uint32_t>(bytes);
+    if (bytes <= board_memory::carried) {
+      starts_[slot] = used_;
+      return mine.small;
+    }
+    const std::uint64_t at = next_place(bytes);
+    starts_[slot] = at;
+    used_ = at + rounded(bytes);
     mine.at = static_cast<std::uint32_t>(at % board_memory::ring_bytes);
-    return memory.data(mine);
+    return memory.in_ring(mine.at);
   }
   [[gnu::always_inline]] void end_to_show() {
-    members_[me_].at(round_).flag.store(round_, std::memory_order_release);
+    mine_.at(round_).flag.store(round_, std::memory_order_release);
     // Others have that one in their caches, and nobody looks at it yet.
-    prefetch_to_write(&members_[me_].at(round_ + writes_ahead));
+    prefetch_to_write(&mine_.at(round_ + writes_ahead));
+  }
+
+  [[gnu::noinline]] void look_aside_now() {
+    if (aside_ > 0) {
+      for (int m = 0; m < size(); ++m)
+        if (m != rank() && differ(m, aside_)) astray_ = m;
+      aside_ = 0;
+    } else {
+      next_aside_ = round_ + board_memory::lines / 4;
+      aside_ = round_ > behind ? round_ - behind : 0;
+      for (const board_memory& member : members_)
+        if (aside_ > 0) __builtin_prefetch(&member.at(aside_));
+    }
   }
 
   bool shows_in(std::uint64_t round, int member, std::uint64_t fingerprint) const {
@@ -300,12 +307,16 @@ class billboard {
   static_assert(most_untold_bytes + 3 * board_memory::longest <= board_memory::ring_bytes);
 
   // Whether all have done with what stands where so many bytes would be shown in a
-  // round, so far as is known.
-  bool has_room_in(std::uint64_t round, std::size_t bytes) {
-    const std::uint64_t end = next_place(bytes) + rounded(bytes);
-    if (oldest_ + board_memory::lines <= round) oldest_ = round - board_memory::lines + 1;
-    while (oldest_ < round && starts_[oldest_ % board_memory::lines] + board_memory::ring_bytes < end) ++oldest_;
-    return round <= passed_ + board_memory::lines && oldest_ <= passed_ + 1;
+  // round, so far as is known: with its line, and with those bytes of the ring.
+  [[gnu::always_inline]] bool has_room_in(std::uint64_t round, std::size_t bytes) const {
+    if (round > passed_ + board_memory::lines) return false;
+    const std::uint64_t first = passed_ + 1;  // that somebody may still read
+    return bytes <= board_memory::carried || first >= round ||
+           next_place(bytes) + rounded(bytes) <= starts_[first % board_memory::lines] + board_memory::ring_bytes;
+  }
+  [[gnu::noinline]] bool finds_room_next(std::size_t bytes) {
+    look_how_far_others_are(round_);
+    return astray_ < 0 && has_room_in(round_ + 1, bytes);
   }
   // `done`: the last round that this rank has shown something in.
   void look_how_far_others_are(std::uint64_t done) {
@@ -336,8 +347,9 @@ class billboard {
   std::size_t me_;
   std::vector<board_memory> members_;
   std::vector<doorbell*> others_;
+  board_memory mine_;
   std::uint64_t round_ = 0, passed_ = 0;  // the latter: as far as is known of all others
-  std::uint64_t used_ = 0, oldest_ = 1;   // bytes of the ring; the first round of which it still has all
+  std::uint64_t used_ = 0;                // bytes of the ring
   bool all_look_ = true;                  // in this round
   std::uint64_t told_ = 0;                // to the others: as far as this rank has passed
   std::size_t untold_bytes_ = 0;

@@ -53,16 +53,13 @@ struct alignas(64) doorbell {
     if (is_asleep()) wake();
   }
   /// The same of several, at the price of one.
-  static void ring(const std::vector<doorbell*>& bells) {
+  [[gnu::always_inline]] static void ring(const std::vector<doorbell*>& bells) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    bool ordered = false;
-    for (doorbell* bell : bells) {
-      if (!ordered && bell->needs_order()) {
-        order();
-        ordered = true;
-      }
-      if (bell->is_asleep()) bell->wake();
-    }
+    bool rests = takes_part.load(std::memory_order_relaxed);
+    if (rests)
+      for (const doorbell* bell : bells)
+        rests &= bell->fences_for_all.load(std::memory_order_relaxed) != 0 && bell->state.load(std::memory_order_relaxed) == awake;
+    if (!rests) ring_those_asleep(bells);
   }
 
   void wake() {
@@ -86,6 +83,17 @@ struct alignas(64) doorbell {
   // Whoever rings has made a bell of its own before, and so has asked whether it can;
   // a child of it takes part as well.
   static inline std::atomic<bool> takes_part{false};
+
+  [[gnu::noinline]] static void ring_those_asleep(const std::vector<doorbell*>& bells) {
+    bool ordered = false;
+    for (doorbell* bell : bells) {
+      if (!ordered && bell->needs_order()) {
+        order();
+        ordered = true;
+      }
+      if (bell->is_asleep()) bell->wake();
+    }
+  }
 
   bool needs_order() const { return !takes_part.load(std::memory_order_relaxed) || !fences_for_all.load(std::memory_order_relaxed); }
 
