@@ -83,7 +83,7 @@ class flight_recorder {
     std::atomic<std::uint64_t> what[words] = {};
   };
 
-  void write(std::uint64_t number, const call& what, std::uint64_t shape, operation_record::state is, double begun, double ended) {
+  [[gnu::always_inline]] void write(std::uint64_t number, const call& what, std::uint64_t shape, operation_record::state is, double begun, double ended) {
     record& r = records_[number % kept];
     // Whoever reads what follows sees that this record is not what it was.
     r.number.store(0, std::memory_order_relaxed);

@@ -162,8 +162,9 @@ class short_calls {
       if (behind_ == enough_behind) prefetch();
     }
     enter(c, form_.folds);
-    if (const outcome how = form_.copies ? do_copy(c) : do_passes(c); how != outcome::done) return unfinished(c, how);
-    if (!leads && board_->pass_soon(looked_at())) board_->ring();
+    const bytes_view theirs = leads || is_root ? bytes_view{} : board_->part_of(form_.root);
+    if (const outcome how = form_.copies ? do_copy(c, theirs.data()) : do_passes(c); how != outcome::done) return unfinished(c, how);
+    if (!leads && board_->pass_soon(is_root ? bytes_of_others() : theirs.size())) board_->ring();
     return complete(c, form_.folds);
   }
   // What is recorded once it is done, and is not.
@@ -242,18 +243,18 @@ class short_calls {
       if (m != board_->rank()) board_->prefetch(m);
   }
 
-  std::size_t looked_at() const {
-    if (!form_.is_root) return board_->bytes_of(form_.root);
+  std::size_t bytes_of_others() const {
     std::size_t bytes = 0;
     for (int m = 0; m < board_->size(); ++m)
-      if (m != board_->rank()) bytes += board_->bytes_of(m);
+      if (m != board_->rank()) bytes += board_->part_of(m).size();
     return bytes;
   }
 
-  // The same as its passes, where they are one that copies into the output, or none.
-  [[gnu::always_inline]] outcome do_copy(const call_data& c) {
+  // The same as its passes, where they are one that copies into the output: out of what
+  // the root shows, or of what this rank has.
+  [[gnu::always_inline]] outcome do_copy(const call_data& c, const std::byte* shown) {
     if (marks_.cut_short(c.number)) return outcome::cut_short;
-    const std::byte* const from = (form_.shown_by >= 0 ? board_->shown_by(form_.shown_by) : form_.of_output ? c.output : c.input) + form_.from;
+    const std::byte* const from = (form_.of_root ? shown : form_.of_output ? c.output : c.input) + form_.from;
     if (std::byte* const to = c.output + form_.to; to != from) copy_short(to, from, form_.bytes);
     return outcome::done;
   }
@@ -306,9 +307,9 @@ class short_calls {
     bool lent = false;                    // and not shown
     bool is_root = false, leads = false;  // the latter: looks at nobody
     bool folds = false;
-    bool copies = false;  // and no more, at most once: so many bytes, from somewhere on
-    bool of_output = false;
-    int root = -1, shown_by = -1;
+    bool copies = false;  // once, and does no more
+    bool of_output = false, of_root = false;
+    int root = -1;
     std::size_t input_bytes = 0, from = 0, to = 0, bytes = 0;
     traffic sent{};
   };
@@ -320,9 +321,9 @@ class short_calls {
     for (const direct_pass& pass : d.passes) f.folds |= pass.sources > 1;
     if (d.passes.size() == 1 && d.passes[0].sources == 1 && d.passes[0].targets == 1) {
       const remote_place *const from = &d.places[d.passes[0].begin], *const to = from + 1;
-      f.copies = to->role == memory_role::output;
       f.of_output = from->role == memory_role::output;
-      if (!f.of_output && from->rank != board_->rank()) f.shown_by = from->rank;
+      f.of_root = !f.of_output && from->rank != board_->rank();
+      f.copies = to->role == memory_role::output && (!f.of_root || (from->rank == f.root && !f.leads));
       f.from = from->offset, f.to = to->offset, f.bytes = d.passes[0].bytes;
     }
     form_ = f;

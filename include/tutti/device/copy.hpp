@@ -64,7 +64,7 @@ inline void stream_line(std::byte* to, const std::byte* from) { std::memcpy(to, 
 }
 
 /// Copies `bytes` bytes of host memory that are mostly few: up to 16 without a call.
-inline void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) {
+[[gnu::always_inline]] inline void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) {
   const auto ends = [&]<class Word>(Word first) {
     Word last;
     std::memcpy(&first, from, sizeof first);

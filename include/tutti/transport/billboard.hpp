@@ -200,8 +200,12 @@ class billboard {
     if (bytes > most_prefetched) return;
     for (std::uint64_t i = 0; i < bytes; i += 64) __builtin_prefetch(theirs.in_ring(now.at + reads_ahead * bytes + i));
   }
-  /// How many bytes a member that has been seen shows.
-  std::size_t bytes_of(int member) const { return members_[static_cast<std::size_t>(member)].at(round_).bytes; }
+  /// What a member that has been seen shows.
+  bytes_view part_of(int member) const {
+    const board_memory& theirs = members_[static_cast<std::size_t>(member)];
+    board_memory::line& shown = theirs.at(round_);
+    return {theirs.data(shown), shown.bytes};
+  }
 
   /// To be called once all others have been seen in this round, so that they have
   /// done with the one before; or one who needed room for it, and so knew of all.
@@ -265,9 +269,14 @@ class billboard {
     return memory.in_ring(mine.at);
   }
   [[gnu::always_inline]] void end_to_show() {
-    mine_.at(round_).flag.store(round_, std::memory_order_release);
-    // Others have that one in their caches, and nobody looks at it yet.
+    board_memory::line& mine = mine_.at(round_);
+    mine.flag.store(round_, std::memory_order_release);
+    // Others have those in their caches, and nobody looks at them yet: what follows would
+    // wait for one line of the ring after the other.
     prefetch_to_write(&mine_.at(round_ + writes_ahead));
+    if (mine.bytes <= board_memory::carried || mine.bytes > most_prefetched) return;
+    const std::uint64_t bytes = rounded(mine.bytes);
+    for (std::uint64_t i = 0; i < bytes; i += 64) prefetch_to_write(mine_.in_ring(mine.at + writes_ahead * bytes + i));
   }
 
   [[gnu::noinline]] void look_aside_now() {
