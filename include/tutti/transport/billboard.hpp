@@ -274,7 +274,7 @@ class billboard {
     // Others have those in their caches, and nobody looks at them yet: what follows would
     // wait for one line of the ring after the other.
     prefetch_to_write(&mine_.at(round_ + writes_ahead));
-    if (mine.bytes <= board_memory::carried || mine.bytes > most_prefetched) return;
+    if (all_look_ || mine.bytes <= board_memory::carried || mine.bytes > most_prefetched) return;
     const std::uint64_t bytes = rounded(mine.bytes);
     for (std::uint64_t i = 0; i < bytes; i += 64) prefetch_to_write(mine_.in_ring(mine.at + writes_ahead * bytes + i));
   }
