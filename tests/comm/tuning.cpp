@@ -26,11 +26,14 @@ TEST_CASE("a tuning is written and read back to the bit") {
   t.window.latency_s = 1.0 / 3e7;
   t.message.near_bytes = 12345;
   t.switch_s = 0;
+  t.on_devices.nccl.latency_s = 1.0 / 3e5;
   const tuning back = parse_tuning(tuning_text(t), "here");
   CHECK(tuning_text(back) == tuning_text(t));
   CHECK(back.window.latency_s == t.window.latency_s);
   CHECK(back.message.near_bytes == 12345);
   CHECK(back.switch_s == 0);
+  CHECK(back.on_devices.nccl.latency_s == t.on_devices.nccl.latency_s);
+  CHECK(back.on_devices.windows.bytes_per_s == device_costs{}.windows.bytes_per_s);
   CHECK(back.message.fold_bytes_per_s == message_link.fold_bytes_per_s);
 }
 
@@ -43,6 +46,8 @@ TEST_CASE("what a tuning does not name stays, and comments are skipped") {
 
 TEST_CASE("what is not a tuning is refused, with file and line") {
   CHECK(refusal("window.step_s 1e-8\nwindow.speed 5\n") == "TUTTI_TUNING: here:2: 'window.speed' is no value of a tuning");
+  CHECK(refusal("device.nccl.speed 5\n") == "TUTTI_TUNING: here:1: 'device.nccl.speed' is no value of a tuning");
+  CHECK(refusal("device.nccl.bytes_per_s 0\n") == "TUTTI_TUNING: here:1: 'device.nccl.bytes_per_s' takes one number, more than 0");
   CHECK(refusal("step_s 1\n") == "TUTTI_TUNING: here:1: 'step_s' is no value of a tuning");
   for (const char* wrong : {"", "fast", "1e-8x", "-1", "nan", "inf", "1 2"}) {
     CAPTURE(std::string(wrong));

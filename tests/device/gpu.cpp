@@ -26,5 +26,8 @@ TEST_CASE("a device reaches memory of this process as it is, and knows whether o
   transfer(back, arena, on(stream));
   stream.wait();
   CHECK(back == bytes);
+  CHECK(device.identity() == gpu(0).identity());
+  CHECK(device.identity() != std::array<unsigned char, 16>{});
+  CHECK(device.native(on(stream)) == stream.native());
   static_assert(gpu::launches == (TUTTI_ON_CUDA != 0));
 }

@@ -15,7 +15,7 @@ namespace tutti {
 /// Every name that Tutti, or one of its scripts, reads from the environment.
 inline constexpr std::string_view environment_names[] = {
     "TUTTI_ALGORITHM", "TUTTI_DEADLINE", "TUTTI_GRACE", "TUTTI_JOIN_TIMEOUT",
-    "TUTTI_LINK",      "TUTTI_LOG",      "TUTTI_MNIST",
+    "TUTTI_LINK",      "TUTTI_LOG",      "TUTTI_MNIST",   "TUTTI_NCCL",
     "TUTTI_TAG_OUTPUT", "TUTTI_TRACE", "TUTTI_TUNING", "TUTTI_WAITING",
 };
 

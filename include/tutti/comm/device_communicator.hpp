@@ -6,8 +6,11 @@
 
 #include <tutti/comm/communicator.hpp>
 #include <tutti/comm/device_agreement.hpp>
+#include <tutti/comm/device_cost.hpp>
 #include <tutti/comm/device_staging.hpp>
 #include <tutti/comm/device_windows.hpp>
+#include <tutti/comm/nccl_link.hpp>
+#include <tutti/comm/tuning.hpp>
 
 namespace tutti {
 
@@ -20,6 +23,11 @@ struct device_options {
   std::size_t piece_bytes = std::size_t{4} << 20;
   /// Go through the host though devices could read each other.
   bool staged = false;
+  /// The library, as `TUTTI_NCCL` names it: a file, or `off`. Empty: what `TUTTI_NCCL`
+  /// says, else `libnccl.so.2`. Where one rank has `off`, none uses it.
+  std::string nccl{};
+  /// NCCL for all that it has, not only where it is cheaper; rank 0's counts.
+  bool prefer_nccl = false;
 };
 
 /// Ranks that communicate what is in the memory of devices, one each; several
@@ -35,7 +43,7 @@ class device_communicator {
   using space = typename Device::space;
 
   /// Collective. Throws `device`, on all ranks alike, where the device or its memory
-  /// is not there.
+  /// is not there, and `not_supported` where NCCL is preferred and not there.
   device_communicator(communicator& c, const Device& device, const device_options& options = {}) : device_(device), host_(c.duplicate()) {
     std::uint64_t least[] = {options.window_bytes, options.piece_bytes};
     all_reduce(host_, span<std::uint64_t>(least, 2), minimum{});
@@ -43,6 +51,17 @@ class device_communicator {
     if (refused) throw error(refused->code, refused->why);
     windows_.emplace(device_, host_, least[0], options.staged);
     why_staged_ = windows_->why_not();
+    decided d;
+    d.prefer_nccl = options.prefer_nccl;
+    const auto unread = detail::agree(host_, detail::refused_by([&] {
+      if (const char* file = host_.rank() == 0 ? environment("TUTTI_TUNING") : nullptr) d.costs = read_tuning(file).on_devices;
+    }));
+    if (unread) throw error(unread->code, unread->why);
+    broadcast(host_, span<decided>(&d, 1), 0);
+    decided_ = d;
+    nccl_.emplace(device_, host_, options.staged ? "off" : options.nccl);
+    if (d.prefer_nccl && !why_not_nccl().empty())
+      throw error(errc::not_supported, format("a device communicator is to prefer NCCL, and cannot: %s", why_not_nccl().c_str()));
   }
 
   int rank() const { return host_.rank(); }
@@ -51,6 +70,22 @@ class device_communicator {
   /// Why data goes through the host: because the devices cannot read each other's
   /// memory. Empty where they do.
   const std::string& why_staged() const { return why_staged_; }
+  /// Why nothing goes by NCCL; empty where what it has may.
+  const std::string& why_not_nccl() const { return nccl_ ? nccl_->why_not() : closed(); }
+
+  /// By what a call of so many elements (of a block, where there are blocks) goes: the
+  /// cheapest by `device_costs`, which `TUTTI_TUNING` holds; rank 0's count. A call that
+  /// names its algorithm, or has no elements, goes by Tutti's own. Equal on all ranks.
+  template <class T, class Op>
+  device_way way_of(collective what, std::size_t count, algorithm how = algorithm::automatic) const {
+    const device_way own = why_staged_.empty() ? device_way::windows : device_way::staging;
+    if (how != algorithm::automatic || count == 0 || !why_not_nccl().empty() || detail::why_not_by_nccl<T, Op>(what)) return own;
+    if (decided_.prefer_nccl) return device_way::nccl;
+    const auto seconds = [&](device_way way) {
+      return seconds_of(cost_of(decided_.costs, way), traffic_of(way, what, count * sizeof(T), size()));
+    };
+    return seconds(device_way::nccl) < seconds(own) ? device_way::nccl : own;
+  }
 
   /// What all collectives do: see `device_call`. `check` throws what speaks against
   /// the call on this rank, which then throws on every rank. What fails on one rank
@@ -59,6 +94,7 @@ class device_communicator {
   void run(const device_call<T, Op>& call, const order& in_order, Check check) {
     const typename Device::range shown(name_of(call.what));
     device_call<T, Op> chosen = call;
+    const device_way way = way_of<T, Op>(call.what, call.count, call.algorithm);
     const auto refused = detail::refused_by([&] {
       const std::string who = format("rank %d: %s", host_.world_rank(), name_of(call.what));
       if (!windows_) throw error(errc::invalid_argument, who + ": the device communicator was closed", host_.world_rank());
@@ -66,12 +102,15 @@ class device_communicator {
       device_.need_order(who.c_str(), in_order);
       device_.need_memory(who.c_str(), call.input, call.bytes_in());
       device_.need_memory(who.c_str(), call.output, call.bytes_out());
-      if (why_staged().empty()) windows_->prepare(host_, chosen);
+      if (way == device_way::nccl) nccl_->prepare(chosen);
+      else if (way == device_way::windows) windows_->prepare(host_, chosen);
       else staging_->prepare(host_, chosen);
     });
-    detail::agree_on_call(host_, chosen, refused);
+    or_without_nccl([&] { detail::agree_on_call(host_, chosen, refused); });
+    // All ranks hear what NCCL refuses, so that they may go on without it.
+    if (way == device_way::nccl) return or_without_nccl([&] { nccl_->run(host_, chosen, in_order); });
     for_all([&] {
-      if (why_staged().empty()) windows_->run(host_, chosen, in_order);
+      if (way == device_way::windows) windows_->run(host_, chosen, in_order);
       else staging_->run(host_, chosen, in_order);
     });
   }
@@ -86,9 +125,11 @@ class device_communicator {
   void close() {
     if (!windows_) return;
     for_all([&] {
+      or_without_nccl([&] { nccl_->close(host_); });
       staging_->finish();
       windows_->close(host_);
     });
+    nccl_.reset();
     windows_.reset();
     staging_.reset();
   }
@@ -96,6 +137,38 @@ class device_communicator {
   communicator& host_side() { return host_; }
 
  private:
+  // What rank 0 decides.
+  struct decided {
+    device_costs costs{};
+    bool prefer_nccl = false;
+  };
+
+  static const std::string& closed() {
+    static const std::string why = "the device communicator was closed";
+    return why;
+  }
+
+  // Where the ranks do not go on together, streams must not wait for NCCL any more.
+  template <class Body>
+  void or_without_nccl(Body body) {
+    try {
+      body();
+    } catch (const error& e) {
+      switch (e.code()) {
+        case errc::rank_died:
+        case errc::rank_stopped:
+        case errc::rank_failed:
+        case errc::deadline:
+        case errc::link:
+        case errc::expelled:
+          if (nccl_) nccl_->abort(e.what());
+          break;
+        default: break;
+      }
+      throw;
+    }
+  }
+
   // The others are past the point where they could be told in time.
   template <class Body>
   void for_all(Body body) {
@@ -112,6 +185,9 @@ class device_communicator {
   std::optional<detail::device_staging<Device>> staging_{};
   std::optional<detail::device_windows<Device>> windows_{};
   std::string why_staged_{};
+  decided decided_{};
+  // Goes first: what a device frees waits for streams, which may wait for NCCL.
+  std::optional<detail::nccl_link<Device>> nccl_{};
 };
 
 }  // namespace tutti

@@ -10,6 +10,7 @@
 
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/device_agreement.hpp>
+#include <tutti/comm/device_cost.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/device/pull_body.hpp>
 #include <tutti/schedule/repertoire.hpp>
@@ -20,7 +21,7 @@ namespace tutti::detail {
 /// shots two in two; between them stands a guess, since no device has timed both.
 inline algorithm pulled_algorithm(collective what, std::size_t bytes, bool commutative, const team& all) {
   switch (what) {
-    case collective::all_reduce: return bytes <= std::size_t{1} << 18 ? algorithm::one_shot : algorithm::two_shot;
+    case collective::all_reduce: return bytes <= one_shot_bytes ? algorithm::one_shot : algorithm::two_shot;
     case collective::reduce_scatter:
     case collective::all_gather:
     case collective::all_to_all: return algorithm::pairwise;

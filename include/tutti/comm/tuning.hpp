@@ -10,6 +10,7 @@
 
 #include <tutti/analysis/link_model.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/comm/device_cost.hpp>
 
 namespace tutti {
 
@@ -18,6 +19,7 @@ namespace tutti {
 struct tuning {
   link_model window = window_link, message = message_link;
   double switch_s = cost_model{}.switch_s;
+  device_costs on_devices{};
 };
 
 namespace detail {
@@ -35,6 +37,21 @@ inline constexpr tuned_value tuned_values[] = {{"latency_s", &link_model::latenc
                                                {"near_bytes", &link_model::near_bytes},
                                                {"far_bytes_per_s", &link_model::far_bytes_per_s}};
 
+struct tuned_way {
+  const char* name;
+  device_cost device_costs::*cost;
+};
+inline constexpr tuned_way tuned_ways[] = {{"device.windows.", &device_costs::windows},
+                                           {"device.staging.", &device_costs::staging},
+                                           {"device.nccl.", &device_costs::nccl}};
+struct tuned_device_value {
+  const char* name;
+  double device_cost::*value;
+};
+inline constexpr tuned_device_value tuned_device_values[] = {{"latency_s", &device_cost::latency_s},
+                                                             {"step_s", &device_cost::step_s},
+                                                             {"bytes_per_s", &device_cost::bytes_per_s}};
+
 /// Where a value of that name is kept; null where there is none.
 inline double* find_tuned(tuning& t, const std::string& name) {
   if (name == "switch_s") return &t.switch_s;
@@ -42,6 +59,10 @@ inline double* find_tuned(tuning& t, const std::string& name) {
     if (name.rfind(prefix, 0) == 0)
       for (const tuned_value& v : tuned_values)
         if (name.substr(std::strlen(prefix)) == v.name) return &(of->*v.value);
+  for (const tuned_way& way : tuned_ways)
+    if (name.rfind(way.name, 0) == 0)
+      for (const tuned_device_value& v : tuned_device_values)
+        if (name.substr(std::strlen(way.name)) == v.name) return &(t.on_devices.*way.cost.*v.value);
   return nullptr;
 }
 
@@ -99,11 +120,21 @@ inline tuning read_tuning(const std::string& file) {
   return parse_tuning(text, file);
 }
 
+/// The lines of one way on devices.
+inline std::string tuning_text(const device_costs& costs, device_way which) {
+  std::string text;
+  for (const detail::tuned_way& way : detail::tuned_ways)
+    if (way.name == format("device.%s.", name_of(which)))
+      for (const detail::tuned_device_value& v : detail::tuned_device_values) text += format("%s%s %.17g\n", way.name, v.name, costs.*way.cost.*v.value);
+  return text;
+}
+
 /// What `parse_tuning` reads back to the same values.
 inline std::string tuning_text(const tuning& t) {
   std::string text;
   for (const auto& [prefix, of] : {std::pair("window.", &t.window), std::pair("message.", &t.message)})
     for (const detail::tuned_value& v : detail::tuned_values) text += format("%s%s %.17g\n", prefix, v.name, of->*v.value);
+  for (device_way which : {device_way::windows, device_way::staging, device_way::nccl}) text += tuning_text(t.on_devices, which);
   return text + format("switch_s %.17g\n", t.switch_s);
 }
 

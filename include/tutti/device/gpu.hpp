@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -87,6 +88,19 @@ class basic_gpu {
     detail::check_device(::cudaGetLastError(), "starting a kernel");
 #endif
   }
+
+  /// What tells this device from all others, on other hosts too.
+  std::array<unsigned char, 16> identity() const {
+    cudaDeviceProp found{};
+    detail::check_device(::cudaGetDeviceProperties(&found, device_), "asking a device for its name");
+    std::array<unsigned char, 16> id;
+    std::memcpy(id.data(), &found.uuid, id.size());
+    return id;
+  }
+  /// As other libraries take a stream.
+  void* native(const order& in) const { return in.native; }
+  /// The current one, until the scope of what is returned ends.
+  detail::current_device made_current() const { return detail::current_device(device_); }
 
   void need_order(const char* who, const order& in) const { detail::need_stream(who, in, device_); }
   void need_memory(const char* who, const void* data, std::size_t bytes) const { detail::need_device_memory(who, data, bytes, device_); }
