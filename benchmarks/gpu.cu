@@ -4,6 +4,8 @@
 //     gpu-perf elementwise [BYTES]         of each array, 1 GiB unless told
 //     gpu-perf threads RANKS [MOST]        sizes from 8 bytes to 256 MiB unless told
 //     gpu-perf processes --ranks RANKS     the same between processes
+//     gpu-perf devices RANKS [MOST [FILE]] between threads of a device each, beside NCCL;
+//                                          what both cost is written to FILE, for TUTTI_TUNING
 //
 // Every result is checked. Without a device it says so and exits 77.
 #include <algorithm>
@@ -122,7 +124,7 @@ void all_reduces(tutti::communicator& world, const char* what, std::size_t most)
   const tutti::gpu device(0);
   const tutti::device_stream stream(0);
   const ordered_on now = on(stream);
-  tutti::device_communicator<tutti::gpu> direct(world, device, {.window_bytes = std::size_t{256} << 20});
+  tutti::device_communicator<tutti::gpu> direct(world, device, {.window_bytes = std::size_t{256} << 20, .nccl = "off"});
   tutti::device_communicator<tutti::gpu> staged(world, device, {.staged = true});
   const int p = world.size();
   const double bound = world.rank() == 0 ? copy_bandwidth(std::size_t{256} << 20, now) : 0;
@@ -170,6 +172,82 @@ void all_reduces(tutti::communicator& world, const char* what, std::size_t most)
   staged.close();
 }
 
+/// One rank's part of the same beside NCCL, each rank on a device of its own. Returns why
+/// there is nothing to compare with; empty where there is.
+std::string beside_nccl(tutti::communicator& world, std::size_t most, const char* file) {
+  using tutti::device_way;
+  const int p = world.size(), me = world.rank();
+  const tutti::gpu device(me);
+  const tutti::detail::current_device here(me);
+  const tutti::device_stream stream(me);
+  const ordered_on now = on(stream);
+  tutti::device_communicator<tutti::gpu> own(world, device, {.window_bytes = std::size_t{256} << 20, .nccl = "off"});
+  tutti::device_communicator<tutti::gpu> chosen(world, device, {.window_bytes = std::size_t{256} << 20});
+  if (!chosen.why_not_nccl().empty()) return chosen.why_not_nccl();
+  tutti::device_communicator<tutti::gpu> nccl(world, device, {.window_bytes = std::size_t{1} << 20, .prefer_nccl = true});
+  const device_way own_way = own.why_staged().empty() ? device_way::windows : device_way::staging;
+  if (me == 0) {
+    std::printf("all-reduce of floats between %d devices, by threads\n", p);
+    std::printf("%12s %14s %14s %14s %14s %10s\n", "bytes", (std::string(name_of(own_way)) + ", us").c_str(), "GB/s", "nccl, us", "GB/s", "chosen");
+  }
+  double first[2] = {}, last[2] = {};
+  std::size_t least = 0, greatest = 0;
+  for (std::size_t bytes = 8; bytes <= most; bytes *= bytes < 4096 ? 8 : 4) {
+    const std::size_t n = bytes / sizeof(float);
+    std::vector<float> x(n), want(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      for (int r = 0; r < p; ++r) want[i] += static_cast<float>((static_cast<std::size_t>(r) * 7 + i * 3) % 23);
+      x[i] = static_cast<float>((static_cast<std::size_t>(me) * 7 + i * 3) % 23);
+    }
+    tutti::buffer<float, cuda> in(n), out(n);
+    transfer(in, x, now);
+    double times[2] = {};
+    for (auto* there : {&own, &nccl}) {
+      const int runs = bytes <= 65536 ? 200 : bytes <= (std::size_t{16} << 20) ? 20 : 5;
+      cudaMemsetAsync(out.data(), 0x5a, bytes, now.native);
+      std::vector<double> all;
+      for (int k = -3; k < runs; ++k) {
+        stream.wait();
+        barrier(world);
+        const double begin = tutti::now();
+        all_reduce(*there, in, out, tutti::plus{}, now);
+        stream.wait();
+        if (k >= 0) all.push_back(tutti::now() - begin);
+      }
+      std::sort(all.begin(), all.end());
+      times[there == &nccl] = all[all.size() / 2];
+      std::vector<float> got(n);
+      transfer(got, out, now);
+      stream.wait();
+      if (got != want) fail(there == &nccl ? "all-reduce by NCCL" : "all-reduce");
+      barrier(world);
+    }
+    if (least == 0) least = bytes;
+    greatest = bytes;
+    for (int way : {0, 1}) (least == bytes ? first : last)[way] = times[way];
+    const auto rate = [&](double seconds) { return static_cast<double>(bytes) / seconds / 1e9; };
+    if (me == 0)
+      std::printf("%12zu %14.1f %14.2f %14.1f %14.2f %10s\n", bytes, times[0] * 1e6, rate(times[0]), times[1] * 1e6, rate(times[1]),
+                  name_of(chosen.way_of<float, tutti::plus>(tutti::collective::all_reduce, n)));
+  }
+  own.close();
+  chosen.close();
+  nccl.close();
+  if (me != 0 || !file || greatest == least) return {};
+  std::FILE* const to = std::fopen(file, "a");
+  if (!to) throw tutti::error(tutti::errc::data, tutti::format("%s cannot be written", file));
+  tutti::device_costs costs;
+  for (int which : {0, 1}) {
+    const device_way way = which == 0 ? own_way : device_way::nccl;
+    tutti::device_cost& cost = way == device_way::nccl ? costs.nccl : way == device_way::windows ? costs.windows : costs.staging;
+    const auto traffic = [&](std::size_t bytes) { return traffic_of(way, tutti::collective::all_reduce, bytes, p); };
+    cost = fitted(cost, traffic(least), first[which], traffic(greatest), last[which]);
+    std::fputs(tuning_text(costs, way).c_str(), to);
+  }
+  std::fclose(to);
+  return {};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -193,6 +271,22 @@ int main(int argc, char** argv) {
       });
       return 0;
     }
+    if (what == "devices" && argc > 2) {
+      const int p = std::atoi(argv[2]), there = tutti::device_count();
+      std::string why = p > there ? tutti::format("%d ranks, and %d devices", p, there) : "";
+      if (why.empty()) {
+        tutti::loopback_fabric::world shared{};
+        const std::size_t most = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : std::size_t{256} << 20;
+        tutti::run_threads(p, [&](auto& ranks) {
+          tutti::session s(ranks, shared);
+          tutti::communicator world(s);
+          const std::string not_there = beside_nccl(world, most, argc > 4 ? argv[4] : nullptr);
+          if (world.rank() == 0) why = not_there;
+        });
+      }
+      if (!why.empty()) std::printf("left out: %s\n", why.c_str());
+      return 0;
+    }
     if (what == "processes")
       return tutti::run(argc, argv, [&](tutti::communicator& world) {
         if (skips()) return 77;
@@ -203,6 +297,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "gpu-perf: %s\n", e.what());
     return 1;
   }
-  std::fprintf(stderr, "gpu-perf elementwise [BYTES] | threads RANKS [MOST] | processes --ranks RANKS [MOST]\n");
+  std::fprintf(stderr, "gpu-perf elementwise [BYTES] | threads RANKS [MOST] | processes --ranks RANKS [MOST] | devices RANKS [MOST [FILE]]\n");
   return 2;
 }

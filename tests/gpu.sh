@@ -168,6 +168,13 @@ for ranks in 2 4 8; do
       "$(awk '$1 + 0 > 0 && NF == 5 { last = $1 ", " $3 ", " $2 ", " $4 } END { print last }' "$folder/said")"
   done
 done
+# Beside NCCL, where it is (TUTTI_NCCL names it) and each rank has a device of its own.
+rm -f "$folder/tuning"
+for ranks in 1 2 4 8; do
+  try "$folder/gpu-perf" devices "$ranks" 268435456 "$folder/tuning"
+  bar "all-reduce beside NCCL, devices: $ranks; least and most: bytes, us, NCCL's us" \
+    "$status; $(awk '/^left out/ { print } $1 + 0 > 0 && NF == 6 { last = $1 ", " $2 ", " $4; if (!n++) print last } END { if (n > 1) print "; " last }' "$folder/said" | tr -d '\n')"
+done
 if [ -n "$cudnn" ]; then
   for size in "resnet50 128" "resnet18 128"; do
     set -- $size

@@ -86,12 +86,26 @@ TEST_CASE("every collective between threads that share a device gives what the h
   for (int p : {1, 2, 3, 4})
     for (bool staged : {false, true})
       thread_ranks::run(p, [&](communicator& world) {
-        device_ranks there(world, gpu(0), {.window_bytes = 1 << 16, .piece_bytes = 1 << 15, .staged = staged});
+        device_ranks there(world, gpu(0), {.window_bytes = 1 << 16, .piece_bytes = 1 << 15, .staged = staged, .nccl = "off"});
         if (there.why_staged().empty() == staged) throw std::logic_error("goes the other way: " + there.why_staged());
         for (std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{4099}, std::size_t{30011}})
           for (std::size_t shift : {std::size_t{0}, std::size_t{1}}) check_collectives(there, world, n, shift);
         there.close();
       });
+}
+
+TEST_CASE("where NCCL is, a rank that has the device alone gets the same from it") {
+  using namespace tutti;
+  thread_ranks::run(1, [&](communicator& world) {
+    if (const std::string why = device_ranks(world, gpu(0)).why_not_nccl(); !why.empty()) {
+      MESSAGE("left out: ", why);
+      return;
+    }
+    device_ranks there(world, gpu(0), {.window_bytes = 1 << 16, .piece_bytes = 1 << 15, .prefer_nccl = true});
+    for (std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{30011}})
+      for (std::size_t shift : {std::size_t{0}, std::size_t{1}}) check_collectives(there, world, n, shift);
+    there.close();
+  });
 }
 
 TEST_CASE("short floats are added up in float, and rounded once") {
