@@ -113,3 +113,85 @@ TEST_CASE("wherever a device fails on one rank, every rank gets an error and non
     CHECK((refused > 5) == !staged);
   }
 }
+
+TEST_CASE("calls of all ranks are recorded into one graph, which is replayed without the host, beside calls that are not") {
+  for (int p : {1, 2, 3, 5}) {
+    CAPTURE(p);
+    std::optional<host_device::graph> graph(std::in_place);
+    thread_ranks::run(p, [&](communicator& world) {
+      // Small windows: in several pieces.
+      device_communicator c(world, host_device::device{}, {.window_bytes = 4096});
+      host_device::stream stream, other;
+      const std::size_t n = 1500, k = 3;
+      std::vector<int> x(n), y(n), small(k);
+      const device_call<int, plus> large{.input = x.data(), .output = y.data(), .count = n, .algorithm = algorithm::two_shot, .input_blocks = 1, .output_blocks = 1},
+          tiny{.input = small.data(), .output = small.data(), .count = k, .algorithm = algorithm::one_shot, .input_blocks = 1, .output_blocks = 1};
+      auto fill = [&](int by) {
+        for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<int>(i) * by + world.rank();
+        y.assign(n, -1), small.assign(k, by + world.rank());
+      };
+      const int ranks = world.size(), all = ranks * (ranks - 1) / 2;
+      auto check = [&](int by) {
+        for (std::size_t i = 0; i < n; ++i)
+          if (y[i] != static_cast<int>(i) * by * ranks + all) throw std::logic_error("wrong sum");
+        if (small != std::vector<int>(k, by * ranks + all)) throw std::logic_error("wrong small sum");
+      };
+      auto both = [&](host_device::stream& first, host_device::stream& second) {
+        c.run(large, &first);
+        c.run(tiny, &second);
+      };
+      fill(1);
+      both(stream, other);
+      stream.wait(), other.wait();
+      check(1);
+      stream.record_into(&*graph), other.record_into(&*graph);
+      both(stream, other);
+      stream.record_into(nullptr), other.record_into(nullptr);
+      check(1);
+      for (int by = 2; by < 12; ++by) {
+        fill(by);
+        barrier(world);
+        if (world.rank() == 0) graph->replay(static_cast<std::uint64_t>(by + 100 * p));
+        barrier(world);
+        check(by);
+        fill(-by);
+        both(stream, stream);
+        stream.wait();
+        barrier(world);
+        check(-by);
+      }
+      c.close();
+    });
+  }
+}
+
+TEST_CASE("what cannot be recorded into a graph is refused on all ranks, and the session goes on") {
+  thread_ranks::run(3, [](communicator& world) {
+    device_communicator direct(world, host_device::device{}), staged(world, host_device::device{}, {.staged = true});
+    static host_device::graph shared;
+    host_device::graph own;
+    host_device::stream stream;
+    std::vector<int> x(5, 1);
+    const device_call<int, plus> call{.input = x.data(), .output = x.data(), .count = 5, .input_blocks = 1, .output_blocks = 1};
+    auto refused = [&](auto& c, host_device::graph* into, const std::string& why) {
+      stream.record_into(into);
+      try {
+        c.run(call, &stream);
+      } catch (const error& e) {
+        stream.record_into(nullptr);
+        if (std::string(e.what()).find(why) == std::string::npos) throw;
+        return;
+      }
+      throw std::logic_error("recorded, though " + why);
+    };
+    refused(direct, &shared, "before it was called without one");
+    refused(staged, &shared, "is recorded into a graph, and data goes through the host (rank 0: asked to)");
+    direct.run(call, &stream);
+    refused(direct, &own, "do not record it into the same graph");
+    refused(direct, world.rank() == 1 ? nullptr : &shared, "ranks 0 and 1 do not record it into the same graph");
+    direct.run(call, &stream);
+    stream.wait();
+    if (x != std::vector<int>(5, 9)) throw std::logic_error("wrong sum");
+    direct.close(), staged.close();
+  });
+}

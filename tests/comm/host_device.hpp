@@ -13,6 +13,8 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <tutti/base/error.hpp>
 #include <tutti/base/space.hpp>
@@ -21,7 +23,12 @@
 
 namespace host_device {
 
+/// What streams are told while they are recorded, to be done as often as it is replayed:
+/// each stream's part in order, the parts in any order that the marks in it allow.
+class graph;
+
 struct mark {
+  const graph* in = nullptr;  // recorded there last: no stream outside waits for it
   std::mutex mutex;
   std::condition_variable changed;
   std::uint64_t recorded = 0, done = 0;
@@ -50,6 +57,57 @@ struct mark {
     std::unique_lock held(mutex);
     changed.wait(held, [&] { return done >= n; });
   }
+};
+
+class graph {
+ public:
+  /// Done at the place of a stream: a task, or what comes after the number-th record of a mark.
+  struct step {
+    std::function<void()> task{};
+    const mark* of = nullptr;
+    std::uint64_t number = 0;
+    bool waits = false;
+  };
+  graph() {
+    static std::atomic<std::uint64_t> made{0};
+    name_ = ++made;
+  }
+  std::uint64_t name() const { return name_; }
+  void add(const void* stream, step s) {
+    const std::lock_guard held(mutex_);
+    parts_[stream].push_back(std::move(s));
+  }
+  /// In an order drawn from `seed`. Throws where the rest waits for what nobody does.
+  void replay(std::uint64_t seed) const {
+    std::map<const mark*, std::uint64_t> reached;
+    std::vector<std::pair<const std::vector<step>*, std::size_t>> parts;
+    for (const auto& [stream, steps] : parts_) parts.emplace_back(&steps, 0);
+    auto can = [&](const auto& part) {
+      if (part.second == part.first->size()) return false;
+      const step& s = (*part.first)[part.second];
+      return !s.waits || reached[s.of] >= s.number;
+    };
+    for (;;) {
+      std::vector<std::size_t> able;
+      bool left = false;
+      for (std::size_t k = 0; k < parts.size(); ++k) {
+        left |= parts[k].second < parts[k].first->size();
+        if (can(parts[k])) able.push_back(k);
+      }
+      if (!left) return;
+      if (able.empty()) throw std::logic_error("a graph waits for itself");
+      seed = seed * 6364136223846793005u + 1442695040888963407u;
+      auto& [steps, at] = parts[able[(seed >> 33) % able.size()]];
+      const step& s = (*steps)[at++];
+      if (s.task) s.task();
+      else if (!s.waits) reached[s.of] = s.number;
+    }
+  }
+
+ private:
+  std::uint64_t name_;
+  std::mutex mutex_;
+  std::map<const void*, std::vector<step>> parts_;
 };
 
 class stream {
@@ -84,6 +142,10 @@ class stream {
     end.wait(n);
   }
   int device() const { return device_; }
+
+  /// What it is given is recorded and not done, until `record_into(nullptr)`.
+  void record_into(graph* g) { into_ = g; }
+  graph* recorded_into() const { return into_; }
 
   /// It does so many tasks more, and no other until it is released.
   void hold_after(std::size_t tasks) {
@@ -120,6 +182,7 @@ class stream {
   }
 
   int device_;
+  graph* into_ = nullptr;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t left_ = static_cast<std::size_t>(-1);
@@ -205,7 +268,7 @@ struct device {
 
   struct card {
     std::byte* base;
-    mark* events[2];
+    mark* events[4];
   };
   struct peer {
     card of{};
@@ -218,19 +281,34 @@ struct device {
   }
   void record(const event& e, order in) const {
     work();
-    in->give([e, n = e->next()] { e->reach(n); });
+    const std::uint64_t n = e->next();
+    e->in = in->recorded_into();
+    if (e->in) in->recorded_into()->add(in, {.of = e, .number = n});
+    else in->give([e, n] { e->reach(n); });
   }
   void wait(order in, const event& e) const {
     work();
-    in->give([e, n = e->last()] { e->wait(n); });
+    wait_here(in, e);
+  }
+  // As a device: an event of a graph is for that graph, and one of none for none.
+  static void wait_here(order in, const event& e) {
+    const std::uint64_t n = e->last();
+    if (n > 0 && e->in != in->recorded_into()) throw tutti::error(tutti::errc::device, "an event of another graph, or of none");
+    if (in->recorded_into()) in->recorded_into()->add(in, {.of = e, .number = n, .waits = true});
+    else in->give([e, n] { e->wait(n); });
   }
   void finish(const event& e) const {
     work();
+    if (e->in) throw tutti::error(tutti::errc::device, "an event of a graph");
     e->wait(e->last());
+  }
+  static void hand(order in, std::function<void()> task) {
+    if (in->recorded_into()) in->recorded_into()->add(in, {.task = std::move(task)});
+    else in->give(std::move(task));
   }
   void copy(void* to, const void* from, std::size_t bytes, order in) const {
     work();
-    in->give([=] {
+    hand(in, [=] {
       if (bytes > 0) std::memcpy(to, from, bytes);
     });
   }
@@ -240,13 +318,13 @@ struct device {
     if (memories.device_of(body.begin) != number) throw std::logic_error("a kernel's table is not in its device's memory");
     for (const std::byte* arena : body.memory.arena)
       if (arena && memories.device_of(arena) < 0) throw std::logic_error("an arena is no device's memory");
-    in->give([body] {
+    hand(in, [body] {
       for (std::size_t w = 0; w < 3; ++w) body(tutti::worker{w, 3});
     });
   }
-  card card_of(std::byte* base, const event (&events)[2]) const {
+  card card_of(std::byte* base, const event (&events)[4]) const {
     work();
-    return {base, {events[0], events[1]}};
+    return {base, {events[0], events[1], events[2], events[3]}};
   }
   bool same_process(const card&) const { return true; }
   peer reach(const card& c) const {
@@ -256,9 +334,9 @@ struct device {
   }
   void wait_for_peer(order in, const peer& p, std::size_t which) const {
     work();
-    mark* const e = p.of.events[which];
-    in->give([e, n = e->last()] { e->wait(n); });
+    wait_here(in, p.of.events[which]);
   }
+  std::uint64_t recorded_into(order in) const { return in->recorded_into() ? in->recorded_into()->name() : 0; }
   void need_order(const char* who, order in) const {
     if (in->device() != number)
       throw tutti::error(tutti::errc::invalid_argument, tutti::format("%s: the stream is of device %d, and the call is for device %d", who, in->device(), number));

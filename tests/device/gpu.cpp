@@ -13,7 +13,7 @@ TEST_CASE("a device reaches memory of this process as it is, and knows whether o
   const gpu device(0);
   CHECK(device.device() == 0);
   gpu::taken arena = device.take(4096);
-  const device_event events[2] = {device.make_event(true), device.make_event(true)};
+  const device_event events[4] = {device.make_event(true), device.make_event(true), device.make_event(), device.make_event()};
   const gpu::card card = device.card_of(arena.data(), events);
   MESSAGE("other processes can reach it: ", card.named, " ", card.why_not);
   const gpu::peer peer = device.reach(card);

@@ -126,3 +126,64 @@ TEST_CASE("short floats are added up in float, and rounded once") {
     there.close();
   });
 }
+
+TEST_CASE("calls of threads are recorded into one graph, which is replayed without the host") {
+  using namespace tutti;
+  for (int p : {1, 2, 4}) {
+    CAPTURE(p);
+    std::vector<cudaEvent_t> joined(static_cast<std::size_t>(p));
+    cudaEvent_t begun{};
+    thread_ranks::run(p, [&](communicator& world) {
+      auto right = [](cudaError_t answer) { tutti::detail::check_device(answer, "recording a graph"); };
+      device_ranks there(world, gpu(0), {.window_bytes = std::size_t{1} << 20});
+      device_stream stream(0);
+      const device_event mine(0, false);
+      constexpr std::size_t n = 300001;  // several pieces
+      buffer<float, tutti::cuda> x(n), y(n);
+      auto call = [&] {
+        all_reduce(there, x, y, plus{}, on(stream));
+        all_reduce(there, y, plus{}, on(stream));
+      };
+      call();
+      stream.wait();
+      const bool first = world.rank() == 0;
+      if (first) {
+        right(cudaStreamBeginCapture(stream.native(), cudaStreamCaptureModeThreadLocal));
+        mine.record(on(stream));
+        begun = mine.native();
+      }
+      barrier(world);
+      if (!first) right(cudaStreamWaitEvent(stream.native(), begun, 0));
+      call();
+      if (!first) mine.record(on(stream));
+      joined[static_cast<std::size_t>(world.rank())] = mine.native();
+      barrier(world);
+      cudaGraph_t made{};
+      cudaGraphExec_t graph{};
+      if (first) {
+        for (std::size_t r = 1; r < joined.size(); ++r) right(cudaStreamWaitEvent(stream.native(), joined[r], 0));
+        right(cudaStreamEndCapture(stream.native(), &made));
+        right(cudaGraphInstantiate(&graph, made, 0));
+        right(cudaGraphDestroy(made));
+      }
+      for (int by = 1; by < 6; ++by) {
+        std::vector<float> v(n);
+        for (std::size_t i = 0; i < n; ++i) v[i] = static_cast<float>(i % 101) * static_cast<float>(by) + static_cast<float>(world.rank());
+        transfer(x, v, on(stream));
+        right(cudaMemsetAsync(y.data(), 0xff, n * sizeof(float), stream.native()));
+        stream.wait();
+        barrier(world);
+        if (first) right(cudaGraphLaunch(graph, stream.native()));
+        if (first) stream.wait();
+        barrier(world);
+        transfer(v, y, on(stream));
+        stream.wait();
+        const auto ranks = static_cast<float>(p);
+        for (std::size_t i = 0; i < n; ++i)
+          need(v[i] == ranks * (static_cast<float>(i % 101) * static_cast<float>(by) * ranks + ranks * (ranks - 1) / 2), "replayed", i, world);
+      }
+      if (first) right(cudaGraphExecDestroy(graph));
+      there.close();
+    });
+  }
+}

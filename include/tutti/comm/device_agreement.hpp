@@ -64,6 +64,7 @@ inline std::optional<device_refusal> agree(communicator& c, const std::optional<
 /// What ranks must have in common to call a collective on devices.
 struct device_signature {
   std::uint64_t count = 0;
+  std::uint64_t graph = 0;  ///< into which it is recorded
   std::uint32_t element = 0, type = 0;  ///< its bytes, its name's hash
   std::int32_t root = 0;
   std::uint32_t operation = 0;
@@ -71,8 +72,8 @@ struct device_signature {
   std::uint32_t refuses = 0;
 
   template <class T, class Op>
-  static device_signature of(const device_call<T, Op>& call) {
-    return {.count = call.count, .element = sizeof(T), .type = hash_of(type_name<T>), .root = call.root, .operation = hash_of(operation_name<Op>),
+  static device_signature of(const device_call<T, Op>& call, std::uint64_t graph) {
+    return {.count = call.count, .graph = graph, .element = sizeof(T), .type = hash_of(type_name<T>), .root = call.root, .operation = hash_of(operation_name<Op>),
             .what = static_cast<std::uint16_t>(call.what), .how = static_cast<std::uint16_t>(call.algorithm)};
   }
   static constexpr std::uint32_t hash_of(std::string_view name) {
@@ -90,8 +91,8 @@ struct device_signature {
 /// Collective, one small all-gather: throws on all ranks, in the same words, where
 /// one refuses the call or ranks call different things.
 template <class T, class Op>
-void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::optional<device_refusal>& mine) {
-  device_signature signature = device_signature::of(call);
+void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::optional<device_refusal>& mine, std::uint64_t graph = 0) {
+  device_signature signature = device_signature::of(call, graph);
   signature.refuses = mine.has_value();
   std::vector<device_signature> all(static_cast<std::size_t>(c.size()));
   all_gather(c, span<const device_signature>(&signature, 1), all);
@@ -99,6 +100,10 @@ void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::o
   int refuses = 0;
   while (refuses < c.size() && !at(refuses).refuses) ++refuses;
   if (const auto why = first_refusal(c, mine, [&](int r) { return r == refuses; })) throw error(why->code, why->why, c.world_rank(refuses));
+  for (int r = 1; r < c.size(); ++r)
+    if (at(r).graph != at(0).graph)
+      throw error(errc::not_supported, format("%s on device memory: ranks %d and %d do not record it into the same graph; begin one, have the streams of all ranks "
+                                              "wait for an event of it, and replay it once for all", name_of(call.what), c.world_rank(0), c.world_rank(r)), c.world_rank(r));
   for (int r = 1; r < c.size(); ++r)
     if (at(r) != at(0))
       throw error(errc::mismatch, format("rank %d calls %s on device memory, rank %d calls %s%s", c.world_rank(0), at(0).said().c_str(), c.world_rank(r),

@@ -94,7 +94,8 @@ class device_communicator {
   void run(const device_call<T, Op>& call, const order& in_order, Check check) {
     const typename Device::range shown(name_of(call.what));
     device_call<T, Op> chosen = call;
-    const device_way way = way_of<T, Op>(call.what, call.count, call.algorithm);
+    device_way way = way_of<T, Op>(call.what, call.count, call.algorithm);
+    std::uint64_t graph = 0;
     const auto refused = detail::refused_by([&] {
       const std::string who = format("rank %d: %s", host_.world_rank(), name_of(call.what));
       if (!windows_) throw error(errc::invalid_argument, who + ": the device communicator was closed", host_.world_rank());
@@ -102,15 +103,20 @@ class device_communicator {
       device_.need_order(who.c_str(), in_order);
       device_.need_memory(who.c_str(), call.input, call.bytes_in());
       device_.need_memory(who.c_str(), call.output, call.bytes_out());
+      graph = device_.recorded_into(in_order);
+      if (graph != 0 && !why_staged().empty())
+        throw error(errc::not_supported, who + " is recorded into a graph, and data goes through the host (" + why_staged() + ")", host_.world_rank());
+      // After each call by NCCL the ranks tell each other how it went, which no graph can hold.
+      if (graph != 0) way = device_way::windows;
       if (way == device_way::nccl) nccl_->prepare(chosen);
-      else if (way == device_way::windows) windows_->prepare(host_, chosen);
+      else if (way == device_way::windows) windows_->prepare(host_, chosen, graph);
       else staging_->prepare(host_, chosen);
     });
-    or_without_nccl([&] { detail::agree_on_call(host_, chosen, refused); });
+    or_without_nccl([&] { detail::agree_on_call(host_, chosen, refused, graph); });
     // All ranks hear what NCCL refuses, so that they may go on without it.
     if (way == device_way::nccl) return or_without_nccl([&] { nccl_->run(host_, chosen, in_order); });
     for_all([&] {
-      if (way == device_way::windows) windows_->run(host_, chosen, in_order);
+      if (way == device_way::windows) windows_->run(host_, chosen, in_order, graph);
       else staging_->run(host_, chosen, in_order);
     });
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,8 +67,8 @@ class device_windows {
         arena_ = device_.take(2 * half_);
         tables_ = device_.take(kept_plans * table_bytes(c.size()));
         sources_ = staging(tables_.size());
-        for (auto& e : met_) e = device_.make_event(true);
-        last_ = device_.make_event();
+        for (std::size_t i = 0; i < std::size(met_); ++i) met_[i] = device_.make_event(i < 2);
+        last_ = device_.make_event(), last_recorded_ = device_.make_event();
         for (auto& p : plans_) p.filled = device_.make_event();
         card = device_.card_of(arena_.data(), met_);
       } catch (const error& e) {
@@ -114,20 +115,34 @@ class device_windows {
   const std::string& why_not() const { return why_not_; }
 
   /// Chooses the algorithm, where the call leaves it open, and makes its programs.
+  /// `graph`: into which the call is recorded, or 0; what that uses is kept until the end.
   template <class T, class Op>
-  void prepare(communicator& c, device_call<T, Op>& call) {
+  void prepare(communicator& c, device_call<T, Op>& call, std::uint64_t graph = 0) {
+    const auto kept_for_graphs = [&](kept_plan& plan) {
+      if (graph == 0) return;
+      if (!plan.is_there)
+        throw error(errc::invalid_argument, format("rank %d: %s of this shape is recorded into a graph before it was called without one: call it once, or once "
+                                                   "more, since %zu shapes are kept", c.world_rank(), name_of(call.what), kept_plans), c.world_rank());
+      plan.stays = true;
+    };
+    if (graph != 0 && mapped_elsewhere_)
+      throw error(errc::not_supported, format("rank %d: %s is recorded into a graph, and ranks are in several processes, which the host has meet: record what "
+                                              "comes before and after it", c.world_rank(), name_of(call.what)), c.world_rank());
     if (call.algorithm == algorithm::automatic) call.algorithm = pulled_algorithm(call.what, call.count * sizeof(T), is_commutative<Op>, c.all());
     need_algorithm<Op>(c, call.what, call.algorithm);
     if (call.count == 0) return;
-    const std::size_t piece = plan_for(c, call, call.count).piece;
-    if (call.count % piece != 0) plan_for(c, call, call.count % piece);
+    kept_plan& whole = plan_for(c, call, call.count);
+    kept_for_graphs(whole);
+    if (call.count % whole.piece != 0) kept_for_graphs(plan_for(c, call, call.count % whole.piece));
   }
 
   /// Returns once the last phase was given to the stream. Of a call that is prepared.
   template <class T, class Op>
-  void run(communicator& c, const device_call<T, Op>& call, const order& in_order) {
+  void run(communicator& c, const device_call<T, Op>& call, const order& in_order, std::uint64_t graph = 0) {
     if (call.count == 0) return;
-    device_.wait(in_order, last_);
+    // A graph comes after the calls before it as whoever replays it has it; its own are ordered in it.
+    if (graph == 0) device_.wait(in_order, last_);
+    else if (graph == recorded_) device_.wait(in_order, last_recorded_);
     const std::size_t piece = plan_for(c, call, call.count).piece;
     for (std::size_t begin = 0; begin < call.count; begin += piece) {
       kept_plan& plan = plan_for(c, call, std::min(piece, call.count - begin) == piece ? call.count : call.count - begin);
@@ -140,14 +155,15 @@ class device_windows {
         memory.arena[r] = (r == c.rank() ? arena_.data() : peers_[static_cast<std::size_t>(r)].base()) + at;
       const std::byte* table = tables_.data() + index_of(plan) * table_bytes(c.size());
       for (std::size_t phase = 0; phase + 1 < plan.phase_begin.size(); ++phase) {
-        if (phase > 0) meet(c, in_order);
+        if (phase > 0) meet(c, in_order, graph != 0);
         const pull* pulls = reinterpret_cast<const pull*>(table);
         const pull_body<T, Op> body{pulls + plan.phase_begin[phase], pulls + plan.phase_begin[phase + 1],
                                     reinterpret_cast<const pull_place*>(table + plan.operands_at), memory, call.op};
         if (plan.longest[phase] > 0) device_.launch(body, plan.longest[phase] / pull_body<T, Op>::packed + 1, in_order);
       }
     }
-    device_.record(last_, in_order);
+    device_.record(graph == 0 ? last_ : last_recorded_, in_order);
+    if (graph != 0) recorded_ = graph;
   }
 
  private:
@@ -161,6 +177,7 @@ class device_windows {
     int root = 0;
     std::size_t asked = 0, piece = 0, element = 0, used = 0;
     bool in_place = false, is_there = false;
+    bool stays = false;  // graphs use it
     std::vector<std::uint32_t> phase_begin{};
     std::vector<std::size_t> longest{};  // elements, by phase
     std::vector<std::byte> bytes{};
@@ -179,14 +196,14 @@ class device_windows {
 
   // All ranks have come here; from here on the stream waits for what the others'
   // streams were given before. Two events take turns: nobody records one again
-  // before all have waited for it.
-  void meet(communicator& c, const order& in_order) {
-    auto& mine = met_[meetings_ % 2];
-    device_.record(mine, in_order);
+  // before all have waited for it. Within a graph they are edges of it, of events that
+  // nobody waits for outside.
+  void meet(communicator& c, const order& in_order, bool recorded) {
+    const std::size_t which = meetings_++ % 2 + (recorded ? 2 : 0);
+    device_.record(met_[which], in_order);
     barrier(c);
     for (int r = 0; r < c.size(); ++r)
-      if (r != c.rank()) device_.wait_for_peer(in_order, peers_[static_cast<std::size_t>(r)], meetings_ % 2);
-    ++meetings_;
+      if (r != c.rank()) device_.wait_for_peer(in_order, peers_[static_cast<std::size_t>(r)], which);
   }
 
   std::size_t index_of(const kept_plan& p) const { return static_cast<std::size_t>(&p - plans_.data()); }
@@ -194,14 +211,16 @@ class device_windows {
   // `left` elements are left. Its piece is cut down until all arenas hold it.
   template <class T, class Op>
   kept_plan& plan_for(communicator& c, const device_call<T, Op>& call, std::size_t left) {
-    kept_plan* oldest = &plans_[0];
+    kept_plan* oldest = nullptr;
     for (kept_plan& p : plans_) {
       if (p.asked == left && p.what == call.what && p.how == call.algorithm && p.root == call.root && p.element == sizeof(T) && p.in_place == call.in_place()) {
         p.used = ++uses_;
         return p;
       }
-      if (p.used < oldest->used) oldest = &p;
+      if (!p.stays && (!oldest || p.used < oldest->used)) oldest = &p;
     }
+    if (!oldest)
+      throw error(errc::not_supported, format("rank %d: %s: all %zu programs that are kept are in graphs", c.world_rank(), name_of(call.what), kept_plans), c.world_rank());
     std::vector<schedule> all;
     for (int r = 0; r < c.size(); ++r) all.push_back(make_schedule(call.what, call.algorithm, c.all(), {r}, {std::max(0, call.root)}));
     constexpr std::size_t grain = pull_body<T, Op>::packed == 1 ? 16 : pull_body<T, Op>::packed;
@@ -258,7 +277,8 @@ class device_windows {
   std::string why_not_{};
   typename Device::taken arena_{}, tables_{};
   staging sources_{};
-  typename Device::event met_[2] = {}, last_{};
+  typename Device::event met_[4] = {}, last_{}, last_recorded_{};
+  std::uint64_t recorded_ = 0;  // the graph that last_recorded_ is in
   std::vector<typename Device::peer> peers_{};
   bool mapped_elsewhere_ = false;
   std::array<kept_plan, kept_plans> plans_{};

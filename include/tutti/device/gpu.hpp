@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -51,11 +52,13 @@ class basic_gpu {
 
   int device() const { return device_; }
 
-  /// Memory of this device, whichever is the current one.
+  /// Memory of this device, whichever is the current one: whole pages, since what
+  /// other processes open is a page with all that lies in it.
   using taken = buffer<std::byte, cuda>;
   taken take(std::size_t bytes) const {
+    constexpr std::size_t page = std::size_t{2} << 20;
     const detail::current_device here(device_);
-    return taken(bytes);
+    return taken((bytes + page - 1) / page * page);
   }
 
   /// `shared`: with other processes too, where the system lets them.
@@ -101,6 +104,15 @@ class basic_gpu {
   void* native(const order& in) const { return in.native; }
   /// The current one, until the scope of what is returned ends.
   detail::current_device made_current() const { return detail::current_device(device_); }
+  /// Which graph the stream is recorded into; 0: none.
+  std::uint64_t recorded_into(const order& in) const {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    unsigned long long graph = 0;
+    detail::check_device(::cudaStreamGetCaptureInfo(in.native, &status, &graph, nullptr, nullptr, nullptr, nullptr), "asking a stream whether it is recorded");
+    if (status == cudaStreamCaptureStatusInvalidated)
+      throw error(errc::invalid_argument, "the stream is recorded into a graph that is none any more: what a graph cannot hold was given to it");
+    return status == cudaStreamCaptureStatusActive ? graph : 0;
+  }
 
   void need_order(const char* who, const order& in) const { detail::need_stream(who, in, device_); }
   void need_memory(const char* who, const void* data, std::size_t bytes) const { detail::need_device_memory(who, data, bytes, device_); }
@@ -109,16 +121,18 @@ class basic_gpu {
   struct card {
     int process = 0, device = 0;
     std::byte* base = nullptr;
-    cudaEvent_t events[2] = {};
+    cudaEvent_t events[4] = {};
     bool named = false;  ///< other processes can open it
     cudaIpcMemHandle_t memory{};
     cudaIpcEventHandle_t event_names[2] = {};
     char why_not[96] = {};
   };
-  card card_of(std::byte* base, const event (&events)[2]) const {
+  /// `events`: two that others wait for, and two that they do within a graph, which
+  /// those of other processes cannot.
+  card card_of(std::byte* base, const event (&events)[4]) const {
     card c{.process = static_cast<int>(::getpid()), .device = device_, .base = base};
+    for (int i = 0; i < 4; ++i) c.events[i] = events[i].native();
     try {
-      for (int i = 0; i < 2; ++i) c.events[i] = events[i].native();
       detail::check_device(::cudaIpcGetMemHandle(&c.memory, base), "naming memory for other processes");
       for (int i = 0; i < 2; ++i) c.event_names[i] = events[i].shared_name();
       c.named = true;
@@ -151,7 +165,7 @@ class basic_gpu {
     std::byte* base_ = nullptr;
     bool mapped_ = false;
     event opened_[2] = {};
-    cudaEvent_t events_[2] = {};
+    cudaEvent_t events_[4] = {};
   };
 
   /// Throws where this device cannot read the other's memory.
@@ -168,7 +182,7 @@ class basic_gpu {
         else detail::check_device(answer, "reaching another device");
       }
       p.base_ = c.base;
-      for (int i = 0; i < 2; ++i) p.events_[i] = c.events[i];
+      for (int i = 0; i < 4; ++i) p.events_[i] = c.events[i];
       return p;
     }
     if (!c.named) throw error(errc::device, c.why_not);

@@ -37,12 +37,16 @@ struct place;
 template <>
 struct place<host> {
   using order = here;
+  struct nothing {};
+  static nothing turn_to(here) { return {}; }
   static auto policy(here) { return thrust::cpp::par; }
 };
 #if TUTTI_ON_CUDA
 template <>
 struct place<cuda> {
   using order = ordered_on;
+  /// Kernels are given to the current device, whatever their stream is of.
+  static auto turn_to(const ordered_on& o) { return tutti::detail::current_device(o.device); }
   static auto policy(const ordered_on& o) { return thrust::cuda::par_nosync.on(o.native); }
 };
 #endif
@@ -114,9 +118,18 @@ struct rows_of {
 // A place without a policy of Thrust's does it in a way of its own.
 template <memory_space Space, class Function>
 void for_each_index(std::size_t n, const Function& f, const order_of<Space>& order) {
-  if constexpr (requires { place<Space>::policy(order); })
+  if constexpr (requires { place<Space>::policy(order); }) {
+    [[maybe_unused]] const auto turned = place<Space>::turn_to(order);
     thrust::for_each_n(place<Space>::policy(order), thrust::counting_iterator<std::size_t>(0), n, f);
-  else place<Space>::for_each(n, f, order);
+  } else {
+    place<Space>::for_each(n, f, order);
+  }
+}
+
+template <memory_space Space, class... Arguments>
+void transform(const order_of<Space>& order, const Arguments&... arguments) {
+  [[maybe_unused]] const auto turned = place<Space>::turn_to(order);
+  thrust::transform(place<Space>::policy(order), arguments...);
 }
 
 }  // namespace detail
@@ -127,7 +140,7 @@ void fold(span<T, Space> out, std::type_identity_t<span<const T, Space>> left, s
           const order_of<Space>& order) {
   detail::need_as_many("fold", out.size(), left.size());
   detail::need_as_many("fold", out.size(), right.size());
-  thrust::transform(place<Space>::policy(order), left.data(), left.data() + left.size(), right.data(), out.data(), op);
+  detail::transform<Space>(order, left.data(), left.data() + left.size(), right.data(), out.data(), op);
 }
 
 /// Each of `outs` = ins[0] ∘ ins[1] ∘ …, in this order; all (n). An output may be an
@@ -144,14 +157,14 @@ void fold(const std::array<span<T, Space>, Outs>& outs, const std::array<span<co
 /// x[i] · factor, in place.
 template <class T, memory_space Space>
 void scale(span<T, Space> x, std::type_identity_t<T> factor, const order_of<Space>& order) {
-  thrust::transform(place<Space>::policy(order), x.data(), x.data() + x.size(), x.data(), detail::times<T>{factor});
+  detail::transform<Space>(order, x.data(), x.data() + x.size(), x.data(), detail::times<T>{factor});
 }
 
 /// Each element as the other type, rounded to the nearest; both (n).
 template <class To, class From, memory_space Space>
 void convert(span<To, Space> out, span<From, Space> in, const order_of<Space>& order) {
   detail::need_as_many("convert", out.size(), in.size());
-  thrust::transform(place<Space>::policy(order), in.data(), in.data() + in.size(), out.data(), detail::to_type<To, std::remove_const_t<From>>{});
+  detail::transform<Space>(order, in.data(), in.data() + in.size(), out.data(), detail::to_type<To, std::remove_const_t<From>>{});
 }
 
 /// A step of `sgd`: velocity ← momentum·velocity + gradient + decay·value, then
@@ -169,14 +182,14 @@ void sgd_update(span<T, Space> values, std::type_identity_t<span<T, Space>> velo
 template <memory_space Space>
 void quantise(span<std::int8_t, Space> out, std::type_identity_t<span<const float, Space>> in, float scale, const order_of<Space>& order) {
   detail::need_as_many("quantise", out.size(), in.size());
-  thrust::transform(place<Space>::policy(order), in.data(), in.data() + in.size(), out.data(), detail::to_int8{scale});
+  detail::transform<Space>(order, in.data(), in.data() + in.size(), out.data(), detail::to_int8{scale});
 }
 
 /// out[i] = in[i] · scale; both (n).
 template <memory_space Space>
 void dequantise(span<float, Space> out, std::type_identity_t<span<const std::int8_t, Space>> in, float scale, const order_of<Space>& order) {
   detail::need_as_many("dequantise", out.size(), in.size());
-  thrust::transform(place<Space>::policy(order), in.data(), in.data() + in.size(), out.data(), detail::from_int8{scale});
+  detail::transform<Space>(order, in.data(), in.data() + in.size(), out.data(), detail::from_int8{scale});
 }
 
 /// Rows of `length` elements that begin every `stride` elements from `in` on, one
