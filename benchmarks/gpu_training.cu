@@ -26,7 +26,7 @@ using tutti::cuda;
 
 void measure(tutti::communicator& world, const std::string& model_name, std::size_t batch, int steps) {
   const tutti::pictures of = model_name == "resnet50" ? tutti::imagenet_pictures : tutti::cifar_pictures;
-  tutti::cudnn::context c({.workspace_bytes = std::size_t{1} << 30});
+  tutti::cudnn::context c({.measure = true, .workspace_bytes = std::size_t{1} << 30});
   tutti::process_mesh on(world, tutti::mesh{});
   tutti::sharded_model<backend> model(c, on, model_name == "resnet50" ? tutti::resnet50(of) : tutti::resnet18(of), tutti::layout(), {.usual_batch = batch});
   tutti::device_sgd<backend> sgd(model, {.learning_rate = 0.01, .weight_decay = 1e-4});

@@ -32,13 +32,18 @@ std::vector<T> last(const cl::sizes& s, const std::vector<T>& rows) {
   return out;
 }
 
-/// A vector there, between poison.
+/// So many elements of poison stand before vectors: 0, and they begin at a multiple of 16
+/// bytes, where threads take several neighbours at once.
+inline std::size_t poison_before = 1;
+
+/// A vector there, beside poison.
 template <class T, class Machine>
 struct there {
   using held = typename Machine::template memory<T>;
   Machine* machine;
+  std::size_t before = poison_before;
   held memory;
-  there(Machine& m, const std::vector<T>& v) : machine(&m), memory(m.put(poisoned(v, 1), 1)) {}
+  there(Machine& m, const std::vector<T>& v) : machine(&m), memory(m.put(poisoned(v, before), before)) {}
   static there blank(Machine& m, std::size_t n) {
     std::vector<T> v(n);
     if (n > 0) std::memset(static_cast<void*>(v.data()), 0x37, n * sizeof(T));
@@ -46,10 +51,10 @@ struct there {
   }
   span<T, typename Machine::space> all() { return memory.inside(); }
   span<const T, typename Machine::space> seen() { return memory.inside(); }
-  bool is(const std::vector<T>& want) { return same(machine->get(memory), poisoned(want, 1)); }
+  bool is(const std::vector<T>& want) { return same(machine->get(memory), poisoned(want, before)); }
   std::vector<T> got() {
     const std::vector<T> v = machine->get(memory);
-    return {v.begin() + 1, v.end() - 7};
+    return {v.begin() + static_cast<std::ptrdiff_t>(before), v.end() - static_cast<std::ptrdiff_t>(8 - before)};
   }
 };
 
@@ -86,14 +91,50 @@ void check_pools(Machine& machine) {
   }
 }
 
+/// Sums of 16-bit numbers and what is made of them: the same bits, wherever the data begins.
+template <class Machine>
+void check_batch_norm_anywhere(Machine& machine) {
+  using T = bfloat16;
+  using space = typename Machine::space;
+  const cl::sizes s{3, 16, 41, 33};
+  const std::vector<float> numbers = some<float>(s.stored(), 30), gradients = some<float>(s.stored(), 31), factors = some<float>(s.channels, 32);
+  const std::vector<T> x(numbers.begin(), numbers.end()), dy(gradients.begin(), gradients.end());
+  std::vector<std::vector<T>> ys, dxs;
+  std::vector<std::vector<float>> scales;
+  for (std::size_t before : {std::size_t{0}, std::size_t{1}}) {
+    poison_before = before;
+    cl::batch_norm<T, space> norm({.batch = s.batch, .channels = s.channels, .places = s.places()}, true, 1e-5);
+    there<T, Machine> in(machine, x), given(machine, dy), one(machine, x), other(machine, dy);
+    there<float, Machine> by(machine, factors), to(machine, factors);
+    auto out = there<T, Machine>::blank(machine, s.stored());
+    auto dby = there<float, Machine>::blank(machine, s.channels), dto = there<float, Machine>::blank(machine, s.channels);
+    norm.sum(in.seen(), machine.order());
+    norm.normalise(in.seen(), by.seen(), to.seen(), out.all(), machine.order());
+    norm.sum_gradients(in.seen(), given.seen(), machine.order());
+    norm.backward(in.seen(), given.seen(), given.all(), dby.all(), dto.all(), machine.order());
+    cl::add<T, space>(one.seen(), other.seen(), one.all(), true, machine.order());
+    cl::relu_backward<T, space>(one.seen(), other.all(), machine.order());
+    ys.push_back(out.got()), dxs.push_back(given.got()), scales.push_back(dby.got());
+    ys.push_back(one.got()), dxs.push_back(other.got()), scales.push_back(dto.got());
+  }
+  poison_before = 1;
+  for (std::size_t k : {0, 1}) {
+    CHECK(same(ys[k], ys[k + 2]));
+    CHECK(same(dxs[k], dxs[k + 2]));
+    CHECK(same(scales[k], scales[k + 2]));
+  }
+}
+
 template <class Machine>
 void check_batch_norm(Machine& machine) {
+  check_batch_norm_anywhere(machine);
   using T = modular;
   using space = typename Machine::space;
-  const cl::sizes all[] = {{0, 3, 2, 2}, {1, 1, 1, 1}, {2, 5, 3, 7}, {3, 33, 9, 5}, {1, 2, 50, 41}};
+  const cl::sizes all[] = {{0, 3, 2, 2}, {1, 1, 1, 1}, {2, 5, 3, 7}, {3, 33, 9, 5}, {1, 2, 50, 41}, {0, 4, 2, 2}, {2, 6, 9, 7}, {1, 1, 181, 183}};
   for (const cl::sizes& s : all)
     for (bool relu : {false, true}) {
       CAPTURE(s.channels);
+      poison_before = relu;
       const std::size_t channels = s.channels;
       const std::vector<T> x = some<T>(s.stored(), 3), dy = some<T>(s.stored(), 4), scale = some<T>(channels, 5), shift = some<T>(channels, 6);
       std::vector<T> y(s.stored()), dx(s.stored()), dscale(channels), dshift(channels), means = some<T>(channels, 7), variances = some<T>(channels, 8);
@@ -118,6 +159,7 @@ void check_batch_norm(Machine& machine) {
       far.normalise(in.seen(), running.seen(), spread.seen(), by.seen(), to.seen(), out.all(), machine.order());
       CHECK(out.is(last(s, y)));
     }
+  poison_before = 1;
 }
 
 template <class Machine>

@@ -8,6 +8,7 @@
 #include <tutti/base/span.hpp>
 #include <tutti/device/pull_body.hpp>
 #include <tutti/device/thrust.hpp>
+#include <tutti/kernel/channels_last_lanes.hpp>
 #include <tutti/kernel/dropout.hpp>
 #include <tutti/kernel/geometry.hpp>
 
@@ -73,14 +74,28 @@ struct moved {
   }
 };
 
-template <class T>
+template <class T, std::size_t Lanes>
 struct sum_of_two {
   const T *a, *b;
   T* y;
+  std::size_t groups;
   bool relu;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
-    const sum_of<T> sum = static_cast<sum_of<T>>(a[i]) + static_cast<sum_of<T>>(b[i]);
-    y[i] = static_cast<T>(relu && !(sum_of<T>{} < sum) ? sum_of<T>{} : sum);
+    const strip<Lanes> at(i, groups, Lanes);
+    T one[rows_at_once][Lanes], other[rows_at_once][Lanes];
+    for (std::size_t k = 0; k < rows_at_once; ++k) {
+      const std::size_t r = at.row + k * at.step;
+      if (r < groups) load_lanes(one[k], a + r * Lanes), load_lanes(other[k], b + r * Lanes);
+    }
+    for (std::size_t k = 0; k < rows_at_once; ++k) {
+      const std::size_t r = at.row + k * at.step;
+      if (r >= groups) continue;
+      for (std::size_t j = 0; j < Lanes; ++j) {
+        const sum_of<T> sum = static_cast<sum_of<T>>(one[k][j]) + static_cast<sum_of<T>>(other[k][j]);
+        one[k][j] = static_cast<T>(relu && !(sum_of<T>{} < sum) ? sum_of<T>{} : sum);
+      }
+      store_lanes(y + r * Lanes, one[k]);
+    }
   }
 };
 
@@ -117,12 +132,25 @@ struct biased {
   }
 };
 
-template <class T>
+template <class T, std::size_t Lanes>
 struct masked {
   const T* y;
   T* dy;
+  std::size_t groups;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
-    if (!(sum_of<T>{} < static_cast<sum_of<T>>(y[i]))) dy[i] = T{};
+    const strip<Lanes> at(i, groups, Lanes);
+    T seen[rows_at_once][Lanes], given[rows_at_once][Lanes];
+    for (std::size_t k = 0; k < rows_at_once; ++k) {
+      const std::size_t r = at.row + k * at.step;
+      if (r < groups) load_lanes(seen[k], y + r * Lanes), load_lanes(given[k], dy + r * Lanes);
+    }
+    for (std::size_t k = 0; k < rows_at_once; ++k) {
+      const std::size_t r = at.row + k * at.step;
+      if (r >= groups) continue;
+      for (std::size_t j = 0; j < Lanes; ++j)
+        if (!(sum_of<T>{} < static_cast<sum_of<T>>(seen[k][j]))) given[k][j] = T{};
+      store_lanes(dy + r * Lanes, given[k]);
+    }
   }
 };
 
@@ -218,7 +246,10 @@ void increase(span<T, Space> y, const order_of<Space>& order) {
 /// y = a + b, or max(a + b, 0) where `relu`; a and b may lie where y does.
 template <class T, memory_space Space>
 void add(span<const T, Space> a, span<const T, Space> b, span<T, Space> y, bool relu, const order_of<Space>& order) {
-  detail::each<Space>(y.size(), detail::sum_of_two<T>{a.data(), b.data(), y.data(), relu}, order);
+  by_lanes<T>(y.size(), [&]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
+    const std::size_t groups = y.size() / Lanes;
+    detail::each<Space>(strip<Lanes>::threads(groups, Lanes), detail::sum_of_two<T, Lanes>{a.data(), b.data(), y.data(), groups, relu}, order);
+  }, a.data(), b.data(), y.data());
 }
 
 /// y ← y + bias (channels), then max(·, 0) where `relu`; without a bias where that is
@@ -231,7 +262,10 @@ void add_bias(span<T, Space> y, span<const sum_of<T>, Space> bias, std::size_t c
 /// dy ← 0 where y is not above 0.
 template <class T, memory_space Space>
 void relu_backward(span<const T, Space> y, span<T, Space> dy, const order_of<Space>& order) {
-  detail::each<Space>(dy.size(), detail::masked<T>{y.data(), dy.data()}, order);
+  by_lanes<T>(dy.size(), [&]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
+    const std::size_t groups = dy.size() / Lanes;
+    detail::each<Space>(strip<Lanes>::threads(groups, Lanes), detail::masked<T, Lanes>{y.data(), dy.data(), groups}, order);
+  }, y.data(), dy.data());
 }
 
 /// How many threads add up one channel of so many rows.

@@ -31,24 +31,52 @@ struct channel_values {
 // A few rows are added up in the element's sum before they go to the statistic.
 inline constexpr std::size_t at_once = 32;
 
-template <class T>
+template <class T, std::size_t Lanes>
 struct norm_part {
   const T* x;
   statistic_of<T>* parts;
   std::size_t rows, channels, splits;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
-    const std::size_t c = i % channels;
-    const sum_of<T> from = rows > 0 ? static_cast<sum_of<T>>(x[c]) : sum_of<T>{};
-    statistic_of<T> one{}, other{};
-    for (std::size_t r = i / channels; r < rows;) {
-      sum_of<T> a{}, b{};
-      for (std::size_t k = 0; k < at_once && r < rows; ++k, r += splits) {
-        const sum_of<T> value = static_cast<sum_of<T>>(x[r * channels + c]) - from;
-        a = a + value, b = b + value * value;
+    const std::size_t c = i % (channels / Lanes) * Lanes, split = i / (channels / Lanes);
+    T from[Lanes]{}, in[rows_at_once][Lanes];
+    if (rows > 0) load_lanes(from, x + c);
+    statistic_of<T> one[Lanes]{}, other[Lanes]{};
+    for (std::size_t r = split; r < rows;) {
+      sum_of<T> a[Lanes]{}, b[Lanes]{};
+      for (std::size_t n = 0; n < at_once && r < rows; n += rows_at_once, r += rows_at_once * splits) {
+        for (std::size_t k = 0; k < rows_at_once; ++k)
+          if (r + k * splits < rows) load_lanes(in[k], x + (r + k * splits) * channels + c);
+        for (std::size_t k = 0; k < rows_at_once; ++k)
+          if (r + k * splits < rows)
+            for (std::size_t j = 0; j < Lanes; ++j) {
+              const sum_of<T> value = static_cast<sum_of<T>>(in[k][j]) - static_cast<sum_of<T>>(from[j]);
+              a[j] = a[j] + value, b[j] = b[j] + value * value;
+            }
       }
-      one = one + static_cast<statistic_of<T>>(a), other = other + static_cast<statistic_of<T>>(b);
+      for (std::size_t j = 0; j < Lanes; ++j) one[j] = one[j] + static_cast<statistic_of<T>>(a[j]), other[j] = other[j] + static_cast<statistic_of<T>>(b[j]);
     }
-    parts[i] = one, parts[splits * channels + i] = other;
+    store_lanes(parts + split * channels + c, one), store_lanes(parts + (splits + split) * channels + c, other);
+  }
+};
+
+/// Of `count` parts, and those that are made of them.
+constexpr std::size_t parts_of(std::size_t count) {
+  std::size_t all = count;
+  while (count > at_once) count = (count + at_once - 1) / at_once, all += count;
+  return all;
+}
+
+/// Two sums for each channel: of `count` parts each, `at_once` together.
+template <class S>
+struct fewer_parts {
+  const S* from;
+  S* into;
+  std::size_t channels, count;
+  TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
+    const std::size_t left = (count + at_once - 1) / at_once, c = i % channels, group = i / channels % left, which = i / channels / left;
+    S sum{};
+    for (std::size_t k = group * at_once; k < (group + 1) * at_once && k < count; ++k) sum = sum + from[(which * count + k) * channels + c];
+    into[i] = sum;
   }
 };
 
@@ -108,27 +136,38 @@ struct norm_followed {
   }
 };
 
-template <class T>
+template <class T, std::size_t Lanes>
 struct normalised {
   const T* x;
   T* y;
   channel_values<T> v;
-  std::size_t channels;
+  std::size_t rows, channels;
   bool relu;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
-    const std::size_t c = i % channels;
-    const sum_of<T> made = (static_cast<sum_of<T>>(x[i]) - v.mean[c]) * v.factor[c] + v.shift[c];
-    y[i] = relu && !(sum_of<T>{} < made) ? T{} : static_cast<T>(made);
+    const strip<Lanes> at(i, rows, channels);
+    T in[rows_at_once][Lanes];
+    for (std::size_t k = 0; k < rows_at_once; ++k)
+      if (at.row + k * at.step < rows) load_lanes(in[k], x + (at.row + k * at.step) * channels + at.channel);
+    sum_of<T> mean[Lanes], factor[Lanes], shift[Lanes];
+    load_lanes(mean, v.mean + at.channel), load_lanes(factor, v.factor + at.channel), load_lanes(shift, v.shift + at.channel);
+    for (std::size_t k = 0; k < rows_at_once; ++k) {
+      if (at.row + k * at.step >= rows) continue;
+      for (std::size_t j = 0; j < Lanes; ++j) {
+        const sum_of<T> made = (static_cast<sum_of<T>>(in[k][j]) - mean[j]) * factor[j] + shift[j];
+        in[k][j] = relu && !(sum_of<T>{} < made) ? T{} : static_cast<T>(made);
+      }
+      store_lanes(y + (at.row + k * at.step) * channels + at.channel, in[k]);
+    }
   }
 };
 
 // A gradient goes through the relu where what stands before it is above 0.
 template <class T>
-TUTTI_HOST_DEVICE sum_of<T> let_through(const channel_values<T>& v, std::size_t c, sum_of<T> far, const T& dy, bool relu) {
-  return relu && !(sum_of<T>{} < far * v.factor[c] + v.shift[c]) ? sum_of<T>{} : static_cast<sum_of<T>>(dy);
+TUTTI_HOST_DEVICE sum_of<T> let_through(sum_of<T> factor, sum_of<T> shift, sum_of<T> far, const T& dy, bool relu) {
+  return relu && !(sum_of<T>{} < far * factor + shift) ? sum_of<T>{} : static_cast<sum_of<T>>(dy);
 }
 
-template <class T>
+template <class T, std::size_t Lanes>
 struct norm_gradient_part {
   const T *x, *dy;
   statistic_of<T>* parts;
@@ -136,17 +175,26 @@ struct norm_gradient_part {
   std::size_t rows, channels, splits;
   bool relu;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
-    const std::size_t c = i % channels;
-    statistic_of<T> one{}, other{};
-    for (std::size_t r = i / channels; r < rows;) {
-      sum_of<T> a{}, b{};
-      for (std::size_t k = 0; k < at_once && r < rows; ++k, r += splits) {
-        const sum_of<T> far = static_cast<sum_of<T>>(x[r * channels + c]) - v.mean[c], given = let_through<T>(v, c, far, dy[r * channels + c], relu);
-        a = a + given, b = b + given * far;
+    const std::size_t c = i % (channels / Lanes) * Lanes, split = i / (channels / Lanes);
+    sum_of<T> mean[Lanes], factor[Lanes], shift[Lanes];
+    load_lanes(mean, v.mean + c), load_lanes(factor, v.factor + c), load_lanes(shift, v.shift + c);
+    T in[rows_at_once][Lanes], given[rows_at_once][Lanes];
+    statistic_of<T> one[Lanes]{}, other[Lanes]{};
+    for (std::size_t r = split; r < rows;) {
+      sum_of<T> a[Lanes]{}, b[Lanes]{};
+      for (std::size_t n = 0; n < at_once && r < rows; n += rows_at_once, r += rows_at_once * splits) {
+        for (std::size_t k = 0; k < rows_at_once; ++k)
+          if (r + k * splits < rows) load_lanes(in[k], x + (r + k * splits) * channels + c), load_lanes(given[k], dy + (r + k * splits) * channels + c);
+        for (std::size_t k = 0; k < rows_at_once; ++k)
+          if (r + k * splits < rows)
+            for (std::size_t j = 0; j < Lanes; ++j) {
+              const sum_of<T> far = static_cast<sum_of<T>>(in[k][j]) - mean[j], let = let_through<T>(factor[j], shift[j], far, given[k][j], relu);
+              a[j] = a[j] + let, b[j] = b[j] + let * far;
+            }
       }
-      one = one + static_cast<statistic_of<T>>(a), other = other + static_cast<statistic_of<T>>(b);
+      for (std::size_t j = 0; j < Lanes; ++j) one[j] = one[j] + static_cast<statistic_of<T>>(a[j]), other[j] = other[j] + static_cast<statistic_of<T>>(b[j]);
     }
-    parts[i] = one, parts[splits * channels + i] = other;
+    store_lanes(parts + split * channels + c, one), store_lanes(parts + (splits + split) * channels + c, other);
   }
 };
 
@@ -181,17 +229,31 @@ struct norm_gradient_settled {
   }
 };
 
-template <class T>
+template <class T, std::size_t Lanes>
 struct norm_gradient {
   const T *x, *dy;
   T* dx;
   channel_values<T> v;
-  std::size_t channels;
+  std::size_t rows, channels;
   bool relu;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
-    const std::size_t c = i % channels;
-    const sum_of<T> far = static_cast<sum_of<T>>(x[i]) - v.mean[c];
-    dx[i] = static_cast<T>(v.factor[c] * let_through<T>(v, c, far, dy[i], relu) + (v.of_x[c] * far + v.of_one[c]));
+    const strip<Lanes> at(i, rows, channels);
+    T in[rows_at_once][Lanes], given[rows_at_once][Lanes];
+    for (std::size_t k = 0; k < rows_at_once; ++k) {
+      const std::size_t first = (at.row + k * at.step) * channels + at.channel;
+      if (at.row + k * at.step < rows) load_lanes(in[k], x + first), load_lanes(given[k], dy + first);
+    }
+    sum_of<T> mean[Lanes], factor[Lanes], shift[Lanes], of_x[Lanes], of_one[Lanes];
+    load_lanes(mean, v.mean + at.channel), load_lanes(factor, v.factor + at.channel), load_lanes(shift, v.shift + at.channel);
+    load_lanes(of_x, v.of_x + at.channel), load_lanes(of_one, v.of_one + at.channel);
+    for (std::size_t k = 0; k < rows_at_once; ++k) {
+      if (at.row + k * at.step >= rows) continue;
+      for (std::size_t j = 0; j < Lanes; ++j) {
+        const sum_of<T> far = static_cast<sum_of<T>>(in[k][j]) - mean[j];
+        in[k][j] = static_cast<T>(factor[j] * let_through<T>(factor[j], shift[j], far, given[k][j], relu) + (of_x[j] * far + of_one[j]));
+      }
+      store_lanes(dx + (at.row + k * at.step) * channels + at.channel, in[k]);
+    }
   }
 };
 
@@ -209,8 +271,8 @@ class batch_norm {
   using order = order_of<Space>;
 
   batch_norm(const norm_geometry& g, bool relu, double epsilon)
-      : channels_(g.channels), rows_(g.batch * g.places), splits_(splits_of(rows_, channels_)), relu_(relu), epsilon_(static_cast<statistic>(epsilon)),
-        parts_(2 * splits_ * channels_), sums_(2 * channels_ + 1), gradients_(2 * channels_), numbers_(5 * channels_), statistics_(2 * channels_) {
+      : channels_(g.channels), rows_(g.batch * g.places), splits_(splits_of(rows_, channels_ % lanes == 0 ? channels_ / lanes : channels_)), relu_(relu),
+        epsilon_(static_cast<statistic>(epsilon)), parts_(2 * detail::parts_of(splits_) * channels_), sums_(2 * channels_ + 1), gradients_(2 * channels_), numbers_(5 * channels_), statistics_(2 * channels_) {
     number* const n = numbers_.data();
     statistic* const s = statistics_.data();
     if (channels_ > 0) values_ = {n, n + channels_, n + 2 * channels_, n + 3 * channels_, n + 4 * channels_, s, s + channels_};
@@ -218,8 +280,12 @@ class batch_norm {
 
   /// Σ x of each channel, Σ x² of each, and of how many places.
   span<statistic, Space> sum(span<const T, Space> x, const order& in_order) {
-    each(splits_ * channels_, detail::norm_part<T>{x.data(), parts_.data(), rows_, channels_, splits_}, in_order);
-    each(channels_, detail::norm_sums<T>{x.data(), parts_.data(), sums_.data(), rows_, channels_, splits_}, in_order);
+    if (channels_ > 0)
+      by_lanes<T>(channels_, [&]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
+        each(splits_ * (channels_ / Lanes), detail::norm_part<T, Lanes>{x.data(), parts_.data(), rows_, channels_, splits_}, in_order);
+      }, x.data());
+    const few left = few_parts(in_order);
+    each(channels_, detail::norm_sums<T>{x.data(), left.parts, sums_.data(), rows_, channels_, left.count}, in_order);
     return sums_;
   }
 
@@ -242,8 +308,13 @@ class batch_norm {
 
   /// Σ dy of each channel, and Σ dy · x̂, after `normalise`.
   span<statistic, Space> sum_gradients(span<const T, Space> x, span<const T, Space> dy, const order& in_order) {
-    each(splits_ * channels_, detail::norm_gradient_part<T>{x.data(), dy.data(), parts_.data(), values_, rows_, channels_, splits_, relu_}, in_order);
-    each(channels_, detail::norm_gradient_sums<T>{parts_.data(), gradients_.data(), values_, channels_, splits_}, in_order);
+    if (channels_ > 0)
+      by_lanes<T>(channels_, [&]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
+        each(splits_ * (channels_ / Lanes), detail::norm_gradient_part<T, Lanes>{x.data(), dy.data(), parts_.data(), values_, rows_, channels_, splits_, relu_},
+             in_order);
+      }, x.data(), dy.data());
+    const few left = few_parts(in_order);
+    each(channels_, detail::norm_gradient_sums<T>{left.parts, gradients_.data(), values_, channels_, left.count}, in_order);
     return gradients_;
   }
 
@@ -251,7 +322,10 @@ class batch_norm {
   void backward(span<const T, Space> x, span<const T, Space> dy, span<T, Space> dx, span<number, Space> dscale, span<number, Space> dshift,
                 const order& in_order) {
     each(channels_, detail::norm_gradient_settled<T>{sums_.data(), gradients_.data(), dscale.data(), dshift.data(), values_, channels_}, in_order);
-    each(x.size(), detail::norm_gradient<T>{x.data(), dy.data(), dx.data(), values_, channels_, relu_}, in_order);
+    if (channels_ == 0) return;
+    by_lanes<T>(channels_, [&]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
+      each(strip<Lanes>::threads(rows_, channels_), detail::norm_gradient<T, Lanes>{x.data(), dy.data(), dx.data(), values_, rows_, channels_, relu_}, in_order);
+    }, x.data(), dy.data(), dx.data());
   }
 
  private:
@@ -264,8 +338,31 @@ class batch_norm {
     each(channels_, detail::norm_settled<T>{sums, means, variances, scale.data(), shift.data(), epsilon_, values_, channels_}, in_order);
   }
   void apply(span<const T, Space> x, span<T, Space> y, const order& in_order) const {
-    each(x.size(), detail::normalised<T>{x.data(), y.data(), values_, channels_, relu_}, in_order);
+    if (channels_ == 0) return;
+    by_lanes<T>(channels_, [&]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
+      each(strip<Lanes>::threads(rows_, channels_), detail::normalised<T, Lanes>{x.data(), y.data(), values_, rows_, channels_, relu_}, in_order);
+    }, x.data(), y.data());
   }
+
+  // No thread adds up many parts while others have nothing to do.
+  struct few {
+    const statistic* parts;
+    std::size_t count;
+  };
+  few few_parts(const order& in_order) {
+    statistic* from = parts_.data();
+    std::size_t count = splits_;
+    while (count > detail::at_once) {
+      const std::size_t left = (count + detail::at_once - 1) / detail::at_once;
+      statistic* const into = from + 2 * count * channels_;
+      each(2 * left * channels_, detail::fewer_parts<statistic>{from, into, channels_, count}, in_order);
+      from = into, count = left;
+    }
+    return {from, count};
+  }
+
+  // Sums do not depend on where the data begins, nor on how many channels a thread takes then.
+  static constexpr std::size_t lanes = most_lanes<T>;
 
   std::size_t channels_, rows_, splits_;
   bool relu_;

@@ -57,6 +57,15 @@ struct mean_of_window {
   }
 };
 
+/// The window in whose place `tap` a position is, or beyond all.
+template <class Dimension>
+TUTTI_HOST_DEVICE std::size_t window_of(std::size_t position, std::size_t tap, const Dimension& d) {
+  const std::size_t from = position + d.pad_low;
+  if (from < tap * d.dilation) return static_cast<std::size_t>(-1);
+  const auto first = static_cast<std::uint32_t>(from - tap * d.dilation), stride = static_cast<std::uint32_t>(d.stride);  // 64 bits are divided slowly
+  return first % stride == 0 ? first / stride : static_cast<std::size_t>(-1);
+}
+
 /// Each input asks the windows that it is in, so that nothing is added to by two.
 template <class T>
 struct pooled_gradient {
@@ -68,16 +77,17 @@ struct pooled_gradient {
     const position at(i, g.channels, g.height, g.width);
     const std::size_t rows = g.out_height(), columns = g.out_width();
     sum_of<T> sum{};
-    for (std::size_t u = 0; u < g.down.size; ++u)
+    for (std::size_t u = 0; u < g.down.size; ++u) {
+      const std::size_t h = window_of(at.h, u, g.down);
+      if (h >= rows) continue;
       for (std::size_t v = 0; v < g.across.size; ++v) {
-        const std::size_t down = at.h + g.down.pad_low, across = at.w + g.across.pad_low;
-        if (down < u * g.down.dilation || across < v * g.across.dilation) continue;
-        const std::size_t h = down - u * g.down.dilation, w = across - v * g.across.dilation;
-        if (h % g.down.stride != 0 || w % g.across.stride != 0 || h / g.down.stride >= rows || w / g.across.stride >= columns) continue;
-        const std::size_t out = ((at.n * rows + h / g.down.stride) * columns + w / g.across.stride) * g.channels + at.c;
+        const std::size_t w = window_of(at.w, v, g.across);
+        if (w >= columns) continue;
+        const std::size_t out = ((at.n * rows + h) * columns + w) * g.channels + at.c;
         if (winner && winner[out] != at.h * g.width + at.w) continue;
         sum = sum + static_cast<sum_of<T>>(dy[out]);
       }
+    }
     dx[i] = static_cast<T>(winner ? sum : sum / static_cast<sum_of<T>>(g.down.size * g.across.size));
   }
 };

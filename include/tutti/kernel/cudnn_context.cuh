@@ -58,6 +58,10 @@ inline constexpr cudaDataType cublas_type<bfloat16> = CUDA_R_16BF;
 struct context_options {
   int device = 0;
   bool tf32 = false;  ///< floats are multiplied with 10 bits behind the point
+  /// Algorithms of convolutions are tried out when a layer is made, where cuDNN is else
+  /// asked which it expects to be fastest: like devices may then choose differently, and
+  /// ranks round differently.
+  bool measure = false;
   /// Of device memory, which convolutions and products share.
   std::size_t workspace_bytes = std::size_t{256} << 20;
 };
@@ -83,6 +87,7 @@ class context {
   cudnnHandle_t dnn() const { return dnn_; }
   cublasHandle_t blas() const { return blas_; }
   bool tf32() const { return options_.tf32; }
+  bool measures() const { return options_.measure; }
   std::byte* workspace() { return workspace_.data(); }
   std::size_t workspace_bytes() const { return workspace_.size(); }
   /// So much memory for what lies there until its caller has waited; kept for the next.

@@ -10,8 +10,9 @@ namespace tutti::cudnn {
 /// The products of a convolution by cuDNN: weights (filters, channels / groups, down,
 /// across) and pictures with their channels last. Algorithms are chosen once: of those
 /// that give the same bits every time and fit into the context's memory, the one that
-/// cuDNN expects to be fastest. Nothing is measured, so that like devices choose alike:
-/// replicas whose gradients are not summed stay the same. cuDNN pads both sides alike:
+/// cuDNN expects to be fastest, or, where the context measures, that was. Unless asked
+/// to, nothing is measured, so that like devices choose alike: replicas whose gradients are
+/// not summed stay the same. cuDNN pads both sides alike:
 /// where they differ, pictures are copied into wider ones first.
 template <class T>
 class convolution {
@@ -82,24 +83,40 @@ class convolution {
   void choose(bool train, bool input_gradient) {
     constexpr int most = 16;
     const cudnnHandle_t dnn = c_->dnn();
+    const buffer<T, cuda> x(tried(wide_.stored())), y(tried(channels_last::results_of(g_).stored())), w(tried(g_.weights()));
+    const auto in = [](const buffer<T, cuda>& b) { return const_cast<T*>(b.data()); };
+    std::byte* const space = c_->workspace();
+    const std::size_t room = c_->workspace_bytes();
     int found = 0;
     std::array<cudnnConvolutionFwdAlgoPerf_t, most> forward;
-    detail::check(::cudnnGetConvolutionForwardAlgorithm_v7(dnn, x_of_, w_of_, how_, y_of_, most, &found, forward.data()), "choosing a convolution");
+    detail::check(c_->measures() ? ::cudnnFindConvolutionForwardAlgorithmEx(dnn, x_of_, x.data(), w_of_, w.data(), how_, y_of_, in(y), most, &found, forward.data(), space, room)
+                                 : ::cudnnGetConvolutionForwardAlgorithm_v7(dnn, x_of_, w_of_, how_, y_of_, most, &found, forward.data()), "choosing a convolution");
     forward_ = best(forward.data(), found, "a convolution", [&](auto algorithm, std::size_t* bytes) {
       return ::cudnnGetConvolutionForwardWorkspaceSize(dnn, x_of_, w_of_, how_, y_of_, algorithm, bytes);
     });
     if (!train) return;
     std::array<cudnnConvolutionBwdFilterAlgoPerf_t, most> weights;
-    detail::check(::cudnnGetConvolutionBackwardFilterAlgorithm_v7(dnn, x_of_, y_of_, how_, w_of_, most, &found, weights.data()), "choosing a gradient of weights");
+    detail::check(c_->measures() ? ::cudnnFindConvolutionBackwardFilterAlgorithmEx(dnn, x_of_, x.data(), y_of_, y.data(), how_, w_of_, in(w), most, &found, weights.data(),
+                                                                                  space, room)
+                                 : ::cudnnGetConvolutionBackwardFilterAlgorithm_v7(dnn, x_of_, y_of_, how_, w_of_, most, &found, weights.data()),
+                  "choosing a gradient of weights");
     of_weights_ = best(weights.data(), found, "the gradient of weights", [&](auto algorithm, std::size_t* bytes) {
       return ::cudnnGetConvolutionBackwardFilterWorkspaceSize(dnn, x_of_, y_of_, how_, w_of_, algorithm, bytes);
     });
     if (!input_gradient) return;
     std::array<cudnnConvolutionBwdDataAlgoPerf_t, most> data;
-    detail::check(::cudnnGetConvolutionBackwardDataAlgorithm_v7(dnn, w_of_, y_of_, how_, x_of_, most, &found, data.data()), "choosing a gradient of pictures");
+    detail::check(c_->measures() ? ::cudnnFindConvolutionBackwardDataAlgorithmEx(dnn, w_of_, w.data(), y_of_, y.data(), how_, x_of_, in(x), most, &found, data.data(), space, room)
+                                 : ::cudnnGetConvolutionBackwardDataAlgorithm_v7(dnn, w_of_, y_of_, how_, x_of_, most, &found, data.data()),
+                  "choosing a gradient of pictures");
     of_data_ = best(data.data(), found, "the gradient of pictures", [&](auto algorithm, std::size_t* bytes) {
       return ::cudnnGetConvolutionBackwardDataWorkspaceSize(dnn, w_of_, y_of_, how_, x_of_, algorithm, bytes);
     });
+  }
+  // Something to try algorithms on, where that is done: ones, since on zeros a device is faster.
+  buffer<T, cuda> tried(std::size_t elements) const {
+    buffer<T, cuda> b(c_->measures() ? elements : 0);
+    channels_last::fill<T, cuda>(span<T, cuda>(b), static_cast<T>(1.0f), c_->order());
+    return b;
   }
 
   // From the pictures into the wider ones, or back.
