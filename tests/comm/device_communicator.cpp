@@ -123,21 +123,24 @@ TEST_CASE("calls of all ranks are recorded into one graph, which is replayed wit
       device_communicator c(world, host_device::device{}, {.window_bytes = 4096});
       host_device::stream stream, other;
       const std::size_t n = 1500, k = 3;
-      std::vector<int> x(n), y(n), small(k);
+      std::vector<int> x(n), y(n), small(k), whole(n);
       const device_call<int, plus> large{.input = x.data(), .output = y.data(), .count = n, .algorithm = algorithm::two_shot, .input_blocks = 1, .output_blocks = 1},
           tiny{.input = small.data(), .output = small.data(), .count = k, .algorithm = algorithm::one_shot, .input_blocks = 1, .output_blocks = 1};
       auto fill = [&](int by) {
         for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<int>(i) * by + world.rank();
-        y.assign(n, -1), small.assign(k, by + world.rank());
+        y.assign(n, -1), whole.assign(n, -1), small.assign(k, by + world.rank());
       };
       const int ranks = world.size(), all = ranks * (ranks - 1) / 2;
       auto check = [&](int by) {
         for (std::size_t i = 0; i < n; ++i)
           if (y[i] != static_cast<int>(i) * by * ranks + all) throw std::logic_error("wrong sum");
+          else if (whole[i] != y[i] * ranks) throw std::logic_error("wrong sum of sums");
         if (small != std::vector<int>(k, by * ranks + all)) throw std::logic_error("wrong small sum");
       };
       auto both = [&](host_device::stream& first, host_device::stream& second) {
         c.run(large, &first);
+        // A single kernel of rank 0.
+        c.run(device_call<int, plus>{.input = y.data(), .output = whole.data(), .count = n, .input_blocks = 1, .output_blocks = 1}, &first);
         c.run(tiny, &second);
       };
       fill(1);
@@ -172,7 +175,8 @@ TEST_CASE("what cannot be recorded into a graph is refused on all ranks, and the
     host_device::graph own;
     host_device::stream stream;
     std::vector<int> x(5, 1);
-    const device_call<int, plus> call{.input = x.data(), .output = x.data(), .count = 5, .input_blocks = 1, .output_blocks = 1};
+    const device_call<int, plus> call{.input = x.data(), .output = x.data(), .count = 5, .algorithm = algorithm::one_shot, .input_blocks = 1,
+                                      .output_blocks = 1};
     auto refused = [&](auto& c, host_device::graph* into, const std::string& why) {
       stream.record_into(into);
       try {

@@ -269,6 +269,7 @@ struct device {
   struct card {
     std::byte* base;
     mark* events[4];
+    int device;
   };
   struct peer {
     card of{};
@@ -315,18 +316,21 @@ struct device {
   template <class Body>
   void launch(const Body& body, std::size_t, order in) const {
     work();
-    if (memories.device_of(body.begin) != number) throw std::logic_error("a kernel's table is not in its device's memory");
-    for (const std::byte* arena : body.memory.arena)
-      if (arena && memories.device_of(arena) < 0) throw std::logic_error("an arena is no device's memory");
+    if constexpr (requires { body.memory.arena; }) {
+      if (memories.device_of(body.begin) != number) throw std::logic_error("a kernel's table is not in its device's memory");
+      for (const std::byte* arena : body.memory.arena)
+        if (arena && memories.device_of(arena) < 0) throw std::logic_error("an arena is no device's memory");
+    }
     hand(in, [body] {
       for (std::size_t w = 0; w < 3; ++w) body(tutti::worker{w, 3});
     });
   }
   card card_of(std::byte* base, const event (&events)[4]) const {
     work();
-    return {base, {events[0], events[1], events[2], events[3]}};
+    return {base, {events[0], events[1], events[2], events[3]}, number};
   }
   bool same_process(const card&) const { return true; }
+  bool same_device(const card& c) const { return c.device == number; }
   peer reach(const card& c) const {
     work();
     if (!fault.empty()) throw tutti::error(tutti::errc::device, fault);

@@ -70,11 +70,18 @@ struct device_signature {
   std::uint32_t operation = 0;
   std::uint16_t what = 0, how = 0;
   std::uint32_t refuses = 0;
+  const void* input = nullptr;  ///< each rank has its own: for those that one kernel reaches
+  void* output = nullptr;
 
   template <class T, class Op>
   static device_signature of(const device_call<T, Op>& call, std::uint64_t graph) {
     return {.count = call.count, .graph = graph, .element = sizeof(T), .type = hash_of(type_name<T>), .root = call.root, .operation = hash_of(operation_name<Op>),
-            .what = static_cast<std::uint16_t>(call.what), .how = static_cast<std::uint16_t>(call.algorithm)};
+            .what = static_cast<std::uint16_t>(call.what), .how = static_cast<std::uint16_t>(call.algorithm),
+            .input = call.input, .output = call.output};
+  }
+  bool calls_the_same_as(device_signature other) const {
+    other.input = input, other.output = output;
+    return *this == other;
   }
   static constexpr std::uint32_t hash_of(std::string_view name) {
     std::uint32_t hash = 2166136261u;
@@ -88,10 +95,10 @@ struct device_signature {
   friend bool operator==(const device_signature&, const device_signature&) = default;
 };
 
-/// Collective, one small all-gather: throws on all ranks, in the same words, where
-/// one refuses the call or ranks call different things.
+/// Collective, one small all-gather: what each rank calls. Throws on all ranks, in the same
+/// words, where one refuses the call or ranks call different things.
 template <class T, class Op>
-void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::optional<device_refusal>& mine, std::uint64_t graph = 0) {
+std::vector<device_signature> agree_on_call(communicator& c, const device_call<T, Op>& call, const std::optional<device_refusal>& mine, std::uint64_t graph = 0) {
   device_signature signature = device_signature::of(call, graph);
   signature.refuses = mine.has_value();
   std::vector<device_signature> all(static_cast<std::size_t>(c.size()));
@@ -105,11 +112,12 @@ void agree_on_call(communicator& c, const device_call<T, Op>& call, const std::o
       throw error(errc::not_supported, format("%s on device memory: ranks %d and %d do not record it into the same graph; begin one, have the streams of all ranks "
                                               "wait for an event of it, and replay it once for all", name_of(call.what), c.world_rank(0), c.world_rank(r)), c.world_rank(r));
   for (int r = 1; r < c.size(); ++r)
-    if (at(r) != at(0))
+    if (!at(0).calls_the_same_as(at(r)))
       throw error(errc::mismatch, format("rank %d calls %s on device memory, rank %d calls %s%s", c.world_rank(0), at(0).said().c_str(), c.world_rank(r),
                                          at(r).said().c_str(),
                                          at(0).said() != at(r).said() ? "" : at(0).type != at(r).type ? " with elements of another type" : " with another operation"),
                   c.world_rank(r));
+  return all;
 }
 
 }  // namespace tutti::detail

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <tutti/comm/communicator.hpp>
 #include <tutti/comm/device_agreement.hpp>
@@ -96,6 +97,7 @@ class device_communicator {
     device_call<T, Op> chosen = call;
     device_way way = way_of<T, Op>(call.what, call.count, call.algorithm);
     std::uint64_t graph = 0;
+    bool together = false;
     const auto refused = detail::refused_by([&] {
       const std::string who = format("rank %d: %s", host_.world_rank(), name_of(call.what));
       if (!windows_) throw error(errc::invalid_argument, who + ": the device communicator was closed", host_.world_rank());
@@ -108,15 +110,19 @@ class device_communicator {
         throw error(errc::not_supported, who + " is recorded into a graph, and data goes through the host (" + why_staged() + ")", host_.world_rank());
       // After each call by NCCL the ranks tell each other how it went, which no graph can hold.
       if (graph != 0) way = device_way::windows;
-      if (way == device_way::nccl) nccl_->prepare(chosen);
+      together = way == device_way::windows && windows_->folds_together(chosen);
+      if (together) windows_->come(host_, in_order, graph);
+      else if (way == device_way::nccl) nccl_->prepare(chosen);
       else if (way == device_way::windows) windows_->prepare(host_, chosen, graph);
       else staging_->prepare(host_, chosen);
     });
-    or_without_nccl([&] { detail::agree_on_call(host_, chosen, refused, graph); });
+    std::vector<detail::device_signature> all;
+    or_without_nccl([&] { all = detail::agree_on_call(host_, chosen, refused, graph); });
     // All ranks hear what NCCL refuses, so that they may go on without it.
     if (way == device_way::nccl) return or_without_nccl([&] { nccl_->run(host_, chosen, in_order); });
     for_all([&] {
-      if (way == device_way::windows) windows_->run(host_, chosen, in_order, graph);
+      if (together) windows_->fold(host_, chosen, all, in_order, graph);
+      else if (way == device_way::windows) windows_->run(host_, chosen, in_order, graph);
       else staging_->run(host_, chosen, in_order);
     });
   }
@@ -125,8 +131,8 @@ class device_communicator {
     run(call, in_order, [] {});
   }
 
-  /// Collective: waits until the calls of all ranks are done, and gives back what they
-  /// share, which must be unmapped everywhere before its owner frees it. Without it
+  /// Collective: waits until all ranks' calls are done with what ranks share, and gives that
+  /// back, which must be unmapped everywhere before its owner frees it. Without it
   /// memory that another process has mapped stays until this one ends.
   void close() {
     if (!windows_) return;

@@ -13,6 +13,7 @@
 #include <tutti/comm/device_agreement.hpp>
 #include <tutti/comm/device_cost.hpp>
 #include <tutti/device/buffer.hpp>
+#include <tutti/device/fold_together.hpp>
 #include <tutti/device/pull_body.hpp>
 #include <tutti/schedule/repertoire.hpp>
 
@@ -84,6 +85,7 @@ class device_windows {
           if (r == c.rank()) continue;
           const typename Device::card& other = cards[static_cast<std::size_t>(r)];
           mapped_elsewhere_ |= !device_.same_process(other);
+          apart_ |= !device_.same_process(other) || !device_.same_device(other);
           try {
             peers_.back() = device_.reach(other);
           } catch (const error& e) {
@@ -113,6 +115,34 @@ class device_windows {
 
   /// Why these ranks cannot; empty where they can.
   const std::string& why_not() const { return why_not_; }
+
+  /// Whether the call is one kernel of rank 0: of threads that share a device, which
+  /// reaches all their memory.
+  template <class T, class Op>
+  bool folds_together(const device_call<T, Op>& call) const {
+    return !apart_ && call.what == collective::all_reduce && call.algorithm == algorithm::automatic && call.count > 0 && reduction<Op, wide<T, Op>>;
+  }
+  /// Before such a call is agreed on: rank 0's stream can wait for what this one was given.
+  void come(const communicator& c, const order& in_order, std::uint64_t graph) {
+    if (c.rank() > 0) device_.record(met_[meeting(graph)], in_order);
+  }
+  template <class T, class Op>
+  void fold(communicator& c, const device_call<T, Op>& call, const std::vector<device_signature>& all, const order& in_order, std::uint64_t graph) {
+    const std::size_t which = meeting(graph);
+    ++meetings_;
+    if constexpr (reduction<Op, wide<T, Op>>)
+      if (c.rank() == 0) {
+        fold_together<T, Op> body{.ranks = c.size(), .elements = call.count, .op = call.op};
+        for (std::size_t r = 0; r < all.size(); ++r) {
+          body.in[r] = static_cast<const T*>(all[r].input), body.out[r] = static_cast<T*>(all[r].output);
+          if (r > 0) device_.wait_for_peer(in_order, peers_[r], which);
+        }
+        device_.launch(body, call.count / body.packed + 1, in_order);
+        device_.record(met_[which], in_order);
+      }
+    barrier(c);
+    if (c.rank() > 0) device_.wait_for_peer(in_order, peers_[0], which);
+  }
 
   /// Chooses the algorithm, where the call leaves it open, and makes its programs.
   /// `graph`: into which the call is recorded, or 0; what that uses is kept until the end.
@@ -199,12 +229,15 @@ class device_windows {
   // before all have waited for it. Within a graph they are edges of it, of events that
   // nobody waits for outside.
   void meet(communicator& c, const order& in_order, bool recorded) {
-    const std::size_t which = meetings_++ % 2 + (recorded ? 2 : 0);
+    const std::size_t which = meeting(recorded);
+    ++meetings_;
     device_.record(met_[which], in_order);
     barrier(c);
     for (int r = 0; r < c.size(); ++r)
       if (r != c.rank()) device_.wait_for_peer(in_order, peers_[static_cast<std::size_t>(r)], which);
   }
+
+  std::size_t meeting(std::uint64_t graph) const { return meetings_ % 2 + (graph != 0 ? 2 : 0); }
 
   std::size_t index_of(const kept_plan& p) const { return static_cast<std::size_t>(&p - plans_.data()); }
 
@@ -280,7 +313,7 @@ class device_windows {
   typename Device::event met_[4] = {}, last_{}, last_recorded_{};
   std::uint64_t recorded_ = 0;  // the graph that last_recorded_ is in
   std::vector<typename Device::peer> peers_{};
-  bool mapped_elsewhere_ = false;
+  bool mapped_elsewhere_ = false, apart_ = false;
   std::array<kept_plan, kept_plans> plans_{};
   std::size_t pieces_ = 0, meetings_ = 0, uses_ = 0;
 };

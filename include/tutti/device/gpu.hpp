@@ -144,6 +144,8 @@ class basic_gpu {
 
   bool same_process(const card& c) const { return c.process == static_cast<int>(::getpid()); }
 
+  bool same_device(const card& c) const { return c.device == device_; }
+
   class peer {
    public:
     peer() = default;
