@@ -40,8 +40,8 @@ void check(int ranks, std::size_t n, std::size_t shift, bool in_place, const Op&
 template <class T, class Op, class Make>
 void check_all(const Op& op, Make make) {
   for (int ranks : {1, 2, 3, 8})
-    for (std::size_t n : {0, 1, 3, 16, 61, 100})
-      for (std::size_t shift : {0, 1})
+    for (std::size_t n : {0u, 1u, 3u, 16u, 61u, 100u})
+      for (std::size_t shift : {0u, 1u})
         for (bool in_place : {false, true}) check<T>(ranks, n, shift, in_place, op, make);
 }
 

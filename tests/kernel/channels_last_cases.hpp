@@ -118,7 +118,7 @@ void check_batch_norm_anywhere(Machine& machine) {
     ys.push_back(one.got()), dxs.push_back(other.got()), scales.push_back(dto.got());
   }
   poison_before = 1;
-  for (std::size_t k : {0, 1}) {
+  for (std::size_t k : {0u, 1u}) {
     CHECK(same(ys[k], ys[k + 2]));
     CHECK(same(dxs[k], dxs[k + 2]));
     CHECK(same(scales[k], scales[k + 2]));

@@ -52,8 +52,8 @@ TEST_CASE("strips take every channel of every row once") {
     }
     CHECK(seen.size() == rows * channels);
   };
-  for (std::size_t rows : {0, 1, 3, 4, 5, 11, 16})
-    for (std::size_t channels : {8, 24}) {
+  for (std::size_t rows : {0u, 1u, 3u, 4u, 5u, 11u, 16u})
+    for (std::size_t channels : {8u, 24u}) {
       check(std::integral_constant<std::size_t, 1>{}, rows, channels);
       check(std::integral_constant<std::size_t, 8>{}, rows, channels);
     }
