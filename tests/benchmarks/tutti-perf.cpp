@@ -245,7 +245,7 @@ TEST_CASE("the interpreter's benchmark has a figure for every algorithm of every
 TEST_CASE("ways of calling are compared, and rounds that are no number refused") {
   tests::process compared({CALLS, "--ranks", "2", "3"});
   CHECK(compared.wait() == 0);
-  for (const char* word : {"persistent", "grouped", "ratio"}) CHECK(tests::has(compared.output(), word));
+  for (const char* word : {"persistent", "grouped", "reproducible", "ratio"}) CHECK(tests::has(compared.output(), word));
   tests::process refused({CALLS, "--ranks", "2", "none"});
   CHECK(refused.wait() != 0);
   CHECK(tests::has(refused.errors(), "ROUNDS is a number from 1"));
