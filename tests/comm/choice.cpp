@@ -132,12 +132,12 @@ TEST_CASE("little is shown where the model finds that faster, and the prediction
   CHECK(predicted(algorithm::one_shot, false, false) == predict(c.what, algorithm::one_shot, eight, 8, model));
   CHECK(predicted(algorithm::tree, true, false) == predict(c.what, algorithm::tree, eight, 8, model));
   CHECK(predicted(algorithm::one_shot, true, false) < predicted(chosen(false), false, false));
-  // Two have little to wait for: a round saves them what a message costs, until there
-  // is more to fold.
-  CHECK(choose_algorithm(c, {2}, {}, true) == algorithm::one_shot);
-  CHECK(choose_algorithm(c, {2}, {}, false) != algorithm::one_shot);
-  c.count = 4096;
-  CHECK(choose_algorithm(c, {2}, {}, true) == choose_algorithm(c, {2}, {}, false));
+  // Two have little to wait for, but a round saves them what a message costs.
+  for (const std::size_t count : {2u, 4096u}) {
+    c.count = count;
+    CHECK(choose_algorithm(c, {2}, {}, true) == algorithm::one_shot);
+    CHECK(choose_algorithm(c, {2}, {}, false) != algorithm::one_shot);
+  }
   // Where folding is slow, nobody folds all; a tuning says so.
   s.links.window.fold_bytes_per_s = s.model.link.fold_bytes_per_s = 1e7;
   c.count = 4096;
