@@ -267,7 +267,7 @@ class ucx_fabric::engine final : public engine_transport {
     try {
       return take(bytes, header_bytes, data, length, param);
     } catch (const std::exception& e) {
-      verdict v{.code = errc::link, .rank = fabric_.rank_, .operation = fabric_.open_operation().load(std::memory_order_relaxed), .names_operation = false};
+      verdict v{.code = errc::link, .names_operation = false, .rank = fabric_.rank_, .operation = fabric_.open_operation().load(std::memory_order_relaxed)};
       v.say(format("rank %d could not take a message: %s", fabric_.rank_, e.what()));
       fabric_.declare(v);
       return UCS_OK;

@@ -194,7 +194,7 @@ class ucx_fabric final : public fabric {
     if (over.kind(peer) != link_kind::message || since == 0 || now() - since < lost_patience) return;
     const rank_status* s = over.status_of(peer);
     if (s && s->left.load(std::memory_order_acquire)) return;  // which is a reason of its own, where it left too early
-    verdict v{.code = errc::link, .rank = member, .operation = stuck_on, .names_operation = false};
+    verdict v{.code = errc::link, .names_operation = false, .rank = member, .operation = stuck_on};
     v.say(format("the connection between rank %d and rank %d on %s has ended", rank_, member, homes_[static_cast<std::size_t>(member)].host));
     declare(v);
   }

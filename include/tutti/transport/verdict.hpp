@@ -18,9 +18,9 @@ namespace tutti {
 /// What ended a session: one for all ranks.
 struct verdict {
   errc code = errc::link;
+  bool names_operation = true;  ///< in its text, where there is one; else `operation` is only what its rank waited in
   std::int32_t rank = -1;       ///< at fault, in the world
   std::uint64_t operation = 0;  ///< the lowest that some survivor could not complete: an `operation_id`
-  bool names_operation = true;  ///< in its text, where there is one; else it is only what its rank waited in
   char text[496] = {};
 
   void say(const std::string& sentence) {
