@@ -91,3 +91,19 @@ TEST_CASE("what was reserved may be taken for another call, and is missing then"
   REQUIRE(p.operations.has_reserved(*call));
   CHECK(&p.operations.take_reserved(*call) != &taken);
 }
+
+TEST_CASE("what was reserved with its scratch is missing once another call has had that given back") {
+  pool_of_one p(200000);
+  const auto lent = prepare({.what = collective::all_reduce, .count = 6000, .element = 4, .staging = 30000, .algorithm = algorithm::ring}, {3}, {0}, algorithm::two_shot, true);
+  REQUIRE(lent->lent_briefly);
+  REQUIRE(lent->scratch_bytes() > 0);
+  p.operations.reserve(*lent);
+  REQUIRE(p.operations.has_reserved(*lent));
+  const auto larger = p.needs(250000);
+  detail::give_back(p.operations.take(*larger));
+  p.operations.tidy();
+  CHECK_FALSE(p.operations.has_reserved(*lent));
+  p.operations.reserve(*lent);
+  REQUIRE(p.operations.has_reserved(*lent));
+  CHECK(p.operations.take_reserved(*lent).scratch.size() >= lent->scratch_bytes());
+}

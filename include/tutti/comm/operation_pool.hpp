@@ -37,7 +37,10 @@ class operation_pool {
   }
 
   /// Whether `take_reserved` has one for a call of `short_calls`: it throws nothing.
-  bool has_reserved(const prepared_call& p) const { return reserved_for_ == &p && !reserved_->in_use && !keeps_too_much_; }
+  bool has_reserved(const prepared_call& p) const {
+    // Its scratch may have been given back meanwhile: for other calls.
+    return reserved_for_ == &p && !reserved_->in_use && !keeps_too_much_ && reserved_->scratch.size() >= p.scratch_bytes();
+  }
   /// Sees to it that it does, which may throw: to be called before anything is shown.
   void reserve(const prepared_call& p) {
     tidy();
