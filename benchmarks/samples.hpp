@@ -130,18 +130,17 @@ timing time_calls(Team& team, const timing_options& options, any_call call) {
   // How long a call takes decides how many there will be; as the slowest rank sees it.
   // Where four times as many do not take twice as long, what was timed is the wait for a
   // turn on a core.
-  double once = 0, before = 0;
-  for (int calls = 1;; calls *= 4) {
+  double before = 0;
+  for (int calls = 1; iterations == 0; calls *= 4) {
     const double begin = tutti::now();
     for (int i = 0; i < calls; ++i) call();
     double took = tutti::now() - begin;
     for (double theirs : gather(team, took)) took = std::max(took, theirs);
-    once = took / calls;
-    if (took > options.seconds || calls >= options.most / 4) break;
-    if (took > options.seconds / 8 && calls > 1 && took > 2 * before) break;
+    const double once = took / calls;
+    if (took > options.seconds || calls >= options.most / 4 || (took > options.seconds / 8 && calls > 1 && took > 2 * before))
+      iterations = static_cast<int>(std::clamp(options.seconds / once, 10.0, static_cast<double>(options.most)));
     before = took;
   }
-  if (iterations == 0) iterations = static_cast<int>(std::clamp(options.seconds / once, 10.0, static_cast<double>(options.most)));
 
   std::vector<double> mine(static_cast<std::size_t>(iterations) + 1);
   const int warm = std::min(iterations / 4 + 1, 200);

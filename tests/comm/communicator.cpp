@@ -6,6 +6,7 @@
 #include <atomic>
 #include <numeric>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/grouped.hpp>
 #include <tutti/comm/messages.hpp>
+#include <tutti/comm/together.hpp>
 
 #include "../need.hpp"
 #include "thread_ranks.hpp"
@@ -359,4 +361,137 @@ TEST_CASE("a communicator tells what it holds: its channels, and what calls like
     need(world.scratch_bytes() == at_rest + needed, "a barrier needs none");
   });
   CHECK(more > 0);
+}
+
+TEST_CASE("a call like the last one is done in its own memory, with its own operation, and no other is taken for it") {
+  const std::uint64_t seed = 20261123;
+  MESSAGE("seed " << seed);
+  for (int ranks : {1, 2, 3}) {
+    CAPTURE(ranks);
+    CHECK_NOTHROW(on_ranks(ranks, [&](communicator& world) {
+      const auto p = static_cast<std::size_t>(ranks), me = static_cast<std::size_t>(world.rank());
+      communicator other = world.duplicate();
+      const statistics before = world.counters();
+      std::mt19937_64 agreed(seed);
+      // Each of them twice, so that it is done as the last one was; then another, which is
+      // often the same but for one thing.
+      std::size_t n = 2, kind = 0, root = 0;
+      bool in_place = false, elsewhere = false;
+      std::uint64_t calls = 0;
+      for (std::uint64_t k = 0; k < 1200; ++k) {
+        switch (agreed() % 6) {
+          case 0: n = 1 + agreed() % 40; break;
+          case 1: kind = agreed() % 10; break;
+          case 2: root = agreed() % p; break;
+          case 3: in_place = !in_place; break;
+          case 4: elsewhere = !elsewhere; break;
+          default: break;
+        }
+        for (std::uint64_t again = 0; again < 2; ++again) {
+          communicator& c = elsewhere ? other : world;
+          const int least = static_cast<int>(agreed() % 100003);
+          auto number = [&](std::size_t rank, std::size_t i) { return static_cast<int>((k * 31 + again * 17 + rank * 101 + i * 7) % 100003); };
+          // One block for each rank, in other memory every time.
+          std::vector<int> blocks(n * p), result(n * p, -1);
+          for (std::size_t i = 0; i < n * p; ++i) blocks[i] = number(me, i);
+          const std::vector<int> mine(blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(n));
+          auto reduced = [&](std::size_t i, auto op) {
+            int value = number(0, i);
+            for (std::size_t r = 1; r < p; ++r) value = op(value, number(r, i));
+            return value;
+          };
+          const std::string where = format("call %d, kind %d, %d elements", static_cast<int>(k), static_cast<int>(kind), static_cast<int>(n));
+          auto expect = [&](const std::vector<int>& got, std::size_t i, int value) { need(got[i] == value, where); };
+          // Operations of one type that differ from call to call, each in its own place.
+          const auto with_least = [](int most) { return [most](int a, int b) { return std::max({a, b, most}); }; };
+          const decltype(with_least(0)) different[] = {with_least(again ? 200000 : least), with_least(again ? least : 200000)};
+          const auto& at_least = different[again];
+          const span<const int> own_block(blocks.data(), n);
+          std::vector<int> one = in_place ? mine : std::vector<int>(n, -1);
+          const span<const int> in(in_place ? one.data() : mine.data(), n);
+          calls += kind == 8 ? 2 : kind == 9 ? 5 : 1;
+          switch (kind) {
+            case 0:
+              all_reduce(c, in, one);
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, reduced(i, plus{}));
+              break;
+            case 1:
+              all_reduce(c, in, one, maximum{});
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, reduced(i, maximum{}));
+              break;
+            case 2:
+              all_reduce(c, in, one, at_least);
+              for (std::size_t i = 0; i < n && p > 1; ++i) expect(one, i, reduced(i, at_least));
+              break;
+            case 3:
+              if (me == root) one = mine;
+              broadcast(c, one, static_cast<int>(root));
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, number(root, i));
+              break;
+            case 4:
+              reduce(c, mine, one, plus{}, static_cast<int>(root));
+              for (std::size_t i = 0; i < n && me == root; ++i) expect(one, i, reduced(i, plus{}));
+              break;
+            case 5:
+              scatter(c, blocks, one, static_cast<int>(root));
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, number(root, me * n + i));
+              break;
+            case 6:
+              gather(c, own_block, result, static_cast<int>(root));
+              for (std::size_t i = 0; i < n * p && me == root; ++i) expect(result, i, number(i / n, i % n));
+              break;
+            case 7:
+              if (in_place) result = blocks;
+              all_to_all(c, in_place ? result : blocks, result);
+              for (std::size_t i = 0; i < n * p; ++i) expect(result, i, number(i / n, me * n + i % n));
+              break;
+            case 8: {
+              all_reduce_async(c, in, one, plus{}).wait();
+              std::vector<float> same(n), sums(n);
+              for (std::size_t i = 0; i < n; ++i) same[i] = static_cast<float>(number(me, i));
+              all_reduce(c, same, sums);
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, reduced(i, plus{})), need(sums[i] == static_cast<float>(reduced(i, plus{})), where);
+              break;
+            }
+            default: {
+              // Neither collected calls nor those whose algorithm is named are done as the last one was.
+              std::vector<int> second(n);
+              all_reduce(c, mine, second);
+              const std::uint64_t issued = c.recent().back().number;
+              together(c, [&] {
+                all_reduce(c, mine, one);
+                all_reduce(c, mine, second, maximum{});
+              });
+              need(c.recent().back().number == issued + 1, where);
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, reduced(i, plus{})), expect(second, i, reduced(i, maximum{}));
+              all_reduce(c, mine, one, maximum{});
+              all_reduce(c, mine, second, maximum{}, {.algorithm = algorithm::ring});
+              for (std::size_t i = 0; i < n; ++i) need(one[i] == second[i], where);
+            }
+          }
+        }
+      }
+      // Counted as often as called, whichever way they were issued.
+      const statistics counted = world.counters().since(before), there = other.counters();
+      std::uint64_t done = 0;
+      for (const collective what : every_collective) done += counted.of(what).done + there.of(what).done;
+      need(done == calls, format("%d calls counted of %d", static_cast<int>(done), static_cast<int>(calls)));
+    }));
+  }
+}
+
+TEST_CASE("what was done in lent memory is not done so in place, though the last call was like it") {
+  CHECK_NOTHROW(thread_ranks::run(2, [](communicator& world) {
+    const std::size_t n = 4096;
+    const auto me = static_cast<std::size_t>(world.rank());
+    std::vector<int> in(2 * n), out(2 * n);
+    auto number = [](std::size_t rank, std::size_t i) { return static_cast<int>(rank * 100000 + i); };
+    for (int again = 0; again < 100; ++again) {
+      for (std::size_t i = 0; i < 2 * n; ++i) in[i] = number(me, i);
+      all_to_all(world, in, out);
+      for (std::size_t i = 0; i < 2 * n; ++i) need(out[i] == number(i / n, me * n + i % n), "a wrong block");
+      all_to_all(world, in, in);
+      need(in == out, "a wrong block in place");
+    }
+  }, {}, {}, true));
 }

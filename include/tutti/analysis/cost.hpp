@@ -82,6 +82,8 @@ enum class direct_form {
 /// Bytes that a rank shows at most in one round of several.
 inline constexpr double relayed_bytes = 128 << 10;
 
+/// What a round in which all look at all takes where each rank has a core, of what its
+/// link's values say: these are of messages, by default and as `tutti-perf --tune` finds them.
 inline constexpr double shown_share = 0.75;
 
 /// Seconds that the same takes in such a form, where the algorithm has it: what

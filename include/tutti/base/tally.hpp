@@ -8,7 +8,7 @@ namespace tutti {
 /// store, nothing that other cores take part in.
 class tally {
  public:
-  void add(std::uint64_t n) {
+  [[gnu::always_inline]] void add(std::uint64_t n) {
     count_.store(count_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   std::uint64_t read() const { return count_.load(std::memory_order_relaxed); }
@@ -43,7 +43,7 @@ struct traffic_tally {
     messages.add(1);
     bytes.add(more);
   }
-  void add(const traffic& more) {
+  [[gnu::always_inline]] void add(const traffic& more) {
     messages.add(more.messages);
     bytes.add(more.bytes);
   }

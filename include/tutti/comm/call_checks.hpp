@@ -58,8 +58,8 @@ inline void need(bool holds, const communicator& c, called what, const char* rul
 /// Whether `whole` is a block of `part` elements for each rank; their product
 /// might be more than a number holds.
 inline bool holds_blocks(const communicator& c, std::size_t whole, std::size_t part) {
-  const auto ranks = static_cast<std::size_t>(c.size());
-  return whole / ranks == part && whole % ranks == 0;
+  std::size_t product;
+  return !__builtin_mul_overflow(part, static_cast<std::size_t>(c.size()), &product) && product == whole;
 }
 
 [[noreturn]] inline void refuse_overlap(const communicator& c, called what) {
@@ -104,6 +104,37 @@ call_shape shape_of(collective what, std::size_t count, int root, const call_opt
   c.commutative = is_commutative<Op>;
   c.operation = operation_name<Op>;
   return c;
+}
+
+/// Stands for a collective of such types: by where it lies. Nobody writes to it, but what
+/// is constant might be put in one place with others.
+template <collective What, bool Keep, class... Types>
+inline char kind_of = 0;
+
+/// Of a call that is made with `options`, or null where its shape has more in it.
+template <collective What, bool Keep, class... Types>
+const void* kind_with(const call_options& options) {
+  return options.algorithm == algorithm::automatic ? &kind_of<What, Keep, Types...> : nullptr;
+}
+
+/// Issues a call that moves elements and combines none.
+template <collective What, bool Keep, class T>
+[[gnu::always_inline]] inline operation& issue_move(communicator& c, std::size_t count, int root, const call_options& options, const T* in, T* out) {
+  const call_key key{kind_with<What, Keep, T>(options), count, root};
+  if (operation* const again = c.issue_again(key, in, out, nullptr)) return *again;
+  return c.issue(shape_of<T>(What, count, root, options), {.input = in, .output = out, .waits = !Keep, .kind = key.kind});
+}
+
+/// Issues a reduction: as `issue_reduction` below it, once the call has been seen before.
+template <collective What, bool Keep, class T, class Op>
+[[gnu::always_inline]] inline operation& issue_reduction(communicator& c, std::size_t count, int root, const call_options& options, span<const T> in, span<T> out, std::size_t offset,
+                           const Op& op) {
+  const void* kind = nullptr;
+  if constexpr (folds_as_given<T, Op>) {
+    kind = kind_with<What, Keep, T, Op>(options);
+    if (operation* const again = c.issue_again({kind, count, root}, in.data(), out.data(), &op)) return *again;
+  }
+  return issue_reduction<Keep>(c, shape_of<T, Op>(What, count, root, options), in, out, offset, op, kind);
 }
 
 template <class Range>

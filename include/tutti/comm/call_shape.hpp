@@ -68,6 +68,16 @@ struct call_shape {
   }
 };
 
+/// What tells a call of one communicator from all others that are done at once in the
+/// same way, in less than its shape: `kind` stands for the collective and its types.
+struct call_key {
+  const void* kind = nullptr;
+  std::size_t count = 0;
+  int root = -1;
+
+  friend bool operator==(const call_key&, const call_key&) = default;
+};
+
 /// The memories of a call.
 struct call_memories {
   const void* input = nullptr;
@@ -85,6 +95,7 @@ struct call_memories {
   void (*before)(void* staging, const void* context) = nullptr;
   void (*after)(const void* result, const void* context) = nullptr;
   std::size_t staged_output = 0;  ///< bytes
+  const void* kind = nullptr;     ///< of the call's key; null where the key would not say all
 };
 
 /// How a call will be done, for people who ask.

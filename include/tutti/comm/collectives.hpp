@@ -36,7 +36,7 @@ operation& start_all_reduce(communicator& c, span<const T> in, span<T> out, cons
   need_memory(c, collective::all_reduce, in);
   need_memory(c, collective::all_reduce, out);
   need_apart(c, collective::all_reduce, in, out, in.data());
-  return issue_reduction<Keep>(c, shape_of<T, Op>(collective::all_reduce, in.size(), -1, options), in, out, 0, op);
+  return issue_reduction<collective::all_reduce, Keep>(c, in.size(), -1, options, in, out, 0, op);
 }
 
 template <bool Keep, class T, class Op>
@@ -49,7 +49,7 @@ operation& start_reduce_scatter(communicator& c, span<const T> in, span<T> out, 
   // In place, the output is this rank's block of the input.
   const std::size_t before = static_cast<std::size_t>(c.rank()) * out.size();
   need_apart(c, collective::reduce_scatter, in, out, in.data() + before);
-  return issue_reduction<Keep>(c, shape_of<T, Op>(collective::reduce_scatter, out.size(), -1, options), in, out, before, op);
+  return issue_reduction<collective::reduce_scatter, Keep>(c, out.size(), -1, options, in, out, before, op);
 }
 
 template <bool Keep, class T>
@@ -62,7 +62,7 @@ operation& start_all_gather(communicator& c, span<const T> in, span<T> out, cons
   // In place, the input is this rank's block of the output.
   const std::size_t before = static_cast<std::size_t>(c.rank()) * in.size();
   need_apart(c, collective::all_gather, in, out, out.data() + before == in.data() ? out.data() : nullptr);
-  return c.issue(shape_of<T>(collective::all_gather, in.size(), -1, options), {.input = in.data(), .output = out.data(), .waits = !Keep});
+  return issue_move<collective::all_gather, Keep>(c, in.size(), -1, options, in.data(), out.data());
 }
 
 template <bool Keep, class T>
@@ -70,8 +70,7 @@ operation& start_broadcast(communicator& c, span<T> inout, int root, const call_
   check_element<T>();
   need_root(c, collective::broadcast, root);
   need_memory(c, collective::broadcast, inout);
-  return c.issue(shape_of<T>(collective::broadcast, inout.size(), root, options),
-                 {.input = inout.data(), .output = inout.data(), .waits = !Keep});
+  return issue_move<collective::broadcast, Keep, T>(c, inout.size(), root, options, inout.data(), inout.data());
 }
 
 template <bool Keep, class T, class Op>
@@ -86,12 +85,14 @@ operation& start_reduce(communicator& c, span<const T> in, span<T> out, const Op
     need_apart(c, collective::reduce, in, out, in.data());
   }
   if (c.rank() != root) out = {out.data(), 0};
-  return issue_reduction<Keep>(c, shape_of<T, Op>(collective::reduce, in.size(), root, options), in, out, 0, op);
+  return issue_reduction<collective::reduce, Keep>(c, in.size(), root, options, in, out, 0, op);
 }
 
 template <bool Keep>
 operation& start_barrier(communicator& c, const call_options& options) {
-  return c.issue({.what = collective::barrier, .algorithm = options.algorithm}, {.waits = !Keep});
+  const call_key key{kind_with<collective::barrier, Keep>(options)};
+  if (operation* const again = c.issue_again(key, nullptr, nullptr, nullptr)) return *again;
+  return c.issue({.what = collective::barrier, .algorithm = options.algorithm}, {.waits = !Keep, .kind = key.kind});
 }
 
 }  // namespace detail

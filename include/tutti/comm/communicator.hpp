@@ -121,6 +121,11 @@ class communicator {
   /// is copied into it, unless the caller waits for it at once; then it may be done
   /// already.
   operation& issue(const call_shape& c, const call_memories& m);
+  /// The last call once more, if it has that key, in other memory and with an operation of
+  /// the same type; null where it has not, or cannot be done at once: then it is to be issued.
+  operation* issue_again(const call_key& key, const void* input, void* output, const void* op) {
+    return key.kind && key == last_ ? issue_last(input, output, op) : nullptr;
+  }
 
   /// Issues messages that are waited for together: what `send`, `recv` and the
   /// others do.
@@ -139,17 +144,24 @@ class communicator {
   void drop_collected();
 
   /// Waits for an operation and gives it back.
-  void wait(operation& o);
+  void wait(operation& o) {
+    if (&o != nothing_) wait_for(o);
+  }
 
   engine& runner() { return *runner_; }
 
  private:
   explicit communicator(std::unique_ptr<detail::communicator_core> core);
   static std::optional<communicator> with_core(std::unique_ptr<detail::communicator_core> core);
+  operation* issue_last(const void* input, void* output, const void* op);
+  void wait_for(operation& o);
 
   int rank_, size_, world_rank_;
   std::unique_ptr<detail::communicator_core> core_;
-  engine* runner_;  // as that says, for whoever starts a call
+  // As that says, for whoever starts a call or waits for one.
+  engine* runner_;
+  const operation* nothing_;  // stands for what was done at once
+  call_key last_{};
 };
 
 }  // namespace tutti
@@ -168,7 +180,7 @@ namespace tutti {
 TUTTI_BODY communicator::communicator(session& s, communicator_options options)
     : communicator(std::make_unique<detail::communicator_core>(s, options)) {}
 TUTTI_BODY communicator::communicator(std::unique_ptr<detail::communicator_core> core)
-    : rank_(core->me), size_(core->size()), world_rank_(core->world_rank()), core_(std::move(core)), runner_(core_->runner) {}
+    : rank_(core->me), size_(core->size()), world_rank_(core->world_rank()), core_(std::move(core)), runner_(core_->runner), nothing_(&core_->nothing) {}
 TUTTI_BODY communicator::communicator(communicator&&) noexcept = default;
 TUTTI_BODY communicator& communicator::operator=(communicator&&) noexcept = default;
 TUTTI_BODY communicator::~communicator() = default;
@@ -239,7 +251,12 @@ TUTTI_BODY std::vector<operation_record> communicator::recent() const {
 TUTTI_BODY session& communicator::home() const { return core_->home; }
 TUTTI_BODY link_kind communicator::link_to(int peer) const { return core_->queue->channels().kind(peer); }
 TUTTI_BODY operation& communicator::issue(const call_shape& c, const call_memories& m) {
-  if (!core_->collected.open()) return core_->issue(c, m);
+  if (!core_->collected.open()) {
+    last_ = {};
+    operation& o = core_->issue(c, m);
+    if (core_->last_short) last_ = {m.kind, c.count, c.root};
+    return o;
+  }
   if (c.by_pair())
     throw error(errc::invalid_argument, format("rank %d: together: %s_v has counts that ranks agree on two by two, call it alone", world_rank_, name_of(c.what)),
                 world_rank_);
@@ -255,7 +272,9 @@ TUTTI_BODY void communicator::collect() {
   if (core_->collected.open())
     throw error(errc::invalid_argument, format("rank %d: together: within another one of the same communicator", world_rank_), world_rank_);
   core_->collected.begin();
+  last_ = {};  // what comes is not to be done at once
 }
+TUTTI_BODY operation* communicator::issue_last(const void* input, void* output, const void* op) { return core_->issue_last(input, output, op); }
 TUTTI_BODY operation& communicator::issue_collected() { return core_->issue_collected(); }
 TUTTI_BODY void communicator::need_result_at_once(const char* call) const {
   if (core_->collected.open())
@@ -271,9 +290,7 @@ TUTTI_BODY std::vector<message_call>& communicator::message_calls() {
   core_->message_calls.clear();
   return core_->message_calls;
 }
-TUTTI_BODY void communicator::wait(operation& o) {
-  if (&o != &core_->nothing) core_->wait(o);
-}
+TUTTI_BODY void communicator::wait_for(operation& o) { core_->wait(o); }
 
 }  // namespace tutti
 #endif

@@ -154,11 +154,13 @@ struct communicator_core {
   }
 
   operation& issue(const call_shape& c, const call_memories& m) {
+    last_short = nullptr;
     if (at_once->verdicts().any()) raise_verdict();
     const prepared_call& p = prepared(c);
     // What goes on when this returns needs a copy of an operation that is not like all
     // others of its type, which may throw.
     const bool short_call = at_once->takes(p) && !m.before && !m.after && (m.waits || m.stateless || !m.keep) && runner->is_free();
+    if (short_call && m.kind) last_short = &p, last_memories = m;
     if (operation* const begun = short_call ? issue_short(p, m) : nullptr) return *begun;
     operation& o = operations->take(p);
     // What may throw comes first: nothing has been issued then.
@@ -174,13 +176,17 @@ struct communicator_core {
     return o;
   }
 
+  // That of `last_short` once more; null where it is to be issued as any other.
+  operation* issue_last(const void* input, void* output, const void* op) {
+    if (!last_short || at_once->verdicts().any() || !runner->is_free()) return nullptr;
+    last_memories.input = input, last_memories.output = output, last_memories.fold.op = op;
+    return issue_short(*last_short, last_memories);
+  }
+
   // As far as that gets at once; null where it has not begun.
-  operation* issue_short(const prepared_call& p, const call_memories& m) {
+  [[gnu::always_inline]] operation* issue_short(const prepared_call& p, const call_memories& m) {
     // What may throw comes first here too.
-    if (!operations->has_reserved(p)) {
-      at_once->make_room_for(p);
-      operations->reserve(p);
-    }
+    if (!operations->has_reserved(p)) reserve(p);
     const std::uint64_t next = issued + 1, mark = history_with(p, next);
     const auto how = at_once->run({p, next, mark, static_cast<const std::byte*>(m.input), static_cast<std::byte*>(m.output), m.fold},
                                   m.waits ? runner->spins() : std::min(runner->spins(), looks_of_a_start), m.waits ? runner->yields_at_once() : 0);
@@ -191,6 +197,14 @@ struct communicator_core {
       // As many are in use as are waited for, however soon each is done: then none is made later.
       return &operations->take_done(next);
     }
+    return &go_on(p, m, how);
+  }
+  [[gnu::noinline]] void reserve(const prepared_call& p) {
+    at_once->make_room_for(p);
+    operations->reserve(p);
+  }
+  // As an operation.
+  [[gnu::noinline]] operation& go_on(const prepared_call& p, const call_memories& m, short_calls::outcome how) {
     operation& o = operations->take_reserved(p);
     number(o);
     o.begun_at = at_once->begun_at();
@@ -204,7 +218,7 @@ struct communicator_core {
     if (!goes_on || how == short_calls::outcome::cut_short) o.begun = o.broken = true;
     queue->push(o);
     runner->notice();
-    return &o;
+    return o;
   }
 
   static void place(operation& o, const call_memories& m) {
@@ -303,7 +317,11 @@ struct communicator_core {
     // Counts, and what is issued together, may differ from call to call.
     known_calls& kind = c.uneven || !c.calls.empty() ? known_lists : known;
     return kind.find(c, [&] { return prepare_chosen(c); }, [this](const prepared_call& p) { return operations->in_use(p); },
-                     [this](const prepared_call& p) { operations->forget(p), at_once->forget(p); });
+                     [this](const prepared_call& p) { forget(p); });
+  }
+  void forget(const prepared_call& p) {
+    operations->forget(p), at_once->forget(p);
+    if (last_short == &p) last_short = nullptr;
   }
 
   std::unique_ptr<prepared_call> prepare_chosen(call_shape c) const {
@@ -338,6 +356,8 @@ struct communicator_core {
   known_calls known{most_shapes}, known_lists{most_lists};  ///< the latter with counts, or of several calls
   collected_calls collected;
   operation nothing;  ///< to wait for: stands for each of these, and for what was done at once
+  const prepared_call* last_short = nullptr;  ///< what the last call was, if it may be done at once and has a key
+  call_memories last_memories;
   std::optional<operation_pool> operations;
   std::uint64_t issued = 0, history = 0;  ///< operations: how many, and a fingerprint of all
   std::size_t channel_bytes = 0;

@@ -84,6 +84,10 @@ inline constexpr widening widening_of{
       for (std::size_t i = 0; i < n; ++i) new (static_cast<Narrow*>(narrow) + i) Narrow(converted<Narrow>(static_cast<const Wide*>(wide)[i]));
     }};
 
+/// Whether it is the caller's elements that travel and are folded, and no more.
+template <class T, class Op>
+inline constexpr bool folds_as_given = !is_converting<Op> && !travel<T, Op>::averages;
+
 /// What a call does to its elements besides folding them: the functor that is
 /// kept with the operation. Other elements than the caller's are folded in
 /// memory of the operation's.
@@ -127,12 +131,13 @@ struct travelling {
 /// gets of the result; where it converts, the result comes to lie `offset`
 /// elements behind the begin of what the input was converted to. `Keep`: whether
 /// the operation must hold a copy of the functor, since the call returns before
-/// it is done.
+/// it is done. `kind`: of the call's key.
 template <bool Keep, class T, class Op>
-operation& issue_reduction(communicator& c, call_shape shape, span<const T> in, span<T> out, std::size_t offset, const Op& op) {
-  if constexpr (!is_converting<Op> && !travel<T, Op>::averages) {
+operation& issue_reduction(communicator& c, call_shape shape, span<const T> in, span<T> out, std::size_t offset, const Op& op,
+                           const void* kind = nullptr) {
+  if constexpr (folds_as_given<T, Op>) {
     return c.issue(shape, {.input = in.data(), .output = out.data(), .alignment = alignof(T), .fold = fold_function_of<T>(op),
-                           .keep = keep_functor<Op>, .waits = !Keep, .stateless = std::is_empty_v<Op>});
+                           .keep = keep_functor<Op>, .waits = !Keep, .stateless = std::is_empty_v<Op>, .kind = kind});
   } else {
     using functor = travelling<T, Op>;
     using other = typename functor::other;

@@ -24,8 +24,7 @@ operation& start_gather(communicator& c, span<const T> in, span<T> out, int root
     const std::size_t before = static_cast<std::size_t>(root) * in.size();
     need_apart(c, collective::gather, in, out, out.data() + before == in.data() ? out.data() : nullptr);
   }
-  return c.issue(shape_of<T>(collective::gather, in.size(), root, options),
-                 {.input = in.data(), .output = here ? out.data() : nullptr, .waits = !Keep});
+  return issue_move<collective::gather, Keep, T>(c, in.size(), root, options, in.data(), here ? out.data() : nullptr);
 }
 
 template <bool Keep, class T>
@@ -41,22 +40,24 @@ operation& start_scatter(communicator& c, span<const T> in, span<T> out, int roo
     // In place, the output is this rank's block of the input.
     need_apart(c, collective::scatter, in, out, in.data() + static_cast<std::size_t>(root) * out.size());
   }
-  return c.issue(shape_of<T>(collective::scatter, out.size(), root, options),
-                 {.input = here ? in.data() : nullptr, .output = out.data(), .waits = !Keep});
+  return issue_move<collective::scatter, Keep, T>(c, out.size(), root, options, here ? in.data() : nullptr, out.data());
 }
 
 template <bool Keep, class T>
 operation& start_all_to_all(communicator& c, span<const T> in, span<T> out, const call_options& options) {
   check_element<T>();
-  const auto ranks = static_cast<std::size_t>(c.size());
+  const std::size_t ranks = static_cast<std::size_t>(c.size()), count = in.size() / ranks;
   need(in.size() == out.size(), c, collective::all_to_all, "input and output must hold as many elements", in.size(), out.size());
-  need(in.size() % ranks == 0, c, collective::all_to_all, "there must be as many elements for each rank", in.size(), ranks);
+  need(in.size() == count * ranks, c, collective::all_to_all, "there must be as many elements for each rank", in.size(), ranks);
   need_memory(c, collective::all_to_all, in);
   need_memory(c, collective::all_to_all, out);
   need_apart(c, collective::all_to_all, in, out, in.data());
-  call_shape shape = shape_of<T>(collective::all_to_all, in.size() / ranks, -1, options);
-  shape.in_place = in.data() == out.data();
-  return c.issue(shape, {.input = in.data(), .output = out.data(), .waits = !Keep});
+  const bool in_place = in.data() == out.data();
+  const call_key key{in_place ? nullptr : kind_with<collective::all_to_all, Keep, T>(options), count};
+  if (operation* const again = c.issue_again(key, in.data(), out.data(), nullptr)) return *again;
+  call_shape shape = shape_of<T>(collective::all_to_all, count, -1, options);
+  shape.in_place = in_place;
+  return c.issue(shape, {.input = in.data(), .output = out.data(), .waits = !Keep, .kind = key.kind});
 }
 
 }  // namespace detail

@@ -18,7 +18,7 @@ class operation_marks {
   const verdict_board& verdicts() const { return verdicts_; }
 
   /// This rank is about to show others something of it.
-  void open(std::uint64_t number) const { open_.store(queue_.id(number), std::memory_order_relaxed); }
+  [[gnu::always_inline]] void open(std::uint64_t number) const { open_.store(queue_.id(number), std::memory_order_relaxed); }
 
   /// After that: for reports of what it did last, and for who looks where it is.
   void enter(const call& what, std::uint64_t shape, std::uint64_t number, double t) const {
@@ -29,14 +29,10 @@ class operation_marks {
   void enter(const call& what, std::uint64_t shape, std::uint64_t number) const { status_.enter(what, shape, number); }
 
   /// Whether there is a verdict, and the operation does not come before it.
-  bool cut_short(std::uint64_t number) const {
-    if (!verdicts_.any()) return false;
-    const std::uint64_t from = joined_.given().operation, id = queue_.id(number);
-    return communicator_of(from) != communicator_of(id) || id >= from;
-  }
+  [[gnu::always_inline]] bool cut_short(std::uint64_t number) const { return verdicts_.any() && comes_after_verdict(number); }
 
   /// Its results are there; false where a verdict comes before it all the same.
-  bool complete(std::uint64_t number) const {
+  [[gnu::always_inline]] bool complete(std::uint64_t number) const {
     open(number + 1);
     status_.completed.store(number, std::memory_order_relaxed);
     // Whoever gives a verdict now sees that this one is done, or this one sees the
@@ -46,6 +42,11 @@ class operation_marks {
   }
 
  private:
+  [[gnu::noinline]] bool comes_after_verdict(std::uint64_t number) const {
+    const std::uint64_t from = joined_.given().operation, id = queue_.id(number);
+    return communicator_of(from) != communicator_of(id) || id >= from;
+  }
+
   fabric& joined_;
   const verdict_board& verdicts_;
   std::atomic<std::uint64_t>& open_;

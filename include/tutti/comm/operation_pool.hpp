@@ -39,7 +39,7 @@ class operation_pool {
   /// Whether `take_reserved` has one for a call of `short_calls`: it throws nothing.
   bool has_reserved(const prepared_call& p) const {
     // Its scratch may have been given back meanwhile: for other calls.
-    return reserved_for_ == &p && !reserved_->in_use && !keeps_too_much_ && reserved_->scratch.size() >= p.scratch_bytes();
+    return reserved_for_ == &p && !reserved_->in_use && !keeps_too_much_ && reserved_->scratch.size() >= reserved_bytes_;
   }
   /// Sees to it that it does, which may throw: to be called before anything is shown.
   void reserve(const prepared_call& p) {
@@ -51,6 +51,7 @@ class operation_pool {
       reserved_ = &o;
     }
     reserved_for_ = &p;
+    reserved_bytes_ = p.scratch_bytes();
   }
   operation& take_reserved(const prepared_call& p) { return occupied(*reserved_, p); }
   /// The same, to stand for a call that is done: of it only its number and state hold.
@@ -147,6 +148,7 @@ class operation_pool {
   std::vector<std::unique_ptr<operation>> operations_;
   operation* reserved_ = nullptr;
   const prepared_call* reserved_for_ = nullptr;
+  std::size_t reserved_bytes_ = 0;  // that such a call needs
   bool keeps_too_much_ = false;  // those under way need more than they may
 };
 

@@ -70,11 +70,12 @@ class short_calls {
   /// Looks at most `looks` times more whether it is ready, and never for long: verdicts
   /// and messages wait meanwhile. Where all look at all it then offers the processor to
   /// others, `yields` times at most, and looks after each.
-  outcome run(const call_data& c, int looks, int yields = 0) {
+  [[gnu::always_inline]] outcome run(const call_data& c, int looks, int yields = 0) {
     if (form_.of != &c.plan) look_at(c.plan);
-    looks = std::min(looks, most_looks);
-    if (form_.lent) return run_in_lent_memory(c, looks);
-    return form_.kind == round_kind::all ? run_with_all(c, looks, std::min(yields, most_yields)) : run_with_root(c, looks);
+    const outcome how = form_.shown_to_all ? run_with_all(c, looks, yields) : form_.lent ? run_in_lent_memory(c, looks) : run_with_root(c, looks);
+    // What is done is recorded as that; all else goes on, and may wait.
+    if (how != outcome::done && how != outcome::not_ready) queue_.recorder().begin(c.number, c.plan.numbered, c.plan.shape, begun_at_);
+    return how;
   }
 
   /// Whether pages could be shown before the last call that was begun.
@@ -90,25 +91,24 @@ class short_calls {
   // Of those that share cores some may run beside this rank: for less time than a
   // switch takes.
   static constexpr int looks_before_yields = 6, most_yields = 16;
+  static constexpr double longest_yielding = 0.02;  // seconds, of the coarse clock
   static constexpr int enough_behind = 4;
   static constexpr std::size_t most_folded_directly = 1024;
+  static constexpr int own_input = -1, own_output = -2;
 
-  outcome run_with_all(const call_data& c, int looks, int yields) {
+  [[gnu::always_inline]] outcome run_with_all(const call_data& c, int looks, int yields) {
     if (!board_->has_room_next(form_.input_bytes)) return outcome::not_ready;
     begin(c, true, {c.input, form_.input_bytes});
     board_->ring();
-    enter(c, true);
-    int hops = 1, more = 0;
-    const auto seen = [&] { return all_have_shown(c.fingerprint, hops); };
-    if (yields > 0) looks = std::max(looks, looks_before_yields);
-    if (!looked(seen, std::min(looks, most_looks_at_all), more) && !saw_after_yields(seen, yields)) return outcome::begun;
+    enter(c);
+    if (std::size_t hops = 0; !board_->all_show(c.fingerprint, hops) && !saw_all_soon(c.fingerprint, hops, looks, yields)) return outcome::begun;
     board_->saw_all();
-    if (const outcome how = do_passes(c); how != outcome::done) return how;
-    return complete(c, true);
+    if (const outcome how = form_.folds_two ? fold_two(c) : do_passes(c); how != outcome::done) return how;
+    return complete(c);
   }
 
   // Whose memory is not lent begins as an operation, and so do all then.
-  outcome run_in_lent_memory(const call_data& c, int looks) {
+  [[gnu::noinline]] outcome run_in_lent_memory(const call_data& c, int looks) {
     link& peers = queue_.channels();
     lent_.prepare(*c.plan.lent);
     const loan_offer own = offer_of(c.plan, peers, c.input, c.output);
@@ -116,9 +116,11 @@ class short_calls {
     pages_were_free_ = board_->pages_are_free();
     begin(c, true, bytes_of(own));
     board_->ring();
-    enter(c, true);
-    int hops = 1, more = 0;
-    if (!looked([&] { return all_have_shown(c.fingerprint, hops); }, looks, more)) return outcome::begun;
+    enter(c);
+    std::size_t hops = 0;
+    int more = 0;
+    looks = std::min(looks, most_looks);
+    if (!looked([&] { return board_->all_show(c.fingerprint, hops); }, looks, more)) return outcome::begun;
     board_->saw_all();
     if (marks_.verdicts().any()) return outcome::cut_short;
     if (!opened(c, peers)) return outcome::begun;
@@ -130,12 +132,12 @@ class short_calls {
     }
     begin(c, true, {});
     board_->ring();
-    if (hops = 1; !looked([&] { return all_have_shown(c.fingerprint, hops); }, looks, more)) return outcome::ending;
+    if (hops = 0; !looked([&] { return board_->all_show(c.fingerprint, hops); }, looks, more)) return outcome::ending;
     board_->saw_all();
     // After a verdict its owner may have written to it: whoever has seen that must see
     // the verdict as well. (A thread sanitizer knows no fences.)
     if constexpr (!under_thread_sanitizer) std::atomic_thread_fence(std::memory_order_acquire);
-    return marks_.verdicts().any() ? outcome::cut_short : complete(c, true);
+    return marks_.verdicts().any() ? outcome::cut_short : complete(c);
   }
   // Whether all that is needed was lent, and is still there. What throws there is an operation's to say.
   bool opened(const call_data& c, link& peers) {
@@ -147,11 +149,11 @@ class short_calls {
     }
   }
 
-  outcome run_with_root(const call_data& c, int looks) {
+  [[gnu::noinline]] outcome run_with_root(const call_data& c, int looks) {
     const bool is_root = form_.is_root, leads = form_.leads;
     if (leads) board_->look_aside();
     int more = 0;
-    if (!looked([&] { return is_ready(c); }, looks, more)) return outcome::not_ready;
+    if (!looked([&] { return is_ready(c); }, std::min(looks, most_looks), more)) return outcome::not_ready;
     begin(c, false, {c.input, form_.input_bytes});
     if (leads) {
       board_->pass();
@@ -161,16 +163,11 @@ class short_calls {
       behind_ = more == 0 ? std::min(behind_ + 1, enough_behind) : 0;
       if (behind_ == enough_behind) prefetch();
     }
-    enter(c, form_.folds);
+    enter(c);
     const bytes_view theirs = leads || is_root ? bytes_view{} : board_->part_of(form_.root);
-    if (const outcome how = form_.copies ? do_copy(c, theirs.data()) : do_passes(c); how != outcome::done) return unfinished(c, how);
+    if (const outcome how = form_.copies ? do_copy(c, theirs.data()) : form_.folds_two ? fold_two(c) : do_passes(c); how != outcome::done) return how;
     if (!leads && board_->pass_soon(is_root ? bytes_of_others() : theirs.size())) board_->ring();
-    return complete(c, form_.folds);
-  }
-  // What is recorded once it is done, and is not.
-  [[gnu::noinline]] outcome unfinished(const call_data& c, outcome how) {
-    if (!form_.folds) queue_.recorder().begin(c.number, c.plan.numbered, c.plan.shape, begun_at_);
-    return how;
+    return complete(c);
   }
 
   template <class Look>
@@ -184,13 +181,17 @@ class short_calls {
     return true;
   }
 
-  // Whoever shares a core gets there what an operation would, without one. A verdict
-  // is found by that.
-  template <class Seen>
-  bool saw_after_yields(Seen seen, int most) const {
-    for (int k = 0; k < most && !verdicts().any(); ++k) {
+  // Whoever shares a core gets there what an operation would, without one, for about as
+  // long as one is given to others at most. A verdict is found by an operation.
+  [[gnu::noinline]] bool saw_all_soon(std::uint64_t fingerprint, std::size_t hops, int looks, int yields) const {
+    if (yields > 0) looks = std::max(looks, looks_before_yields);
+    int more = 0;
+    if (looked([&] { return board_->all_show(fingerprint, hops); }, std::min(looks, most_looks_at_all), more)) return true;
+    const double until = begun_at_ + longest_yielding;
+    for (int k = 0; k < std::min(yields, most_yields) && !verdicts().any(); ++k) {
       ::sched_yield();
-      if (seen()) return true;
+      if (board_->all_show(fingerprint, hops)) return true;
+      if (coarse_now() > until) break;
     }
     return false;
   }
@@ -203,18 +204,16 @@ class short_calls {
     board_->begin(all_look);
     board_->show(shows, {.fingerprint = c.fingerprint, .what = &p.numbered, .shape = p.shape});
   }
-  // `recorded`: from here on, not only once it is done.
-  [[gnu::always_inline]] void enter(const call_data& c, bool recorded) {
+  [[gnu::always_inline]] void enter(const call_data& c) {
     begun_at_ = coarse_now();
-    recorded ? marks_.enter(c.plan.numbered, c.plan.shape, c.number, begun_at_) : marks_.enter(c.plan.numbered, c.plan.shape, c.number);
+    marks_.enter(c.plan.numbered, c.plan.shape, c.number);
   }
 
-  [[gnu::always_inline]] outcome complete(const call_data& c, bool recorded) {
-    if (!marks_.complete(c.number)) return recorded ? outcome::cut_short : unfinished(c, outcome::cut_short);
+  [[gnu::always_inline]] outcome complete(const call_data& c) {
+    if (!marks_.complete(c.number)) return outcome::cut_short;
     if (counted_ && form_.sent.messages > 0) counted_->add(form_.sent);
     if (queue_.counts) queue_.counts->completed(c.plan.kind, form_.sent);
-    if (recorded) queue_.recorder().end(c.number, operation_record::state::done, begun_at_);
-    else queue_.recorder().add_done(c.number, c.plan.numbered, c.plan.shape, begun_at_);
+    queue_.recorder().add_done(c.number, c.plan.numbered, c.plan.shape, begun_at_);
     return outcome::done;
   }
 
@@ -225,15 +224,6 @@ class short_calls {
   bool all_show_next(std::uint64_t fingerprint) const {
     for (int m = 0; m < board_->size(); ++m)
       if (m != board_->rank() && !board_->shows_next(m, fingerprint)) return false;
-    return true;
-  }
-
-  // Those before the `hops`-th from here on have been seen.
-  bool all_have_shown(std::uint64_t fingerprint, int& hops) const {
-    for (; hops < board_->size(); ++hops) {
-      const int member = board_->rank() + hops;
-      if (!board_->shows(member < board_->size() ? member : member - board_->size(), fingerprint)) return false;
-    }
     return true;
   }
 
@@ -259,8 +249,23 @@ class short_calls {
     return outcome::done;
   }
 
+  // The same, where they are one that folds what two ranks show, or have, into the output.
+  [[gnu::always_inline]] outcome fold_two(const call_data& c) {
+    if (marks_.cut_short(c.number)) return outcome::cut_short;
+    const auto at = [&](const plan_form::operand& o) __attribute__((always_inline)) {
+      return (o.rank == own_input ? c.input : o.rank == own_output ? c.output : board_->shown_by(o.rank)) + o.offset;
+    };
+    try {
+      c.fold(c.output + form_.to, at(form_.left), at(form_.right), form_.elements);
+      return outcome::done;
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return outcome::threw;
+    }
+  }
+
   // Unless a verdict comes before it.
-  [[gnu::always_inline]] outcome do_passes(const call_data& c) {
+  outcome do_passes(const call_data& c) {
     if (marks_.cut_short(c.number)) return outcome::cut_short;
     const direct_program& d = *c.plan.shown;
     const auto place = [&](const remote_place& p) __attribute__((always_inline)) {
@@ -283,13 +288,6 @@ class short_calls {
   [[gnu::always_inline]] bool fold(const direct_pass& pass, const remote_place* places, const call_data& c, Place place) {
     const std::size_t element = c.plan.what.element;
     try {
-      // The usual one on two ranks: what leads to a fold of several takes longer than that of a few bytes.
-      if (pass.sources == 2 && pass.targets == 1 && pass.bytes <= most_folded_directly && !c.fold.wider) {
-        const std::byte *const first = place(places[0]), *const second = place(places[1]);
-        const auto elements = static_cast<std::uint32_t>(pass.bytes) / static_cast<std::uint32_t>(element);
-        c.fold(place(places[2]), pass.lefts > 0 ? second : first, pass.lefts > 0 ? first : second, elements);
-        return true;
-      }
       for (std::uint32_t k = 0; k < pass.sources; ++k) passes_.source(k) = place(places[k]);
       for (std::uint32_t t = 0; t < pass.targets; ++t) passes_.target(t) = place(places[pass.sources + t]);
       passes_.run(pass, pass.bytes, element, c.fold, 0);
@@ -303,22 +301,38 @@ class short_calls {
   // What all calls of a plan have in common.
   struct plan_form {
     const prepared_call* of = nullptr;
-    round_kind kind = round_kind::all;
+    bool shown_to_all = false;
     bool lent = false;                    // and not shown
     bool is_root = false, leads = false;  // the latter: looks at nobody
-    bool folds = false;
     bool copies = false;  // once, and does no more
     bool of_output = false, of_root = false;
+    // What leads to a fold of several takes longer than one of a few bytes: of two operands
+    // once, and no more.
+    struct operand {
+      int rank = 0;  // or which memory of this one
+      std::size_t offset = 0;
+    };
+    bool folds_two = false;
+    operand left{}, right{};
+    std::size_t elements = 0;
     int root = -1;
     std::size_t input_bytes = 0, from = 0, to = 0, bytes = 0;
     traffic sent{};
   };
   void look_at(const prepared_call& p) {
     const direct_program& d = *p.direct();
-    plan_form f{.of = &p, .kind = round_of(p.kind), .lent = !p.shown, .root = p.what.root, .input_bytes = d.input_bytes, .sent = {.messages = d.sends.size(), .bytes = d.sent_bytes}};
+    plan_form f{.of = &p, .shown_to_all = p.shown && round_of(p.kind) == round_kind::all, .lent = !p.shown, .root = p.what.root, .input_bytes = d.input_bytes, .sent = {.messages = d.sends.size(), .bytes = d.sent_bytes}};
     f.is_root = f.root == board_->rank();
-    f.leads = f.is_root == (f.kind == round_kind::from_root);
-    for (const direct_pass& pass : d.passes) f.folds |= pass.sources > 1;
+    f.leads = f.is_root == (round_of(p.kind) == round_kind::from_root);
+    if (d.passes.size() == 1 && d.passes[0].sources == 2 && d.passes[0].targets == 1 && d.passes[0].bytes <= most_folded_directly && p.folded == 0) {
+      const remote_place* const places = &d.places[d.passes[0].begin];
+      const auto operand = [&](const remote_place& o) -> plan_form::operand {
+        return {o.role == memory_role::output ? own_output : o.rank == board_->rank() ? own_input : o.rank, o.offset};
+      };
+      f.left = operand(places[d.passes[0].lefts > 0]), f.right = operand(places[d.passes[0].lefts == 0]);
+      f.folds_two = places[2].role == memory_role::output;
+      f.to = places[2].offset, f.elements = d.passes[0].bytes / p.what.element;
+    }
     if (d.passes.size() == 1 && d.passes[0].sources == 1 && d.passes[0].targets == 1) {
       const remote_place *const from = &d.places[d.passes[0].begin], *const to = from + 1;
       f.of_output = from->role == memory_role::output;

@@ -119,7 +119,7 @@ struct counter_block {
   wait_tally moving, calling;  ///< of the thread that moves operations, and of one that waits for that thread
 
   traffic_tally& over(link_kind kind) { return links[static_cast<std::size_t>(kind)]; }
-  void completed(collective what, const traffic& sent, std::size_t calls = 1) {
+  [[gnu::always_inline]] void completed(collective what, const traffic& sent, std::size_t calls = 1) {
     call_tally& c = collectives[static_cast<std::size_t>(what)];
     c.done.add(calls);
     if (sent.messages > 0) c.sent.add(sent);

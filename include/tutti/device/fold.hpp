@@ -110,9 +110,17 @@ struct fold_function {
 };
 
 template <class T, class Op>
+[[gnu::noinline]] void apply_fold_of_many(T* out, const T* left, const T* right, std::size_t n, const Op& op) { fold(out, left, right, n, op); }
+
+template <class T, class Op>
 void apply_fold(void* out, const void* left, const void* right, std::size_t n, const void* op) {
-  fold(static_cast<T*>(out), static_cast<const T*>(left), static_cast<const T*>(right), n,
-       *static_cast<const Op*>(op));
+  T* const to = static_cast<T*>(out);
+  const T *const l = static_cast<const T*>(left), *const r = static_cast<const T*>(right);
+  const Op& with = *static_cast<const Op*>(op);
+  // What leads to vectors takes longer than few elements do.
+  if (n > 2) return apply_fold_of_many(to, l, r, n, with);
+  if (n > 0) to[0] = static_cast<T>(with(l[0], r[0]));
+  if (n > 1) to[1] = static_cast<T>(with(l[1], r[1]));
 }
 
 }  // namespace tutti

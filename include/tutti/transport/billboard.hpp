@@ -113,9 +113,11 @@ class billboard {
  public:
   /// `members`: their memories, initialised; `others`: the bells of all but this rank.
   billboard(int me, std::vector<board_memory> members, std::vector<doorbell*> others)
-      : me_(static_cast<std::size_t>(me)), members_(std::move(members)), others_(std::move(others)), mine_(members_[me_]) {}
+      : me_(static_cast<std::size_t>(me)), members_(std::move(members)), others_(std::move(others)), mine_(members_[me_]), size_(static_cast<int>(members_.size())) {
+    for (std::size_t hops = 1; hops < members_.size(); ++hops) from_next_on_.push_back(members_[(me_ + hops) % members_.size()]);
+  }
 
-  int size() const { return static_cast<int>(members_.size()); }
+  int size() const { return size_; }
   int rank() const { return static_cast<int>(me_); }
   static constexpr std::size_t most_bytes() { return board_memory::longest; }
 
@@ -187,9 +189,15 @@ class billboard {
     return theirs.data(theirs.at(round_));
   }
 
-  /// Whether a member shows that call in this rank's round, or in the one after.
-  bool shows(int member, std::uint64_t fingerprint) const { return shows_in(round_, member, fingerprint); }
-  bool shows_next(int member, std::uint64_t fingerprint) const { return shows_in(round_ + 1, member, fingerprint); }
+  /// Whether a member shows that call in the round after this rank's.
+  bool shows_next(int member, std::uint64_t fingerprint) const { return shows_in(round_ + 1, members_[static_cast<std::size_t>(member)], fingerprint); }
+  /// Whether all others show that call in this rank's round; of these, from the next one
+  /// on in turn, the first `seen` have been seen, and no longer need be looked at.
+  [[gnu::always_inline]] bool all_show(std::uint64_t fingerprint, std::size_t& seen) const {
+    for (; seen < from_next_on_.size(); ++seen)
+      if (!shows_in(round_, from_next_on_[seen], fingerprint)) return false;
+    return true;
+  }
   /// Has what a member shows some rounds later come here meanwhile, if it is as long as
   /// what it shows now. Of one that runs ahead: of another, it would be in its way.
   void prefetch(int member) const {
@@ -292,8 +300,8 @@ class billboard {
     }
   }
 
-  bool shows_in(std::uint64_t round, int member, std::uint64_t fingerprint) const {
-    const board_memory::line& shown = members_[static_cast<std::size_t>(member)].at(round);
+  static bool shows_in(std::uint64_t round, const board_memory& theirs, std::uint64_t fingerprint) {
+    const board_memory::line& shown = theirs.at(round);
     return shown.flag.load(std::memory_order_acquire) == round && shown.fingerprint.load(std::memory_order_relaxed) == fingerprint;
   }
 
@@ -357,6 +365,8 @@ class billboard {
   std::vector<board_memory> members_;
   std::vector<doorbell*> others_;
   board_memory mine_;
+  std::vector<board_memory> from_next_on_;  // the others: ranks do not all look at one first
+  int size_;
   std::uint64_t round_ = 0, passed_ = 0;  // the latter: as far as is known of all others
   std::uint64_t used_ = 0;                // bytes of the ring
   bool all_look_ = true;                  // in this round
