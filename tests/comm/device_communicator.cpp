@@ -199,3 +199,46 @@ TEST_CASE("what cannot be recorded into a graph is refused on all ranks, and the
     direct.close(), staged.close();
   });
 }
+
+TEST_CASE("graphs keep half of the shapes that are kept, say so beyond that, and leave the other half to other calls; what is refused keeps none") {
+  using windows = detail::device_windows<host_device::device>;
+  thread_ranks::run(2, [](communicator& world) {
+    device_communicator c(world, host_device::device{});
+    host_device::stream stream;
+    static host_device::graph graph;
+    host_device::graph own;
+    std::vector<int> x(2 * windows::kept_plans, 1);
+    auto call = [&](std::size_t n, host_device::graph* into) {
+      stream.record_into(into);
+      std::string why;
+      try {
+        c.run(device_call<int, plus>{.input = x.data(), .output = x.data(), .count = n, .algorithm = algorithm::one_shot, .input_blocks = 1, .output_blocks = 1}, &stream);
+      } catch (const error& e) {
+        why = e.what();
+      }
+      stream.record_into(nullptr);
+      return why;
+    };
+    auto need = [&](bool right, const std::string& why) {
+      if (!right) throw std::logic_error(why);
+    };
+    for (std::size_t n = 1; n <= windows::kept_plans; ++n) {
+      need(call(n, nullptr).empty(), "refused");
+      // One of the two has another graph than the other.
+      need(call(n, world.rank() == 0 ? &graph : &own).find("do not record it into the same graph") != std::string::npos, "taken");
+    }
+    for (std::size_t n = 1; n <= windows::most_in_graphs; ++n) {
+      need(call(n, nullptr).empty(), "refused");
+      for (int again : {0, 1}) need(call(n, &graph).empty(), format("not recorded: shape %zu, time %d", n, again));
+    }
+    for (std::size_t n = windows::most_in_graphs + 1; n <= 2 * windows::kept_plans; ++n) {
+      need(call(n, nullptr).empty(), "refused without a graph");
+      if (const std::string why = call(n, &graph); why != format("rank 0: all_reduce is recorded into a graph, and graphs have %zu shapes of calls already, as many as "
+                                                                 "a device communicator keeps for them: make another one", windows::most_in_graphs))
+        throw std::logic_error("says: " + why);
+    }
+    need(call(1, &graph).empty(), "one that graphs keep is not recorded again");
+    stream.wait();
+    c.close();
+  });
+}

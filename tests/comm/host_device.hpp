@@ -57,6 +57,10 @@ struct mark {
     std::unique_lock held(mutex);
     changed.wait(held, [&] { return done >= n; });
   }
+  bool is_done() {
+    const std::lock_guard held(mutex);
+    return done >= recorded;
+  }
 };
 
 class graph {
@@ -303,6 +307,8 @@ struct device {
     if (e->in) throw tutti::error(tutti::errc::device, "an event of a graph");
     e->wait(e->last());
   }
+  /// As often as may be: not among the calls that are counted.
+  bool is_done(const event& e) const { return e->in || e->is_done(); }
   static void hand(order in, std::function<void()> task) {
     if (in->recorded_into()) in->recorded_into()->add(in, {.task = std::move(task)});
     else in->give(std::move(task));

@@ -20,6 +20,7 @@ inline stand_in::report tell(stand_in::orders told = {}, const char* path = STAN
 
 struct device : host_device::device {
   explicit device(int n) { number = n; }
+  bool is_lost = false;  ///< it cannot be made the current one
   std::array<unsigned char, 16> identity() const {
     work();
     return {static_cast<unsigned char>(number), 1};
@@ -27,6 +28,7 @@ struct device : host_device::device {
   void* native(order in) const { return in; }
   int made_current() const {
     work();
+    if (is_lost) throw tutti::error(tutti::errc::device, "the device is lost");
     return number;
   }
 };

@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include <tutti/comm/device_collectives.hpp>
@@ -91,6 +93,9 @@ TEST_CASE("every collective by NCCL gives what the host's gives, and what it lac
     CHECK(whole == static_cast<std::size_t>(2 * p * 7));
     CHECK(said.alive == 0);
     CHECK(said.aborted == 0);
+    CHECK(said.joins == p);
+    CHECK(said.blocking == 0);
+    CHECK(said.began_to_end == p);
   }
 }
 
@@ -173,8 +178,20 @@ TEST_CASE("either all ranks have it or none, and each says why in the same words
   CHECK(nccl_device::tell().alive == 0);
   nccl_device::tell({.fails = "ncclGetUniqueId"});
   CHECK(why(2, own, same) == "rank 0: ncclGetUniqueId: the stand-in was told to fail (NCCL 2.21.0, result 2)");
-  nccl_device::tell({.fails = "ncclCommInitRank", .failing_rank = 0});
-  CHECK(why(3, own, same) == "rank 0: ncclCommInitRank: the stand-in was told to fail (NCCL 2.21.0, result 2)");
+  // It does not join, and the others, who wait for it, give up what they have begun.
+  for (const char* fails : {"ncclCommInitRankConfig", "joining"}) {
+    nccl_device::tell({.fails = fails, .failing_rank = 0});
+    CHECK(why(3, own, same) == format("rank 0: %s: the stand-in was told to fail (NCCL 2.21.0, result 2)", fails[0] == 'j' ? "ncclCommGetAsyncError" : fails));
+    CHECK(nccl_device::tell().alive == 0);
+  }
+  // One that cannot begin says so before any of them asks to join.
+  thread_ranks::run(3, [&](communicator& world) {
+    nccl_device::device device(world.rank());
+    device.is_lost = world.rank() == 1;
+    const nccl_ranks none(device, world, STAND_IN_NCCL);
+    need_equal(none.why_not(), "rank 1: the device is lost");
+  });
+  CHECK(nccl_device::tell().joins == 0);
   // Without a device that NCCL could know, nothing is loaded.
   thread_ranks::run(2, [&](communicator& world) {
     const detail::nccl_link<host_device::device> none(host_device::device{}, world, STAND_IN_NCCL);
@@ -187,13 +204,15 @@ TEST_CASE("whichever function fails on one rank, all throw its words, no stream 
   for (const char* function : {"ncclAllReduce", "ncclReduceScatter", "ncclAllGather", "ncclBroadcast", "ncclReduce", "ncclSend", "ncclRecv", "ncclGroupStart",
                                "ncclGroupEnd", "ncclCommGetAsyncError", "late"}) {
     CAPTURE(std::string(function));
-    nccl_device::tell({.fails = function, .failing_rank = 1});
     const std::string f = function, words = format("rank 1: %s: the stand-in was told to fail (NCCL 2.21.0, result 2)",
                                                     f == "late" ? "ncclCommGetAsyncError, of an earlier call" : function);
     thread_ranks::run(3, [&](communicator& world) {
       device_ranks there(world, nccl_device::device(world.rank()), by_nccl());
       host_device::stream stream(world.rank());
       std::vector<int> x(6, world.rank()), y(6), z(2);
+      barrier(world);
+      if (world.rank() == 0) nccl_device::tell({.fails = function, .failing_rank = 1});
+      barrier(world);
       try {
         if (f == "ncclReduceScatter") reduce_scatter(there, x, z, plus{}, &stream);
         else if (f == "ncclAllGather") all_gather(there, z, y, &stream);
@@ -217,17 +236,183 @@ TEST_CASE("whichever function fails on one rank, all throw its words, no stream 
     CHECK(said.aborted == 3);
     CHECK(said.alive == 0);
   }
-  nccl_device::tell({.fails = "ncclCommDestroy", .failing_rank = 0});
-  thread_ranks::run(2, [&](communicator& world) {
-    nccl_ranks made(nccl_device::device(world.rank()), world, STAND_IN_NCCL);
+}
+
+TEST_CASE("what NCCL refuses when it is closed is every rank's error, which leaves nobody waiting, and the rest is closed all the same") {
+  for (const char* function : {"ncclCommFinalize", "ncclCommDestroy", "late"}) {
+    CAPTURE(std::string(function));
+    const std::string f = function,
+                      words = format("rank 1: %s: the stand-in was told to fail (NCCL 2.21.0, result 2)", f == "late" ? "ncclCommGetAsyncError, of an earlier call" : function);
+    nccl_device::tell();
+    thread_ranks::run(3, [&](communicator& world) {
+      device_ranks there(world, nccl_device::device(world.rank()), by_nccl());
+      barrier(world);
+      if (world.rank() == 0) nccl_device::tell({.fails = function, .failing_rank = 1});
+      barrier(world);
+      try {
+        there.close();
+        need(false, "no error");
+      } catch (const error& e) {
+        need(e.code() == errc::device && e.rank() == 1, "another error");
+        need_equal(e.what(), words);
+      }
+      need_equal(there.why_not_nccl(), "the device communicator was closed");
+      int one = 1;
+      all_reduce(world, span<int>(&one, 1));
+      need(one == 3, "the session has ended");
+      barrier(world);
+    });
+    const stand_in::report said = nccl_device::tell();
+    CHECK(said.alive == 0);
+    CHECK(said.began_to_end == (f == "late" ? 0 : 3));
+  }
+  nccl_device::tell();
+}
+
+TEST_CASE("wherever a device fails on one rank, all ranks get its error or do without NCCL, and nothing of NCCL's is left") {
+  int failed = 0;
+  for (bool whole = false; !whole;) {
+    const int n = ++failed;
+    CAPTURE(n);
+    nccl_device::tell();
+    std::atomic<int> errors{0}, right{0};
+    std::atomic<bool> used_up{false};
+    thread_ranks::run(2, [&](communicator& world) {
+      host_device::stream stream(world.rank());
+      std::vector<int> x(6, world.rank() + 1), y(6);
+      nccl_device::device device(world.rank());
+      if (world.rank() == 1) device.left = std::make_shared<std::atomic<int>>(n);
+      try {
+        device_ranks there(world, device, {.window_bytes = 2048, .piece_bytes = 2048, .nccl = STAND_IN_NCCL});
+        all_to_all(there, x, x, &stream);
+        all_reduce(there, x, y, plus{}, &stream);
+        there.close();
+        stream.wait();
+        right += y == std::vector<int>{2, 2, 2, 4, 4, 4} || y == std::vector<int>(6, 3);
+      } catch (const error& e) {
+        ++errors;
+        stream.wait();
+        if (std::string(e.what()).find("the device is broken") == std::string::npos) throw;
+      }
+      if (world.rank() == 1 && *device.left > 0) used_up = true;
+    });
+    CHECK(errors + right == 2);
+    CHECK((errors == 2 || right == 2));
+    CHECK(nccl_device::tell().alive == 0);
+    whole = used_up;
+    REQUIRE(failed < 300);
+  }
+  CHECK(failed > 25);
+}
+
+namespace {
+std::atomic<session*> gives_up{nullptr};
+void give_up(int rank, int times) {
+  if (rank == 1 && times == 5) gives_up.load()->abandon("it has enough");
+}
+}  // namespace
+
+TEST_CASE("ranks that join NCCL, of which one never comes, hear of the session's end, and leave nothing behind") {
+  nccl_device::tell({.stuck_rank = 2, .asked_to_join = give_up});
+  std::atomic<int> heard{0};
+  thread_ranks::run(3, [&](communicator& world, session& s) {
+    if (world.rank() == 1) gives_up = &s;
     try {
-      made.close(world);
-      need(false, "no error");
+      const nccl_ranks made(nccl_device::device(world.rank()), world, STAND_IN_NCCL);
+      need(false, "joined");
     } catch (const error& e) {
-      need_equal(e.what(), "rank 0: ncclCommDestroy: the stand-in was told to fail (NCCL 2.21.0, result 2)");
+      need(e.code() == errc::rank_failed && e.rank() == 1, "another error");
+      need_equal(e.what(), "rank 1 failed: it has enough");
+      ++heard;
     }
   });
+  CHECK(heard == 3);
+  const stand_in::report said = nccl_device::tell();
+  CHECK(said.alive == 0);
+  CHECK(said.aborted == 3);
+  CHECK(said.blocking == 0);
+}
+
+TEST_CASE("a verdict of any kind that a call, a wait or close meets ends the waiting of all streams, and all ranks say why in the same words") {
+  for (const char* kind : {"a call", "a wait", "close", "a mismatch"}) {
+    const std::string meets = kind;
+    CAPTURE(meets);
+    nccl_device::tell();
+    std::string why[2], given[2];
+    errc code[2] = {};
+    std::atomic<int> issued{0};
+    std::atomic<bool> over{false};
+    thread_ranks::run(2, [&](communicator& world, session& s) {
+      host_device::stream stream(world.rank());
+      std::vector<int> x(3, 1);
+      const auto me = static_cast<std::size_t>(world.rank());
+      device_ranks there(world, nccl_device::device(world.rank()), by_nccl());
+      if (me == 1) stream.hold_after(0);
+      all_reduce(there, x, plus{}, &stream);
+      ++issued;
+      while (issued < 2) std::this_thread::yield();
+      try {
+        if (me == 1 && meets == "a mismatch") {
+          try {
+            all_reduce(there.host_side(), x);
+          } catch (const error&) {
+            there.wait(&stream);
+          }
+        } else if (me == 1) {
+          s.abandon("it has enough");
+          there.wait(&stream);
+        } else if (meets == "a wait") {
+          there.wait(&stream);
+        } else if (meets == "close") {
+          there.close();
+        } else {
+          all_reduce(there, x, plus{}, &stream);
+        }
+      } catch (const error& e) {
+        code[me] = e.code(), why[me] = there.why_not_nccl(), given[me] = s.fabric().given().text;
+      }
+      // Rank 1's stream has not even come to it.
+      if (me == 0) stream.wait(), over = true;
+      while (!over) std::this_thread::yield();
+      stream.release();
+    });
+    for (int r : {0, 1}) {
+      CHECK(code[r] == (meets == "a mismatch" ? errc::mismatch : errc::rank_failed));
+      CHECK(why[r] == "NCCL was aborted: " + given[r]);
+    }
+    CHECK(why[0] == why[1]);
+    const stand_in::report said = nccl_device::tell();
+    CHECK(said.alive == 0);
+    CHECK(said.aborted == 2);
+  }
+}
+
+TEST_CASE("a wait returns once its stream has come so far, and refuses one that is recorded or of another device") {
   nccl_device::tell();
+  thread_ranks::run(2, [&](communicator& world) {
+    host_device::stream stream(world.rank()), other(7);
+    std::vector<int> x(300, 1 + world.rank());
+    device_ranks there(world, nccl_device::device(world.rank()), by_nccl());
+    all_reduce(there, x, plus{}, &stream);
+    there.wait(&stream);
+    need(x == std::vector<int>(300, 3), "waited for too little");
+    const auto refused = [&](host_device::stream& in, const std::string& words) {
+      try {
+        there.wait(&in);
+        need(false, "waited");
+      } catch (const error& e) {
+        need(e.code() == errc::invalid_argument, "another error");
+        need(std::string(e.what()).find(words) != std::string::npos, e.what());
+      }
+    };
+    refused(other, "the stream is of device 7");
+    host_device::graph graph;
+    stream.record_into(&graph);
+    refused(stream, "the stream is recorded into a graph");
+    stream.record_into(nullptr);
+    there.close();
+    there.wait(&stream);
+  });
 }
 
 TEST_CASE("a link that ends with work of other ranks missing gives it up instead of waiting") {
@@ -273,6 +458,14 @@ TEST_CASE("of its own ways and NCCL each call takes the one that costs less, by 
       is(there.way_of<int, plus>(collective::scan, 1 << 20), own);
       is(there.way_of<short, no_operation>(collective::all_gather, 1 << 20), device_way::nccl);
       is(there.way_of<int, plus>(collective::all_reduce, 0), own);
+      // Where NCCL may give another result it must be asked for.
+      is(there.way_of<half, plus>(collective::all_reduce, 1 << 20), own);
+      is(there.way_of<bfloat16, plus>(collective::reduce_scatter, 1 << 20), own);
+      is(there.way_of<float, maximum>(collective::all_reduce, 1 << 20), own);
+      is(there.way_of<bfloat16, minimum>(collective::reduce, 1 << 20), own);
+      is(there.way_of<float, plus>(collective::all_reduce, 1 << 20), device_way::nccl);
+      is(there.way_of<int, maximum>(collective::all_reduce, 1 << 20), device_way::nccl);
+      is(there.way_of<bfloat16, no_operation>(collective::all_gather, 1 << 20), device_way::nccl);
       host_device::stream stream(world.rank());
       for (std::size_t n : {std::size_t{16}, std::size_t{1} << 20}) {
         std::vector<int> x(n, 1 + world.rank());

@@ -48,6 +48,21 @@ TEST_CASE("each operation is NCCL's or none, and products of short floats are no
   }
 }
 
+TEST_CASE("what NCCL may combine otherwise than Tutti goes by it only where it is asked for") {
+  using detail::why_not_unasked;
+  for (collective what : {collective::all_reduce, collective::reduce_scatter, collective::reduce}) {
+    CHECK(std::string(why_not_unasked<half, plus>(what)) == "NCCL does not promise to add up short floats in float");
+    CHECK(std::string(why_not_unasked<bfloat16, plus>(what)) == "NCCL does not promise to add up short floats in float");
+    CHECK(std::string(why_not_unasked<float, minimum>(what)) == "of a NaN and a number, NCCL's min and max may take the other one");
+    CHECK(why_not_unasked<double, maximum>(what) != nullptr);
+    CHECK(why_not_unasked<half, maximum>(what) != nullptr);
+    CHECK(why_not_unasked<float, plus>(what) == nullptr);
+    CHECK(why_not_unasked<float, multiplies>(what) == nullptr);
+    CHECK(why_not_unasked<int, minimum>(what) == nullptr);
+  }
+  CHECK(why_not_unasked<half, no_operation>(collective::all_gather) == nullptr);
+}
+
 TEST_CASE("what moves goes whatever its type, and scans and barriers do not") {
   for (collective what : {collective::all_gather, collective::broadcast, collective::gather, collective::scatter, collective::all_to_all})
     CHECK(why_not_by_nccl<pair, no_operation>(what) == nullptr);

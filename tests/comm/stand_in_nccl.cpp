@@ -1,6 +1,7 @@
 // A library with NCCL's functions for the tests: collectives between threads of one
 // process, on host memory. It writes down what it is asked, fails where it is told
-// to, and gives its work to streams by a function that the test hands in.
+// to, and gives its work to streams by a function that the test hands in: not at once,
+// but once it was asked some times whether that has happened, and before it takes no more.
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include <tutti/base/numbers.hpp>
@@ -27,7 +29,7 @@ namespace {
 struct meeting_place {
   std::mutex mutex;
   std::condition_variable changed;
-  int ranks = 0, joined = 0;
+  int ranks = 0, joined = 0, ending = 0;
   bool broken = false;
   struct round {
     std::vector<std::vector<request>> asked;  // by rank
@@ -41,6 +43,9 @@ struct member {
   std::shared_ptr<meeting_place> place;
   int rank = 0;
   std::size_t next = 0;
+  bool has_joined = false, ends = false;
+  int asked = 0, looks = 0;
+  std::vector<request> pending{};  // looked for `looks` times more before its stream gets it
 };
 
 struct state {
@@ -49,7 +54,8 @@ struct state {
   std::vector<request> asked;
   stand_in::giver give = nullptr;
   std::string fails;
-  int failing_rank = -1, last_id = 0, version = STAND_IN_VERSION, alive = 0, aborted = 0;
+  int failing_rank = -1, last_id = 0, version = STAND_IN_VERSION, alive = 0, aborted = 0, began_to_end = 0, joins = 0, blocking = 0, stuck_rank = -1;
+  stand_in::listener asked_to_join = nullptr;
 };
 state& all() {
   static state one;
@@ -147,13 +153,23 @@ void meet(const std::shared_ptr<meeting_place>& place, int rank, std::size_t num
   place->changed.wait(held, [&] { return round.done || place->broken; });
 }
 
-void give(member* m, nccl::stream stream, std::vector<request> what) {
+void give(member* m, std::vector<request> what) {
+  const nccl::stream stream = what[0].stream;
   const std::size_t number = m->next++;
   auto* const task = new std::function<void()>([place = m->place, rank = m->rank, number, what = std::move(what)] { meet(place, rank, number, what); });
   all().give(stream, [](void* given) {
     const std::unique_ptr<std::function<void()>> mine(static_cast<std::function<void()>*>(given));
     (*mine)();
   }, task);
+}
+
+// Some calls are under way when they return, others have been given at once.
+result begin(member* m, std::vector<request> what) {
+  m->looks = static_cast<int>((m->next + static_cast<std::size_t>(m->rank)) % 4);
+  m->pending = std::move(what);
+  if (m->looks > 0) return result::in_progress;
+  give(m, std::exchange(m->pending, {}));
+  return result::success;
 }
 
 result fails(const char* function) {
@@ -165,14 +181,15 @@ result fails(const char* function) {
 result ask(request what, nccl::handle comm) {
   member* const m = reinterpret_cast<member*>(comm);
   what.rank = this_rank = m->rank;
+  if (!m->has_joined || m->ends || !m->pending.empty()) return result::invalid_usage;
   if (const result r = fails(what.function.c_str()); r != result::success) return r;
   {
     const std::lock_guard held(all().mutex);
     all().asked.push_back(what);
   }
   what.comm = comm;
-  if (grouped) group.push_back(what);
-  else give(m, what.stream, {what});
+  if (!grouped) return begin(m, {what});
+  group.push_back(what);
   return result::success;
 }
 
@@ -184,7 +201,12 @@ result ncclGetVersion(int* into) {
   *into = all().version;
   return fails("ncclGetVersion");
 }
-const char* ncclGetErrorString(result r) { return r == result::system_error ? "the stand-in was told to fail" : r == result::remote_error ? "a peer left" : "no error"; }
+const char* ncclGetErrorString(result r) {
+  return r == result::system_error    ? "the stand-in was told to fail"
+         : r == result::remote_error  ? "a peer left"
+         : r == result::invalid_usage ? "asked for more before the last was settled"
+                                      : "no error";
+}
 result ncclGetUniqueId(nccl::unique_id* id) {
   const std::lock_guard held(all().mutex);
   const int number = ++all().last_id;
@@ -192,30 +214,47 @@ result ncclGetUniqueId(nccl::unique_id* id) {
   if (all().fails == "ncclGetUniqueId") return result::system_error;
   return result::success;
 }
-result ncclCommInitRank(nccl::handle* made, int ranks, nccl::unique_id id, int rank) {
+result ncclCommInitRankConfig(nccl::handle* made, int ranks, nccl::unique_id id, int rank, nccl::settings* how) {
   this_rank = rank;
+  if (how->size < 20 || how->magic != 0xcafebeef || how->version < 21400) return result::invalid_argument;
   int number = 0;
   std::memcpy(&number, id.bytes + 60, sizeof number);
-  std::shared_ptr<meeting_place> place;
+  {
+    const std::lock_guard held(all().mutex);
+    ++all().joins;
+    all().blocking += how->blocking != 0;
+  }
+  // Whoever fails does not join: nobody hears of it here.
+  if (const result mine = fails("ncclCommInitRankConfig"); mine != result::success) return mine;
+  member* const m = new member{.place = nullptr, .rank = rank};
+  bool stuck = false;
   {
     const std::lock_guard held(all().mutex);
     auto& there = all().places[number];
     if (!there) there = std::make_shared<meeting_place>();
-    place = there;
+    m->place = there;
+    ++all().alive;
+    stuck = all().stuck_rank == rank;
   }
-  const result mine = fails("ncclCommInitRank");
-  std::unique_lock held(place->mutex);
-  place->ranks = ranks;
-  ++place->joined;
-  if (mine != result::success) place->broken = true;
-  place->changed.notify_all();
-  place->changed.wait(held, [&] { return place->joined == ranks; });
-  if (mine != result::success) return mine;
-  if (place->broken) return result::remote_error;
-  *made = reinterpret_cast<nccl::handle>(new member{place, rank});
-  const std::lock_guard also(all().mutex);
-  ++all().alive;
-  return result::success;
+  const std::lock_guard held(m->place->mutex);
+  m->place->ranks = ranks;
+  if (!stuck) ++m->place->joined;
+  *made = reinterpret_cast<nccl::handle>(m);
+  return result::in_progress;
+}
+result ncclCommFinalize(nccl::handle comm) {
+  member* const m = reinterpret_cast<member*>(comm);
+  this_rank = m->rank;
+  {
+    const std::lock_guard held(all().mutex);
+    ++all().began_to_end;
+  }
+  if (m->ends || !m->pending.empty()) return result::invalid_usage;
+  if (const result r = fails("ncclCommFinalize"); r != result::success) return r;
+  m->ends = true;
+  const std::lock_guard held(m->place->mutex);
+  ++m->place->ending;
+  return result::in_progress;
 }
 result ncclCommDestroy(nccl::handle comm) {
   member* const m = reinterpret_cast<member*>(comm);
@@ -240,8 +279,33 @@ result ncclCommAbort(nccl::handle comm) {
   return result::success;
 }
 result ncclCommGetAsyncError(nccl::handle comm, result* late) {
-  this_rank = reinterpret_cast<member*>(comm)->rank;
-  *late = fails("late");
+  member* const m = reinterpret_cast<member*>(comm);
+  this_rank = m->rank;
+  *late = result::success;
+  if (!m->has_joined) {
+    stand_in::listener tell = nullptr;
+    {
+      const std::lock_guard held(all().mutex);
+      tell = all().asked_to_join;
+    }
+    if (tell) tell(m->rank, m->asked++);
+    const std::lock_guard held(m->place->mutex);
+    m->has_joined = m->place->joined == m->place->ranks;
+    *late = m->place->broken ? result::remote_error : m->has_joined ? result::success : result::in_progress;
+    return fails("joining");
+  }
+  if (m->ends) {
+    const std::lock_guard held(m->place->mutex);
+    *late = m->place->broken ? result::remote_error : m->place->ending == m->place->ranks ? result::success : result::in_progress;
+    return result::success;
+  }
+  if (!m->pending.empty()) {
+    *late = result::in_progress;
+    if (--m->looks > 0) return fails("ncclCommGetAsyncError");
+    give(m, std::exchange(m->pending, {}));
+    *late = result::success;
+  }
+  if (const result r = fails("late"); r != result::success) *late = r;
   return fails("ncclCommGetAsyncError");
 }
 result ncclAllReduce(const void* in, void* out, std::size_t n, element type, reduction op, nccl::handle comm, nccl::stream stream) {
@@ -275,9 +339,9 @@ result ncclGroupStart() {
 result ncclGroupEnd() {
   grouped = false;
   const result r = fails("ncclGroupEnd");
-  if (r == result::success && !group.empty()) give(reinterpret_cast<member*>(group[0].comm), group[0].stream, group);
-  group.clear();
-  return r;
+  if (r != result::success || group.empty()) return r;
+  member* const m = reinterpret_cast<member*>(group[0].comm);
+  return begin(m, std::exchange(group, {}));
 }
 
 // What the tests tell it.
@@ -287,13 +351,18 @@ void stand_in_nccl(const stand_in::orders& told, stand_in::report* said) {
   if (told.give) s.give = told.give;
   s.fails = told.fails;
   s.failing_rank = told.failing_rank;
+  s.stuck_rank = told.stuck_rank;
+  s.asked_to_join = told.asked_to_join;
   if (told.version > 0) s.version = told.version;
   if (said) {
     said->asked = std::move(s.asked);
     said->alive = s.alive;
     said->aborted = s.aborted;
+    said->began_to_end = s.began_to_end;
+    said->joins = s.joins;
+    said->blocking = s.blocking;
   }
   s.asked.clear();
-  s.aborted = 0;
+  s.aborted = s.began_to_end = s.joins = s.blocking = 0;
 }
 }

@@ -27,15 +27,22 @@ struct request {
 /// Has a stream do `task(argument)` when its turn comes.
 using giver = void (*)(void* stream, void (*task)(void*), void* argument);
 
+/// Is told that this rank asked whether it has joined, and how often before.
+using listener = void (*)(int rank, int times);
+
 struct orders {
   giver give = nullptr;
   std::string fails = {};  ///< the function that fails, or `late`
   int failing_rank = -1;   ///< −1: all
   int version = 0;         ///< 0: as it was
+  int stuck_rank = -1;     ///< it never joins the others
+  listener asked_to_join = nullptr;
 };
 struct report {
   std::vector<request> asked{};
   int alive = 0, aborted = 0;  ///< its communicators: there yet, and aborted since the last report
+  int began_to_end = 0;        ///< called ncclCommFinalize since then
+  int joins = 0, blocking = 0; ///< asked to join, and those of them that would have had calls block
 };
 
 inline report tell(const std::string& path, const orders& told = {}) {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <unistd.h>
+
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/device_call.hpp>
 
@@ -17,6 +19,7 @@ namespace tutti::detail {
 struct device_refusal {
   errc code{};
   std::string why{};
+  int rank = -1;  ///< of the session, once ranks have agreed on it
 };
 
 /// What `body` throws, kept.
@@ -48,7 +51,7 @@ std::optional<device_refusal> first_refusal(communicator& c, const std::optional
       std::strncpy(said.why, mine->why.c_str(), sizeof said.why - 1);
     }
     broadcast(c, span<told>(&said, 1), r);
-    return device_refusal{said.code, said.why};
+    return device_refusal{said.code, said.why, c.world_rank(r)};
   }
   return {};
 }
@@ -59,6 +62,30 @@ inline std::optional<device_refusal> agree(communicator& c, const std::optional<
   std::vector<std::uint8_t> all(static_cast<std::size_t>(c.size()));
   all_gather(c, span<const std::uint8_t>(&refuses, 1), all);
   return first_refusal(c, mine, [&](int r) { return all[static_cast<std::size_t>(r)] != 0; });
+}
+
+/// Collective: has `done` called on each rank until it returns true there, and returns on
+/// all at once: nothing once it has on all, or, once it throws on one, what the first of
+/// those says, with its rank. Nobody waits in `done`, so that a rank that is lost is heard
+/// of here, as in any collective. A small all-gather for each round; rounds get rarer, up to
+/// one each millisecond.
+template <class Done>
+std::optional<device_refusal> agree_once_done(communicator& c, Done done) {
+  enum : std::uint8_t { open, ended, refuses };
+  std::uint8_t mine = open;
+  std::optional<device_refusal> refused;
+  std::vector<std::uint8_t> all(static_cast<std::size_t>(c.size()));
+  for (unsigned round = 0;; ++round) {
+    if (round > 32) ::usleep(std::min(round, 1000u));
+    if (mine == open) {
+      refused = refused_by([&] { mine = done() ? ended : open; });
+      if (refused) mine = refuses, refused->why = format("rank %d: %s", c.world_rank(), refused->why.c_str());
+    }
+    all_gather(c, span<const std::uint8_t>(&mine, 1), all);
+    if (std::find(all.begin(), all.end(), refuses) != all.end())
+      return first_refusal(c, refused, [&](int r) { return all[static_cast<std::size_t>(r)] == refuses; });
+    if (std::find(all.begin(), all.end(), open) == all.end()) return {};
+  }
 }
 
 /// What ranks must have in common to call a collective on devices.

@@ -9,6 +9,7 @@
 #include <tutti/comm/device_agreement.hpp>
 #include <tutti/comm/device_cost.hpp>
 #include <tutti/comm/device_staging.hpp>
+#include <tutti/comm/device_wait.hpp>
 #include <tutti/comm/device_windows.hpp>
 #include <tutti/comm/nccl_link.hpp>
 #include <tutti/comm/tuning.hpp>
@@ -27,7 +28,10 @@ struct device_options {
   /// The library, as `TUTTI_NCCL` names it: a file, or `off`. Empty: what `TUTTI_NCCL`
   /// says, else `libnccl.so.2`. Where one rank has `off`, none uses it.
   std::string nccl{};
-  /// NCCL for all that it has, not only where it is cheaper; rank 0's counts.
+  /// NCCL for all that it has, not only where it is cheaper, and also where it gives other
+  /// results than Tutti's own ways do: sums of half and bfloat16, which it does not promise to
+  /// add up in float, and minima and maxima of floats, in which it may pass over a NaN. Without
+  /// this, none of these goes by it. Rank 0's counts.
   bool prefer_nccl = false;
 };
 
@@ -36,6 +40,16 @@ struct device_options {
 /// comm/device_collectives.hpp. Used by one thread at a time. Must not outlive the
 /// communicator that it was made from. `close` it, or let it stay until the streams
 /// of all ranks have done what its calls gave them.
+///
+/// A rank that is lost is heard of in calls, and in `wait` and `close`; then NCCL is aborted.
+/// Nobody looks between them: where a call went by NCCL, its stream waits for the others'
+/// for ever if one of them is lost once the call has returned. Wait for such a stream by
+/// `wait`, or call anything here before the runtime's own wait, which does not return then.
+///
+/// What a graph does when it is replayed uses the same memory as calls without a graph, and
+/// is not ordered with them, nor is it seen when it ends: launch it in the order of a stream
+/// that comes after the calls before it on all ranks, and have the stream of each rank's next
+/// call wait, by an event say, for all of that launch.
 template <class Device>
 class device_communicator {
  public:
@@ -76,12 +90,14 @@ class device_communicator {
 
   /// By what a call of so many elements (of a block, where there are blocks) goes: the
   /// cheapest by `device_costs`, which `TUTTI_TUNING` holds; rank 0's count. A call that
-  /// names its algorithm, or has no elements, goes by Tutti's own. Equal on all ranks.
+  /// names its algorithm, or has no elements, goes by Tutti's own, as does one in which NCCL
+  /// may give another result (`prefer_nccl`, which also says which). Equal on all ranks.
   template <class T, class Op>
   device_way way_of(collective what, std::size_t count, algorithm how = algorithm::automatic) const {
     const device_way own = why_staged_.empty() ? device_way::windows : device_way::staging;
     if (how != algorithm::automatic || count == 0 || !why_not_nccl().empty() || detail::why_not_by_nccl<T, Op>(what)) return own;
     if (decided_.prefer_nccl) return device_way::nccl;
+    if (detail::why_not_unasked<T, Op>(what)) return own;
     const auto seconds = [&](device_way way) {
       return seconds_of(cost_of(decided_.costs, way), traffic_of(way, what, count * sizeof(T), size()));
     };
@@ -112,18 +128,19 @@ class device_communicator {
       if (graph != 0) way = device_way::windows;
       together = way == device_way::windows && windows_->folds_together(chosen);
       if (together) windows_->come(host_, in_order, graph);
-      else if (way == device_way::nccl) nccl_->prepare(chosen);
+      else if (way == device_way::nccl) nccl_->prepare(host_, chosen);
       else if (way == device_way::windows) windows_->prepare(host_, chosen, graph);
       else staging_->prepare(host_, chosen);
     });
-    std::vector<detail::device_signature> all;
-    or_without_nccl([&] { all = detail::agree_on_call(host_, chosen, refused, graph); });
-    // All ranks hear what NCCL refuses, so that they may go on without it.
-    if (way == device_way::nccl) return or_without_nccl([&] { nccl_->run(host_, chosen, in_order); });
-    for_all([&] {
-      if (together) windows_->fold(host_, chosen, all, in_order, graph);
-      else if (way == device_way::windows) windows_->run(host_, chosen, in_order, graph);
-      else staging_->run(host_, chosen, in_order);
+    or_without_nccl([&] {
+      const std::vector<detail::device_signature> all = detail::agree_on_call(host_, chosen, refused, graph);
+      // All ranks hear what NCCL refuses, so that they may go on without it.
+      if (way == device_way::nccl) return nccl_->run(host_, chosen, in_order);
+      for_all([&] {
+        if (together) windows_->fold(host_, chosen, all, in_order, graph);
+        else if (way == device_way::windows) windows_->run(host_, chosen, in_order, graph);
+        else staging_->run(host_, chosen, in_order);
+      });
     });
   }
   template <class T, class Op>
@@ -131,19 +148,49 @@ class device_communicator {
     run(call, in_order, [] {});
   }
 
+  /// The host waits for what the stream was given so far, as long as all ranks are there.
+  /// Throws the session's verdict where there is one, or where a rank is lost meanwhile, and
+  /// `device` where NCCL or the device says that something went wrong, which ends the session;
+  /// NCCL is aborted then. `invalid_argument` for a stream that is recorded into a graph.
+  /// Not collective. A rank of another host is looked for by Tutti's
+  /// monitor, one of this host by this call, a few times each 10 ms.
+  void wait(const order& in_order) {
+    or_without_nccl([&] {
+      for_all([&] {
+        device_.need_order("wait", in_order);
+        if (device_.recorded_into(in_order) != 0)
+          throw error(errc::invalid_argument, format("rank %d: wait: the stream is recorded into a graph, and does nothing until that is replayed", host_.world_rank()),
+                      host_.world_rank());
+        if (!waited_) waited_.emplace(device_.make_event());
+        device_.record(*waited_, in_order);
+        detail::finish_watched(device_, host_, *waited_, [&] {
+          if (nccl_) nccl_->check();
+        });
+      });
+    });
+  }
+
   /// Collective: waits until all ranks' calls are done with what ranks share, and gives that
   /// back, which must be unmapped everywhere before its owner frees it. Without it
-  /// memory that another process has mapped stays until this one ends.
+  /// memory that another process has mapped stays until this one ends. Throws `device`, on
+  /// all ranks in the same words, what went wrong on one of them; it is closed all the same,
+  /// and the session goes on.
   void close() {
     if (!windows_) return;
-    for_all([&] {
-      or_without_nccl([&] { nccl_->close(host_); });
-      staging_->finish();
-      windows_->close(host_);
+    std::optional<detail::device_refusal> refused;
+    or_without_nccl([&] {
+      refused = nccl_->close(host_);
+      const auto unfinished = detail::agree(host_, detail::refused_by([&] {
+        staging_->finish(host_);
+        windows_->finish(host_);
+      }));
+      if (!refused) refused = unfinished;
+      for_all([&] { windows_->close(host_); });
     });
     nccl_.reset();
     windows_.reset();
     staging_.reset();
+    if (refused) throw error(refused->code, refused->why, refused->rank);
   }
 
   communicator& host_side() { return host_; }
@@ -160,23 +207,13 @@ class device_communicator {
     return why;
   }
 
-  // Where the ranks do not go on together, streams must not wait for NCCL any more.
+  // Once the session has ended, streams must not wait for NCCL any more.
   template <class Body>
   void or_without_nccl(Body body) {
     try {
       body();
-    } catch (const error& e) {
-      switch (e.code()) {
-        case errc::rank_died:
-        case errc::rank_stopped:
-        case errc::rank_failed:
-        case errc::deadline:
-        case errc::link:
-        case errc::expelled:
-          if (nccl_) nccl_->abort(e.what());
-          break;
-        default: break;
-      }
+    } catch (...) {
+      if (const auto ended = detail::verdict_on(host_); ended && nccl_) nccl_->abort(ended->text);
       throw;
     }
   }
@@ -198,6 +235,7 @@ class device_communicator {
   std::optional<detail::device_windows<Device>> windows_{};
   std::string why_staged_{};
   decided decided_{};
+  std::optional<typename Device::event> waited_{};
   // Goes first: what a device frees waits for streams, which may wait for NCCL.
   std::optional<detail::nccl_link<Device>> nccl_{};
 };

@@ -5,6 +5,7 @@
 
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/device_call.hpp>
+#include <tutti/comm/device_wait.hpp>
 #include <tutti/device/buffer.hpp>
 
 namespace tutti::detail {
@@ -51,20 +52,20 @@ class device_staging {
 
   /// Takes the memory that the call needs.
   template <class T, class Op>
-  void prepare(const communicator& c, const device_call<T, Op>& call) {
+  void prepare(communicator& c, const device_call<T, Op>& call) {
     const std::size_t blocks = std::max<std::size_t>({1, call.input_blocks, call.output_blocks, static_cast<std::size_t>(c.size())});
     const std::size_t bytes = std::min(piece_of(c, call), call.count) * blocks * sizeof(T);
     for (slot& s : slots_)
       if (s.in.size() < bytes) {
-        device_.finish(s.stored);
+        finish_watched(device_, c, s.stored);
         s.out = buffer<std::byte, typename Device::staging>(bytes);
         s.in = buffer<std::byte, typename Device::staging>(bytes);
       }
   }
 
   /// Waits for what went through it.
-  void finish() const {
-    for (const slot& s : slots_) device_.finish(s.stored);
+  void finish(communicator& c) const {
+    for (const slot& s : slots_) finish_watched(device_, c, s.stored);
   }
 
   /// Returns once the last piece's way back was given to the stream: the host
@@ -77,8 +78,8 @@ class device_staging {
       if (begin + piece < call.count) fetch(call, begin + piece, piece, in_order);
       slot& s = slots_[k % 2];
       const std::size_t n = std::min(piece, call.count - begin);
-      device_.finish(s.fetched);
-      device_.finish(s.stored);
+      finish_watched(device_, c, s.fetched);
+      finish_watched(device_, c, s.stored);
       T* const out = reinterpret_cast<T*>(s.out.data());
       call_on_host(c, call, reinterpret_cast<T*>(s.in.data()), out, n);
       const bool has_it = call.what == collective::broadcast && call.input_blocks > 0;

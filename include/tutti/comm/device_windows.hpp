@@ -12,6 +12,7 @@
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/device_agreement.hpp>
 #include <tutti/comm/device_cost.hpp>
+#include <tutti/comm/device_wait.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/device/fold_together.hpp>
 #include <tutti/device/pull_body.hpp>
@@ -39,7 +40,9 @@ inline algorithm pulled_algorithm(collective what, std::size_t bytes, bool commu
 /// map; a schedule becomes phases of pulls, a kernel each, and between two phases
 /// streams wait for each other's events. Nothing waits inside a kernel, so that
 /// ranks may share a device, in turns if need be; the host waits only until the
-/// other ranks have called as well.
+/// other ranks have called as well. Calls without a graph come one after the other,
+/// whatever their streams; what a graph does when it is replayed is ordered with them by
+/// whoever replays it, since both use the arenas.
 template <class Device>
 class device_windows {
  public:
@@ -47,6 +50,8 @@ class device_windows {
 
   /// Shapes of calls whose programs lie ready on the device.
   static constexpr std::size_t kept_plans = 64;
+  /// Of these, graphs keep so many at most, until the end.
+  static constexpr std::size_t most_in_graphs = kept_plans / 2;
   /// What the program of one takes at most.
   static std::size_t table_bytes(int ranks) { return 1024 * static_cast<std::size_t>(ranks); }
 
@@ -104,9 +109,12 @@ class device_windows {
     if (mapped_elsewhere_) new typename Device::taken(std::move(arena_));
   }
 
-  /// Collective: nobody maps anything of others afterwards.
+  /// Waits for what went through them.
+  void finish(communicator& c) const {
+    if (pieces_ > 0) finish_watched(device_, c, last_);
+  }
+  /// Collective, after `finish` on all ranks: nobody maps anything of others afterwards.
   void close(communicator& c) {
-    if (pieces_ > 0) device_.finish(last_);
     peers_.clear();
     barrier(c);
     mapped_elsewhere_ = false;
@@ -148,12 +156,17 @@ class device_windows {
   /// `graph`: into which the call is recorded, or 0; what that uses is kept until the end.
   template <class T, class Op>
   void prepare(communicator& c, device_call<T, Op>& call, std::uint64_t graph = 0) {
-    const auto kept_for_graphs = [&](kept_plan& plan) {
+    std::size_t in_graphs = 0;
+    for (const kept_plan& p : plans_) in_graphs += p.stays;
+    // They stay from `run` on: another rank may refuse the call yet.
+    const auto need_for_graph = [&](const kept_plan& plan) {
       if (graph == 0) return;
       if (!plan.is_there)
         throw error(errc::invalid_argument, format("rank %d: %s of this shape is recorded into a graph before it was called without one: call it once, or once "
                                                    "more, since %zu shapes are kept", c.world_rank(), name_of(call.what), kept_plans), c.world_rank());
-      plan.stays = true;
+      if (!plan.stays && ++in_graphs > most_in_graphs)
+        throw error(errc::not_supported, format("rank %d: %s is recorded into a graph, and graphs have %zu shapes of calls already, as many as a device "
+                                                "communicator keeps for them: make another one", c.world_rank(), name_of(call.what), most_in_graphs), c.world_rank());
     };
     if (graph != 0 && mapped_elsewhere_)
       throw error(errc::not_supported, format("rank %d: %s is recorded into a graph, and ranks are in several processes, which the host has meet: record what "
@@ -162,8 +175,8 @@ class device_windows {
     need_algorithm<Op>(c, call.what, call.algorithm);
     if (call.count == 0) return;
     kept_plan& whole = plan_for(c, call, call.count);
-    kept_for_graphs(whole);
-    if (call.count % whole.piece != 0) kept_for_graphs(plan_for(c, call, call.count % whole.piece));
+    need_for_graph(whole);
+    if (call.count % whole.piece != 0) need_for_graph(plan_for(c, call, call.count % whole.piece));
   }
 
   /// Returns once the last phase was given to the stream. Of a call that is prepared.
@@ -177,6 +190,7 @@ class device_windows {
     for (std::size_t begin = 0; begin < call.count; begin += piece) {
       kept_plan& plan = plan_for(c, call, std::min(piece, call.count - begin) == piece ? call.count : call.count - begin);
       if (!plan.is_there) fill(c, plan, in_order);
+      plan.stays |= graph != 0;
       pull_memories memory{.input = reinterpret_cast<const std::byte*>(call.input + (call.input ? begin : 0)),
                            .output = reinterpret_cast<std::byte*>(call.output + (call.output ? begin : 0)),
                            .input_block = call.count, .output_block = call.count};
@@ -296,9 +310,9 @@ class device_windows {
 
   // The stream has waited for all that used the place before. Only what was once
   // copied from the same pinned place is waited for here: 64 new shapes ago.
-  void fill(const communicator& c, kept_plan& p, const order& in_order) {
+  void fill(communicator& c, kept_plan& p, const order& in_order) {
     const std::size_t at = index_of(p) * table_bytes(c.size());
-    device_.finish(p.filled);
+    finish_watched(device_, c, p.filled);
     if (!p.bytes.empty()) std::memcpy(sources_.data() + at, p.bytes.data(), p.bytes.size());
     device_.copy(tables_.data() + at, sources_.data() + at, p.bytes.size(), in_order);
     device_.record(p.filled, in_order);

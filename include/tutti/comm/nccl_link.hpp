@@ -1,10 +1,10 @@
 #pragma once
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <concepts>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +12,7 @@
 
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/device_agreement.hpp>
+#include <tutti/comm/device_wait.hpp>
 #include <tutti/comm/nccl_support.hpp>
 #include <tutti/device/nccl_library.hpp>
 
@@ -28,6 +29,11 @@ concept known_to_nccl = requires(const Device& device, const typename Device::or
 
 /// Collectives by NCCL. Either all ranks of a communicator have it or none: each needs
 /// a device of its own and the same version. Whatever NCCL refuses on one rank ends it on all.
+///
+/// NCCL's own calls do not block: where they wait for peers, ranks ask it in rounds of small
+/// all-gathers of Tutti's, in which a rank that is lost or that failed is heard of. Once a
+/// call has returned, its stream waits for the other ranks' with nobody looking: who gets to
+/// hear of a verdict, from its next call or from a wait that looks for one, must `abort`.
 template <class Device>
 class nccl_link {
  public:
@@ -37,34 +43,12 @@ class nccl_link {
   /// `nccl_library` takes it. Costs a few small all-gathers, and what NCCL takes to begin.
   nccl_link(const Device& device, communicator& c, const std::string& setting) : device_(device) {
     if constexpr (known_to_nccl<Device>) {
-      presence mine;
-      auto all_can = [&](auto body) {
-        if (const auto why = agree(c, named(c, refused_by(body)))) why_not_ = why->why;
-        return why_not_.empty();
-      };
-      if (!all_can([&] {
-            library_ = nccl_library(setting);
-            mine = {.version = library_.version(), .device = device_.identity()};
-            last_ = device_.make_event();
-          }))
-        return;
-      std::vector<presence> all(static_cast<std::size_t>(c.size()));
-      all_gather(c, span<const presence>(&mine, 1), all);
-      why_not_ = why_apart(c, all);
-      if (!why_not_.empty()) return;
-      nccl::unique_id id{};
-      if (!all_can([&] {
-            if (c.rank() == 0) library_.check(library_.call().ncclGetUniqueId(&id), "ncclGetUniqueId");
-          }))
-        return;
-      broadcast(c, span<nccl::unique_id>(&id, 1), 0);
-      const bool joined = all_can([&] {
-        [[maybe_unused]] const auto here = device_.made_current();
-        nccl::handle made = nullptr;
-        library_.check(library_.call().ncclCommInitRank(&made, c.size(), id, c.rank()), "ncclCommInitRank");
-        handle_ = made;
-      });
-      if (!joined) abort(why_not_);
+      try {
+        join(c, setting);
+      } catch (...) {
+        abort("it was never begun");
+        throw;
+      }
     } else {
       why_not_ = "NCCL knows no such devices";
     }
@@ -81,9 +65,9 @@ class nccl_link {
 
   /// Takes the memory that the call needs: for an all_to_all in place its input once more.
   template <class T, class Op>
-  void prepare(const device_call<T, Op>& call) {
+  void prepare(communicator& c, const device_call<T, Op>& call) {
     if (call.what != collective::all_to_all || !call.in_place() || scratch_.size() >= call.bytes_in()) return;
-    device_.finish(last_);
+    finish_watched(device_, c, last_, [&] { check(); });
     scratch_ = device_.take(call.bytes_in());
   }
 
@@ -93,44 +77,72 @@ class nccl_link {
   /// prepared and for which `why_not_by_nccl` says nothing.
   template <class T, class Op>
   void run(communicator& c, const device_call<T, Op>& call, const order& in_order) {
-    const auto refused = named(c, refused_by([&] { issue(c, call, in_order); }));
-    std::vector<std::uint8_t> all(static_cast<std::size_t>(c.size()));
-    const std::uint8_t mine = refused.has_value();
-    all_gather(c, span<const std::uint8_t>(&mine, 1), all);
-    const int first = static_cast<int>(std::find(all.begin(), all.end(), 1) - all.begin());
-    if (first == c.size()) return;
-    const auto heard = first_refusal(c, refused, [&](int r) { return r == first; });
-    abort(heard->why);
-    throw error(heard->code, heard->why, c.world_rank(first));
+    const char* asked = nullptr;
+    const auto refused = agree_once_done(c, [&] {
+      [[maybe_unused]] const auto here = made_current();
+      if (!asked) {
+        check();
+        asked = issue(c, call, in_order);
+      }
+      if (!is_settled(asked)) return false;
+      device_.record(last_, in_order);
+      return true;
+    });
+    if (!refused) return;
+    abort(refused->why);
+    throw error(refused->code, refused->why, refused->rank);
   }
 
-  /// Collective: waits until this rank's calls are done.
-  void close(communicator& c) {
+  /// Throws what NCCL says of an earlier call that went wrong since.
+  void check() const {
     if (!handle_) return;
-    const auto refused = named(c, refused_by([&] {
+    nccl::result late = nccl::result::success;
+    library_.check(library_.call().ncclCommGetAsyncError(handle_, &late), "ncclCommGetAsyncError");
+    library_.check(late, "ncclCommGetAsyncError, of an earlier call");
+  }
+
+  /// Collective: waits until all ranks' calls are done, and gives NCCL's communicator back.
+  /// What cannot be done on one rank is given up on all, and is what all return.
+  std::optional<device_refusal> close(communicator& c) {
+    if (!handle_) return {};
+    std::optional<device_refusal> refused;
+    const auto all_do = [&](auto body) {
+      if (!refused) refused = agree_once_done(c, [&] {
+        [[maybe_unused]] const auto here = made_current();
+        return body();
+      });
+    };
+    all_do([&] {
+      check();
+      if (!device_.is_done(last_)) return false;
       device_.finish(last_);
-      if constexpr (known_to_nccl<Device>) {
-        [[maybe_unused]] const auto here = device_.made_current();
-        const nccl::handle ended = std::exchange(handle_, nullptr);
-        library_.check(library_.call().ncclCommDestroy(ended), "ncclCommDestroy");
-      }
-    }));
+      return true;
+    });
+    bool ending = false;
+    all_do([&] {
+      if (!std::exchange(ending, true)) library_.check_begun(library_.call().ncclCommFinalize(handle_), "ncclCommFinalize");
+      return is_settled("ncclCommFinalize");
+    });
+    // From here on no rank needs another.
+    all_do([&] {
+      library_.check_begun(library_.call().ncclCommDestroy(std::exchange(handle_, nullptr)), "ncclCommDestroy");
+      return true;
+    });
+    abort("it was closed");
     scratch_ = {};
     why_not_ = "NCCL's communicator was closed";
-    if (const auto first = agree(c, refused)) throw error(first->code, first->why);
+    return refused;
   }
 
   /// What its calls have not done yet is given up, and streams wait for it no longer.
   void abort(const std::string& why) {
+    if (why_not_.empty()) why_not_ = "NCCL was aborted: " + why;
     if (!handle_) return;
-    why_not_ = "NCCL was aborted: " + why;
-    if constexpr (known_to_nccl<Device>) {
-      try {
-        [[maybe_unused]] const auto here = device_.made_current();
-        library_.call().ncclCommAbort(std::exchange(handle_, nullptr));
-      } catch (const std::exception&) {
-        // Its device has gone, and what was to be given up with it.
-      }
+    try {
+      [[maybe_unused]] const auto here = made_current();
+      library_.call().ncclCommAbort(std::exchange(handle_, nullptr));
+    } catch (const std::exception&) {
+      // Its device has gone, and what was to be given up with it.
     }
   }
 
@@ -140,9 +152,57 @@ class nccl_link {
     std::array<unsigned char, 16> device{};
   };
 
-  static std::optional<device_refusal> named(const communicator& c, std::optional<device_refusal> refused) {
-    if (refused) refused->why = format("rank %d: %s", c.world_rank(), refused->why.c_str());
-    return refused;
+  auto made_current() const {
+    if constexpr (known_to_nccl<Device>) return device_.made_current();
+    else return 0;
+  }
+
+  void join(communicator& c, const std::string& setting) {
+    presence mine;
+    const auto all_can = [&](auto body) {
+      const auto refused = agree_once_done(c, [&] { return body(), true; });
+      if (refused) why_not_ = refused->why;
+      return !refused;
+    };
+    if (!all_can([&] {
+          library_ = nccl_library(setting);
+          mine = {.version = library_.version(), .device = device_.identity()};
+          last_ = device_.make_event();
+        }))
+      return;
+    std::vector<presence> all(static_cast<std::size_t>(c.size()));
+    all_gather(c, span<const presence>(&mine, 1), all);
+    why_not_ = why_apart(c, all);
+    if (!why_not_.empty()) return;
+    // A rank that cannot even make its device the current one says so before others join.
+    nccl::unique_id id{};
+    using current = decltype(device_.made_current());
+    std::unique_ptr<const current> here;
+    if (!all_can([&] {
+          here.reset(new const current(device_.made_current()));
+          if (c.rank() == 0) library_.check(library_.call().ncclGetUniqueId(&id), "ncclGetUniqueId");
+        }))
+      return;
+    broadcast(c, span<nccl::unique_id>(&id, 1), 0);
+    bool joining = false;
+    const auto refused = agree_once_done(c, [&] {
+      nccl::settings not_blocking;
+      if (!std::exchange(joining, true))
+        library_.check_begun(library_.call().ncclCommInitRankConfig(&handle_, c.size(), id, c.rank(), &not_blocking), "ncclCommInitRankConfig");
+      return is_settled("ncclCommInitRankConfig");
+    });
+    if (!refused) return;
+    why_not_ = refused->why;
+    abort(why_not_);
+  }
+
+  // Whether what NCCL was asked is no longer under way; throws what it says against it.
+  bool is_settled(const char* asked) const {
+    nccl::result state = nccl::result::success;
+    library_.check(library_.call().ncclCommGetAsyncError(handle_, &state), "ncclCommGetAsyncError");
+    if (state == nccl::result::in_progress) return false;
+    library_.check(state, asked);
+    return true;
   }
 
   static std::string why_apart(const communicator& c, const std::vector<presence>& all) {
@@ -158,45 +218,44 @@ class nccl_link {
     return {};
   }
 
+  // Returns what NCCL was asked, which may be under way.
   template <class T, class Op>
-  void issue(const communicator& c, const device_call<T, Op>& call, const order& in_order) {
+  const char* issue(const communicator& c, const device_call<T, Op>& call, const order& in_order) {
     if constexpr (known_to_nccl<Device>) {
-      [[maybe_unused]] const auto here = device_.made_current();
       const nccl::functions& by = library_.call();
-      nccl::result late = nccl::result::success;
-      library_.check(by.ncclCommGetAsyncError(handle_, &late), "ncclCommGetAsyncError");
-      library_.check(late, "ncclCommGetAsyncError, of an earlier call");
+      const auto asked = [&](nccl::result answer, const char* function) {
+        library_.check_begun(answer, function);
+        return function;
+      };
       void* const in = device_.native(in_order);
       // The output of a rank that gets nothing is not looked at.
       const std::size_t bytes = call.count * sizeof(T);
       constexpr nccl::element as_bytes = nccl::element::int8;
       switch (call.what) {
-        case collective::all_gather: library_.check(by.ncclAllGather(call.input, call.output, bytes, as_bytes, handle_, in), "ncclAllGather"); break;
+        case collective::all_gather: return asked(by.ncclAllGather(call.input, call.output, bytes, as_bytes, handle_, in), "ncclAllGather");
         case collective::broadcast:
-          library_.check(by.ncclBroadcast(call.input ? call.input : call.output, call.output, bytes, as_bytes, call.root, handle_, in), "ncclBroadcast");
-          break;
+          return asked(by.ncclBroadcast(call.input ? call.input : call.output, call.output, bytes, as_bytes, call.root, handle_, in), "ncclBroadcast");
         case collective::gather:
         case collective::scatter:
-        case collective::all_to_all: exchange(c, call, in_order); break;
+        case collective::all_to_all: return exchange(c, call, in_order);
         default:
           if constexpr (nccl_element<T>() && nccl_reduction<Op>()) {
             constexpr nccl::element type = *nccl_element<T>();
             constexpr nccl::reduction op = *nccl_reduction<Op>();
-            if (call.what == collective::all_reduce)
-              library_.check(by.ncclAllReduce(call.input, call.output, call.count, type, op, handle_, in), "ncclAllReduce");
-            else if (call.what == collective::reduce_scatter)
-              library_.check(by.ncclReduceScatter(call.input, call.output, call.count, type, op, handle_, in), "ncclReduceScatter");
-            else if (call.what == collective::reduce)
-              library_.check(by.ncclReduce(call.input, call.output, call.count, type, op, call.root, handle_, in), "ncclReduce");
+            if (call.what == collective::all_reduce) return asked(by.ncclAllReduce(call.input, call.output, call.count, type, op, handle_, in), "ncclAllReduce");
+            if (call.what == collective::reduce_scatter)
+              return asked(by.ncclReduceScatter(call.input, call.output, call.count, type, op, handle_, in), "ncclReduceScatter");
+            if (call.what == collective::reduce)
+              return asked(by.ncclReduce(call.input, call.output, call.count, type, op, call.root, handle_, in), "ncclReduce");
           }
       }
-      device_.record(last_, in_order);
     }
+    return "nothing";
   }
 
   // Blocks between pairs, as one group; a rank's own by a copy.
   template <class T, class Op>
-  void exchange(const communicator& c, const device_call<T, Op>& call, const order& in_order) {
+  const char* exchange(const communicator& c, const device_call<T, Op>& call, const order& in_order) {
     const nccl::functions& by = library_.call();
     void* const in = device_.native(in_order);
     const std::size_t bytes = call.count * sizeof(T);
@@ -210,7 +269,9 @@ class nccl_link {
     const bool one_root = call.what != collective::all_to_all, root = call.root == c.rank();
     const auto from = [&](int r) { return input + (call.input_blocks > 1 ? static_cast<std::size_t>(r) * bytes : 0); };
     const auto into = [&](int r) { return output + (call.output_blocks > 1 ? static_cast<std::size_t>(r) * bytes : 0); };
+    if ((!one_root || root) && from(c.rank()) != into(c.rank())) device_.copy(into(c.rank()), from(c.rank()), bytes, in_order);
     const bool sends_to_all = call.what != collective::gather, gets_from_all = call.what != collective::scatter;
+    const auto begun = [](nccl::result answer) { return answer == nccl::result::success || answer == nccl::result::in_progress; };
     nccl::result answer = by.ncclGroupStart();
     library_.check(answer, "ncclGroupStart");
     const char* failed = nullptr;
@@ -218,14 +279,14 @@ class nccl_link {
       if (r == c.rank()) continue;
       const bool other_root = call.root == r;
       if (!one_root || (sends_to_all ? root : other_root))
-        if ((answer = by.ncclSend(from(r), bytes, nccl::element::int8, r, handle_, in)) != nccl::result::success) failed = "ncclSend";
+        if (!begun(answer = by.ncclSend(from(r), bytes, nccl::element::int8, r, handle_, in))) failed = "ncclSend";
       if (!failed && (!one_root || (gets_from_all ? root : other_root)))
-        if ((answer = by.ncclRecv(into(r), bytes, nccl::element::int8, r, handle_, in)) != nccl::result::success) failed = "ncclRecv";
+        if (!begun(answer = by.ncclRecv(into(r), bytes, nccl::element::int8, r, handle_, in))) failed = "ncclRecv";
     }
     const nccl::result end = by.ncclGroupEnd();
     if (failed) library_.check(answer, failed);
-    library_.check(end, "ncclGroupEnd");
-    if ((!one_root || root) && from(c.rank()) != into(c.rank())) device_.copy(into(c.rank()), from(c.rank()), bytes, in_order);
+    library_.check_begun(end, "ncclGroupEnd");
+    return "ncclGroupEnd";
   }
 
   Device device_;

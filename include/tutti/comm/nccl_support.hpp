@@ -36,6 +36,17 @@ constexpr std::optional<nccl::reduction> nccl_reduction() {
   else return {};
 }
 
+/// Why such a call goes by NCCL only where NCCL is asked for, though it has it: because it
+/// gives other results than Tutti's own ways; null where it does not.
+template <class T, class Op>
+constexpr const char* why_not_unasked(collective what) {
+  constexpr bool is_short = std::same_as<T, half> || std::same_as<T, bfloat16>, floats = is_short || std::floating_point<T>;
+  if (!reduces(what)) return nullptr;
+  if (is_short && std::same_as<Op, plus>) return "NCCL does not promise to add up short floats in float";
+  if (floats && (std::same_as<Op, minimum> || std::same_as<Op, maximum>)) return "of a NaN and a number, NCCL's min and max may take the other one";
+  return nullptr;
+}
+
 /// Why NCCL has no such collective of that type and operation; null where it has.
 /// What only moves goes as bytes, whatever its type.
 template <class T, class Op>

@@ -75,6 +75,7 @@ class basic_gpu {
   void record(const event& e, const order& in) const { e.record(in); }
   void wait(const order& in, const event& e) const { detail::wait_for(in, e.native()); }
   void finish(const event& e) const { e.wait(); }
+  bool is_done(const event& e) const { return e.is_done(); }
 
   void copy(void* to, const void* from, std::size_t bytes, const order& in) const {
     if (bytes > 0) detail::check_device(::cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, in.native), "copying");

@@ -1,4 +1,5 @@
 #pragma once
+#include <climits>
 #include <cstddef>
 #include <string>
 
@@ -43,12 +44,25 @@ struct opaque;
 using handle = opaque*;  ///< of a communicator
 using stream = void*;    ///< the runtime's
 
+/// How a communicator is to be, as NCCL 2.14 lays it out; later ones take it by its size
+/// and version. Calls of one that does not block return at once, maybe with `in_progress`:
+/// then they are under way until `ncclCommGetAsyncError` says otherwise, and nothing else
+/// may be asked before.
+struct settings {
+  std::size_t size = sizeof(settings);
+  unsigned magic = 0xcafebeef, version = 21400;
+  int blocking = 0;
+  int unset = INT_MIN;  // lies where later ones have another setting
+};
+static_assert(sizeof(settings) == 24);
+
 /// Under the names that the library exports.
 struct functions {
   result (*ncclGetVersion)(int*) = nullptr;
   const char* (*ncclGetErrorString)(result) = nullptr;
   result (*ncclGetUniqueId)(unique_id*) = nullptr;
-  result (*ncclCommInitRank)(handle*, int ranks, unique_id, int rank) = nullptr;
+  result (*ncclCommInitRankConfig)(handle*, int ranks, unique_id, int rank, settings*) = nullptr;
+  result (*ncclCommFinalize)(handle) = nullptr;
   result (*ncclCommDestroy)(handle) = nullptr;
   result (*ncclCommAbort)(handle) = nullptr;
   result (*ncclCommGetAsyncError)(handle, result*) = nullptr;
@@ -63,8 +77,9 @@ struct functions {
   result (*ncclGroupEnd)() = nullptr;
 };
 
-/// 2.10: the first with bfloat16.
-inline constexpr int oldest = 21000;
+/// 2.14: the first whose calls need not block, so that who waits can hear what has
+/// become of the others.
+inline constexpr int oldest = 21400;
 
 /// As people write what the library calls 21803, or 2804: 2.18.3, or 2.8.4.
 inline std::string version_text(int code) {
@@ -82,8 +97,8 @@ class nccl_library {
   nccl_library() = default;
 
   /// Loads what `setting` names, else what `TUTTI_NCCL` names, else `libnccl.so.2`; where
-  /// that is `off`, none. Throws `not_supported` where it is not there, is older than 2.10
-  /// or lacks a function.
+  /// that is `off`, none. An empty `TUTTI_NCCL` names nothing, as if it were not set. Throws
+  /// `not_supported` where it is not there, is older than 2.14 or lacks a function.
   explicit nccl_library(const std::string& setting) {
     const char* const told = environment("TUTTI_NCCL");
     path_ = !setting.empty() ? setting : told ? told : "libnccl.so.2";
@@ -100,7 +115,8 @@ class nccl_library {
       throw error(errc::not_supported, format("NCCL %s, loaded from %s, is too old: it takes %s or newer", nccl::version_text(version_).c_str(),
                                               path_.c_str(), nccl::version_text(nccl::oldest).c_str()));
     load(found, "ncclGetUniqueId", call_.ncclGetUniqueId);
-    load(found, "ncclCommInitRank", call_.ncclCommInitRank);
+    load(found, "ncclCommInitRankConfig", call_.ncclCommInitRankConfig);
+    load(found, "ncclCommFinalize", call_.ncclCommFinalize);
     load(found, "ncclCommDestroy", call_.ncclCommDestroy);
     load(found, "ncclCommAbort", call_.ncclCommAbort);
     load(found, "ncclCommGetAsyncError", call_.ncclCommGetAsyncError);
@@ -120,7 +136,12 @@ class nccl_library {
   const std::string& path() const { return path_; }
   const nccl::functions& call() const { return call_; }
 
-  /// Throws `device`, with NCCL's own words, unless `answer` says that all is well.
+  /// Throws `device`, with NCCL's own words, unless `answer` says that all is well, or will
+  /// be heard of by `ncclCommGetAsyncError`.
+  void check_begun(nccl::result answer, const char* function) const {
+    if (answer != nccl::result::in_progress) check(answer, function);
+  }
+  /// The same, unless all is well.
   void check(nccl::result answer, const char* function) const {
     if (answer == nccl::result::success) return;
     throw error(errc::device, format("%s: %s (NCCL %s, result %d)", function, call_.ncclGetErrorString(answer),

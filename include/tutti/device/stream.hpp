@@ -91,6 +91,13 @@ class device_event {
   }
   /// The host waits.
   void wait() const { detail::check_device(::cudaEventSynchronize(native_), "waiting for an event"); }
+  /// Whether it need not.
+  bool is_done() const {
+    const cudaError_t answer = ::cudaEventQuery(native_);
+    if (answer == cudaErrorNotReady) ::cudaGetLastError();  // no error
+    else detail::check_device(answer, "asking for an event");
+    return answer == cudaSuccess;
+  }
 
  private:
   cudaEvent_t native_ = nullptr;
