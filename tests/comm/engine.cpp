@@ -109,7 +109,7 @@ TEST_CASE("TUTTI_LOG=trace prints each operation as it ends, and off nothing; a 
 
 TEST_CASE("a rank that is killed, or stopped, is named by every other") {
   for (const char* link : {"window", "message"})
-    for (const char* fault : {"kill", "stop", "kill-tested", "kill-root"})
+    for (const char* fault : {"kill", "stop", "kill-tested", "kill-watched", "kill-root"})
       for (int which : {0, 1, 2}) {
         // It takes seconds until a stopped one is missed: once a link, the first rank and the last.
         if (*fault == 's' && which != (*link == 'w')) continue;

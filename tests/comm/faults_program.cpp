@@ -231,6 +231,10 @@ int main(int argc, char** argv) {
           while (!r.test()) {}
           r = all_reduce_async(world, x);
         }
+      } else if (fault == "kill-watched") {  // while the others wait for something else than a call
+        barrier(world);
+        if (me) ::raise(SIGKILL);
+        for (;;) world.watch_peers();
       } else if (fault == "kill-root") {  // what it sent may still be with it
         std::vector<float> received(n, me ? 1.0f : 7.0f);
         request r = broadcast_async(world, received, culprit);
