@@ -13,7 +13,7 @@ namespace tutti {
 // the other ranks to call as well, and, where data goes through the host, for the
 // data. The operation is called on the device: a functor whose call is constexpr
 // or for both sides. A sum of short floats is rounded once for each time that it
-// is stored on the way.
+// is stored on the way; with `prefer_nccl`, as NCCL does.
 //
 // All throw `error`, on every rank and in the same words: `invalid_argument` for
 // memory or a stream that is not the device's, before anything moves; `mismatch`
