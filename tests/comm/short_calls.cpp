@@ -13,6 +13,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tutti/comm/collectives.hpp>
@@ -51,9 +52,13 @@ class board_link final : public link {
   billboard* board() override { return &board_; }
   bool lends() const override { return true; }
   loan lend(const std::byte* data, std::size_t bytes) const override { return lends_now && bytes > 0 ? reinterpret_cast<loan>(data) : 0; }
-  std::byte* borrowed(int, loan from) override { return others_live ? reinterpret_cast<std::byte*>(from) : nullptr; }
+  std::byte* borrowed(int, loan from) override {
+    if (when_borrowing) std::exchange(when_borrowing, nullptr)();
+    return others_live ? reinterpret_cast<std::byte*>(from) : nullptr;
+  }
   traffic_tally counted;
   bool lends_now = true, others_live = true;
+  std::function<void()> when_borrowing;  // once, after all have shown what they lend
 
  private:
   struct no_port final : send_port {
@@ -357,6 +362,9 @@ struct long_call {
   std::vector<int> in[3], out[3];
   call_shape shape{.what = what, .count = n, .commutative = false};
 };
+struct does_not_add {
+  int operator()(int, int) const { throw std::runtime_error("does not add today"); }
+};
 constexpr collective in_lent_memory[] = {collective::all_reduce, collective::reduce_scatter, collective::all_gather, collective::all_to_all, collective::broadcast};
 }  // namespace
 
@@ -384,6 +392,61 @@ TEST_CASE("in lent memory who comes last is done but for the others' reading, an
       CHECK(w.ranks[1].sent().messages > 0);
       CHECK(call.wrong() == 0);
     }
+}
+
+TEST_CASE("in lent memory who comes last is done where the others have read by then, and a verdict before that cuts it short") {
+  for (const collective what : in_lent_memory)
+    for (const bool verdict : {false, true}) {
+      CAPTURE(name_of(what));
+      CAPTURE(verdict);
+      three_ranks w;
+      long_call call(what, 5000);
+      for (int r : {0, 1}) CHECK(call.run(w.ranks[r]) == how::begun);
+      w.ranks[2].channels().when_borrowing = [&] {
+        for (int r : {0, 1}) CHECK_FALSE(w.ranks[r].go_on());
+        if (verdict) w.world.board.declare({.code = errc::rank_died, .rank = 0, .operation = operation_id(0, 9)});
+      };
+      CHECK(call.run(w.ranks[2]) == (verdict ? how::cut_short : how::done));
+      CHECK(w.ranks[2].counts.read().of(what).done == !verdict);
+      CHECK(w.ranks[2].queue.channels().status().completed == !verdict);
+      const auto records = w.ranks[2].queue.recorder().read();
+      REQUIRE(records.size() == 1);
+      CHECK(records[0].is == (verdict ? operation_record::state::running : operation_record::state::done));
+      if (verdict) continue;
+      for (int r : {0, 1}) CHECK(w.ranks[r].go_on());
+      CHECK(call.wrong() == 0);
+    }
+}
+
+TEST_CASE("what a fold throws in lent memory is kept, and nobody is told that it has ended") {
+  three_ranks w;
+  long_call call(collective::all_reduce, 5000);
+  for (int r : {0, 1}) CHECK(call.run(w.ranks[r]) == how::begun);
+  const does_not_add op{};
+  CHECK(w.ranks[2].run(call.shape, 1, call.in[2], call.out[2], 1, fold_function_of<int>(op)) == how::threw);
+  CHECK_THROWS_WITH(std::rethrow_exception(w.ranks[2].calls.thrown()), "does not add today");
+  CHECK(w.ranks[2].queue.channels().status().completed == 0);
+  for (int r : {0, 1}) CHECK_FALSE(w.ranks[r].go_on());
+}
+
+TEST_CASE("a plan that was forgotten leaves nothing to another one in its place") {
+  three_ranks w;
+  long_call sum(collective::all_reduce, 1);
+  for (int r : {0, 1}) CHECK(sum.run(w.ranks[r]) == how::begun);
+  CHECK(sum.run(w.ranks[2]) == how::done);
+  for (int r : {0, 1}) CHECK(w.ranks[r].go_on());
+  CHECK(sum.wrong() == 0);
+  std::vector<int> told[3] = {{77}, {-1}, {-1}};
+  for (one_rank& r : w.ranks) {
+    prepared_call& there = *r.plans.back();
+    r.calls.forget(there);
+    there = std::move(*prepare({.what = collective::broadcast, .count = 1, .element = sizeof(int), .root = 0, .algorithm = shown_algorithm(collective::broadcast)}, {3}, {r.me},
+                               direct_algorithm(collective::broadcast, {3}), true));
+    REQUIRE(r.calls.takes(there));
+    std::byte* const memory = reinterpret_cast<std::byte*>(told[r.me].data());
+    CHECK(r.calls.run({there, 2, 99, memory, memory, {}}, 0) == how::done);
+    CHECK(told[r.me][0] == 77);
+  }
 }
 
 TEST_CASE("where one lends nothing all go on as operations, piece by piece, whatever came before") {
@@ -475,9 +538,6 @@ struct gives_verdict {
     return a + b;
   }
 };
-struct does_not_add {
-  int operator()(int, int) const { throw std::runtime_error("does not add today"); }
-};
 }  // namespace
 
 TEST_CASE("a verdict that comes while a call is under way cuts it short, or comes after it") {
@@ -518,38 +578,40 @@ struct ends_session {
 
 // As its communicator sees it: calls that were begun fail with all others, on every rank.
 TEST_CASE("of calls that are done at once, the one that a verdict comes before fails on every rank, and what was before it stands") {
-  for (const bool throws : {false, true})
-    for (const bool later : {false, true}) {
-      CAPTURE(throws);
-      CAPTURE(later);
-      thread_ranks::run(3, [&](communicator& world, session& s) {
-        std::vector<int> one{world.rank() + 1};
-        for (int i = 0; i < 2; ++i) all_gather(world, one, std::vector<int>(3));
-        try {
-          int sum = -1;
-          if (throws) {
-            if (later) all_reduce_async(world, one, span<int>(&sum, 1), does_not_add{}).wait();
-            else all_reduce(world, one, span<int>(&sum, 1), does_not_add{});
-          } else {
-            const ends_session op{&s};
-            if (later) all_reduce_async(world, one, span<int>(&sum, 1), op).wait();
-            else all_reduce(world, one, span<int>(&sum, 1), op);
+  for (const bool lent : {false, true})
+    for (const bool throws : {false, true})
+      for (const bool later : {false, true}) {
+        CAPTURE(lent);
+        CAPTURE(throws);
+        CAPTURE(later);
+        const std::size_t n = lent ? 5000 : 1;
+        thread_ranks::run(3, [&](communicator& world, session& s) {
+          std::vector<int> one(n, world.rank() + 1), sum(n, -1);
+          for (int i = 0; i < 2; ++i) all_gather(world, one, std::vector<int>(3 * n));
+          try {
+            if (throws) {
+              if (later) all_reduce_async(world, one, sum, does_not_add{}).wait();
+              else all_reduce(world, one, sum, does_not_add{});
+            } else {
+              const ends_session op{&s};
+              if (later) all_reduce_async(world, one, sum, op).wait();
+              else all_reduce(world, one, sum, op);
+            }
+            throw std::logic_error("a call returned");
+          } catch (const error& e) {
+            if (e.code() != errc::rank_failed || e.operation() != 3 || (e.rank() != 7) != throws) throw std::logic_error(e.what());
           }
-          throw std::logic_error("a call returned");
-        } catch (const error& e) {
-          if (e.code() != errc::rank_failed || e.operation() != 3 || (e.rank() != 7) != throws) throw std::logic_error(e.what());
-        }
-        const auto recent = world.recent();
-        if (recent.size() != 3 || recent[1].is != operation_record::state::done || recent[2].is != operation_record::state::failed)
-          throw std::logic_error("recent calls are not as they were");
-        try {
-          barrier(world);
-          throw std::logic_error("a call returned");
-        } catch (const error& e) {
-          if (e.operation() != 3) throw std::logic_error(e.what());
-        }
-      });
-    }
+          const auto recent = world.recent();
+          if (recent.size() != 3 || recent[1].is != operation_record::state::done || recent[2].is != operation_record::state::failed)
+            throw std::logic_error("recent calls are not as they were");
+          try {
+            barrier(world);
+            throw std::logic_error("a call returned");
+          } catch (const error& e) {
+            if (e.operation() != 3) throw std::logic_error(e.what());
+          }
+        }, {}, {}, true);
+      }
 }
 
 // Roots change, so that who ran ahead is waited for next; blocks go around the ring of
