@@ -56,6 +56,14 @@ inline constexpr struct version_number {
 #define TUTTI_ON_CUDA 0
 #endif
 
+// How often the loop behind it is unrolled. nvcc warns of what the host's compiler knows.
+#if defined(__CUDACC__)
+#define TUTTI_UNROLL(times)
+#else
+#define TUTTI_PRAGMA(text) _Pragma(#text)
+#define TUTTI_UNROLL(times) TUTTI_PRAGMA(GCC unroll times)
+#endif
+
 // For which devices this pass of the compiler makes code: 900 for sm_90, 0 where it is the host's.
 #if defined(__CUDA_ARCH__)
 #define TUTTI_DEVICE_PASS __CUDA_ARCH__

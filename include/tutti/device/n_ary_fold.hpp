@@ -48,7 +48,7 @@ inline constexpr bool has_no_sides = std::is_same_v<Op, plus>;
 // before they have become vectors, whatever the operation.
 template <class T, class Op>
 [[gnu::always_inline]] inline void fold_into(T* sum, const T* so_far, const T* next, bool on_left, const Op& op) {
-#pragma GCC unroll 1
+  TUTTI_UNROLL(1)
   for (std::size_t j = 0; j < elements_a_line<T>; ++j) sum[j] = fold_next(so_far[j], next[j], on_left, op);
 }
 template <class T, class Op, std::size_t First, std::size_t... Later>

@@ -57,7 +57,7 @@ TUTTI_TARGET_AVX512 inline void fold_widest(const void* const* sources, std::siz
   for (std::size_t i = begin; i < end; i += sizeof(vector)) {
     vector so_far, next;
     std::memcpy(&so_far, (Sources > 0 ? from[0] : static_cast<const std::byte*>(sources[0])) + i, sizeof so_far);
-#pragma GCC unroll 8
+    TUTTI_UNROLL(8)
     for (std::size_t k = 1; k < several; ++k) {
       std::memcpy(&next, (Sources > 0 ? from[Sources > 0 ? k : 0] : static_cast<const std::byte*>(sources[k])) + i, sizeof next);
       if constexpr (std::is_same_v<Op, plus>) so_far += next;
@@ -73,7 +73,7 @@ TUTTI_TARGET_AVX512 inline void fold_widest(const void* const* sources, std::siz
       }
     }
     if (streamed == 0) {
-#pragma GCC unroll 8
+      TUTTI_UNROLL(8)
       for (std::size_t t = 0; t < outputs; ++t) std::memcpy((Targets > 0 ? to[Targets > 0 ? t : 0] : static_cast<std::byte*>(targets[t])) + i, &so_far, sizeof so_far);
       continue;
     }
