@@ -125,10 +125,10 @@ template <collective What, bool Keep, class T>
   return c.issue(shape_of<T>(What, count, root, options), {.input = in, .output = out, .waits = !Keep, .kind = key.kind});
 }
 
-/// Issues a reduction: as `issue_reduction` below it, once the call has been seen before.
+/// Issues a reduction: as the last call was, or by its shape (see comm/conversion.hpp).
 template <collective What, bool Keep, class T, class Op>
-[[gnu::always_inline]] inline operation& issue_reduction(communicator& c, std::size_t count, int root, const call_options& options, span<const T> in, span<T> out, std::size_t offset,
-                           const Op& op) {
+[[gnu::always_inline]] inline operation& issue_reduction(communicator& c, std::size_t count, int root, const call_options& options, span<const T> in,
+                                                         span<T> out, std::size_t offset, const Op& op) {
   const void* kind = nullptr;
   if constexpr (folds_as_given<T, Op>) {
     kind = kind_with<What, Keep, T, Op>(options);
