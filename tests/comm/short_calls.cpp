@@ -585,8 +585,11 @@ TEST_CASE("of calls that are done at once, the one that a verdict comes before f
         CAPTURE(throws);
         CAPTURE(later);
         const std::size_t n = lent ? 5000 : 1;
+        // What is lent outlasts the call of whoever reads it, also after a verdict.
+        std::vector<int> ones[3], sums[3];
         thread_ranks::run(3, [&](communicator& world, session& s) {
-          std::vector<int> one(n, world.rank() + 1), sum(n, -1);
+          std::vector<int>&one = ones[world.rank()], &sum = sums[world.rank()];
+          one.assign(n, world.rank() + 1), sum.assign(n, -1);
           for (int i = 0; i < 2; ++i) all_gather(world, one, std::vector<int>(3 * n));
           try {
             if (throws) {
