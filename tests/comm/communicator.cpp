@@ -381,11 +381,16 @@ TEST_CASE("a call like the last one is done in its own memory, with its own oper
       for (std::uint64_t k = 0; k < 1200; ++k) {
         switch (agreed() % 6) {
           case 0: n = 1 + agreed() % 40; break;
-          case 1: kind = agreed() % 10; break;
+          case 1: kind = agreed() % 14; break;
           case 2: root = agreed() % p; break;
           case 3: in_place = !in_place; break;
           case 4: elsewhere = !elsewhere; break;
           default: break;
+        }
+        if (agreed() % 50 == 0) {
+          // Where a communicator is does not matter, nor what was made of it in between.
+          communicator moved = std::move(world);
+          world = std::move(moved);
         }
         for (std::uint64_t again = 0; again < 2; ++again) {
           communicator& c = elsewhere ? other : world;
@@ -409,7 +414,7 @@ TEST_CASE("a call like the last one is done in its own memory, with its own oper
           const span<const int> own_block(blocks.data(), n);
           std::vector<int> one = in_place ? mine : std::vector<int>(n, -1);
           const span<const int> in(in_place ? one.data() : mine.data(), n);
-          calls += kind == 8 ? 2 : kind == 9 ? 5 : 1;
+          calls += kind == 8 ? 3 : kind == 9 ? 5 : 1;
           switch (kind) {
             case 0:
               all_reduce(c, in, one);
@@ -446,13 +451,31 @@ TEST_CASE("a call like the last one is done in its own memory, with its own oper
               for (std::size_t i = 0; i < n * p; ++i) expect(result, i, number(i / n, me * n + i % n));
               break;
             case 8: {
-              all_reduce_async(c, in, one, plus{}).wait();
+              all_reduce_async(c, in, one, at_least).wait();
+              for (std::size_t i = 0; i < n && p > 1; ++i) expect(one, i, reduced(i, at_least));
+              all_reduce_async(c, mine, one, plus{}).wait();
               std::vector<float> same(n), sums(n);
               for (std::size_t i = 0; i < n; ++i) same[i] = static_cast<float>(number(me, i));
               all_reduce(c, same, sums);
               for (std::size_t i = 0; i < n; ++i) expect(one, i, reduced(i, plus{})), need(sums[i] == static_cast<float>(reduced(i, plus{})), where);
               break;
             }
+            case 10:
+              all_gather(c, own_block, result);
+              for (std::size_t i = 0; i < n * p; ++i) expect(result, i, number(i / n, i % n));
+              break;
+            case 11:
+              reduce_scatter(c, blocks, one);
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, reduced(me * n + i, plus{}));
+              break;
+            case 12: {
+              // Functions of one type are operations of one type.
+              int (*const functions[])(int, int) = {[](int a, int b) { return a + b; }, [](int a, int b) { return std::max(a, b); }};
+              all_reduce(c, in, one, functions[again]);
+              for (std::size_t i = 0; i < n; ++i) expect(one, i, reduced(i, functions[again]));
+              break;
+            }
+            case 13: barrier(c); break;
             default: {
               // Neither collected calls nor those whose algorithm is named are done as the last one was.
               std::vector<int> second(n);
@@ -488,8 +511,11 @@ TEST_CASE("what was done in lent memory is not done so in place, though the last
     auto number = [](std::size_t rank, std::size_t i) { return static_cast<int>(rank * 100000 + i); };
     for (int again = 0; again < 100; ++again) {
       for (std::size_t i = 0; i < 2 * n; ++i) in[i] = number(me, i);
-      all_to_all(world, in, out);
-      for (std::size_t i = 0; i < 2 * n; ++i) need(out[i] == number(i / n, me * n + i % n), "a wrong block");
+      for (int times = 0; times < 2; ++times) {
+        out.assign(2 * n, -1);
+        all_to_all(world, in, out);
+        for (std::size_t i = 0; i < 2 * n; ++i) need(out[i] == number(i / n, me * n + i % n), "a wrong block");
+      }
       all_to_all(world, in, in);
       need(in == out, "a wrong block in place");
     }

@@ -108,7 +108,7 @@ class communicator {
   statistics counters() const;
 
   /// The last operations, at most 16, the oldest first, and before them as many
-  /// messages: what error reports log.
+  /// messages: what error reports log. One that is done at once is among them from its end on.
   std::vector<operation_record> recent() const;
 
   /// The session that it belongs to.

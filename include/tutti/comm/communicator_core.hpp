@@ -161,7 +161,9 @@ struct communicator_core {
     // others of its type, which may throw.
     const bool short_call = at_once->takes(p) && !m.before && !m.after && (m.waits || m.stateless || !m.keep) && runner->is_free();
     if (short_call && m.kind) last_short = &p, last_memories = m;
-    if (operation* const begun = short_call ? issue_short(p, m) : nullptr) return *begun;
+    // What `issue_last` has found not to be ready has been looked for long enough.
+    const bool tries = short_call && !std::exchange(was_not_ready, false);
+    if (operation* const begun = tries ? issue_short(p, m) : nullptr) return *begun;
     operation& o = operations->take(p);
     // What may throw comes first: nothing has been issued then.
     try {
@@ -180,7 +182,9 @@ struct communicator_core {
   operation* issue_last(const void* input, void* output, const void* op) {
     if (!last_short || at_once->verdicts().any() || !runner->is_free()) return nullptr;
     last_memories.input = input, last_memories.output = output, last_memories.fold.op = op;
-    return issue_short(*last_short, last_memories);
+    operation* const begun = issue_short(*last_short, last_memories);
+    was_not_ready = !begun;
+    return begun;
   }
 
   // As far as that gets at once; null where it has not begun.
@@ -358,6 +362,7 @@ struct communicator_core {
   operation nothing;  ///< to wait for: stands for each of these, and for what was done at once
   const prepared_call* last_short = nullptr;  ///< what the last call was, if it may be done at once and has a key
   call_memories last_memories;
+  bool was_not_ready = false;  ///< that call, just now
   std::optional<operation_pool> operations;
   std::uint64_t issued = 0, history = 0;  ///< operations: how many, and a fingerprint of all
   std::size_t channel_bytes = 0;

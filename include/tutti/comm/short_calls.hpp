@@ -91,7 +91,7 @@ class short_calls {
   // Of those that share cores some may run beside this rank: for less time than a
   // switch takes.
   static constexpr int looks_before_yields = 6, most_yields = 16;
-  static constexpr double longest_yielding = 0.02;  // seconds, of the coarse clock
+  static constexpr double longest_yielding = 0.02;  // seconds, give or take a tick of the coarse clock
   static constexpr int enough_behind = 4;
   static constexpr std::size_t most_folded_directly = 1024;
   static constexpr int own_input = -1, own_output = -2;
@@ -321,7 +321,8 @@ class short_calls {
   };
   void look_at(const prepared_call& p) {
     const direct_program& d = *p.direct();
-    plan_form f{.of = &p, .shown_to_all = p.shown && round_of(p.kind) == round_kind::all, .lent = !p.shown, .root = p.what.root, .input_bytes = d.input_bytes, .sent = {.messages = d.sends.size(), .bytes = d.sent_bytes}};
+    plan_form f{.of = &p, .shown_to_all = p.shown && round_of(p.kind) == round_kind::all, .lent = !p.shown,
+                .root = p.what.root, .input_bytes = d.input_bytes, .sent = {.messages = d.sends.size(), .bytes = d.sent_bytes}};
     f.is_root = f.root == board_->rank();
     f.leads = f.is_root == (round_of(p.kind) == round_kind::from_root);
     if (d.passes.size() == 1 && d.passes[0].sources == 2 && d.passes[0].targets == 1 && d.passes[0].bytes <= most_folded_directly && p.folded == 0) {
