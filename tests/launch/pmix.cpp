@@ -69,6 +69,15 @@ TEST_CASE("pmix: a rank that throws, returns an error or is killed ends the job"
   }
 }
 
+TEST_CASE("pmix: a rank that met the others and gave nothing has ended, by what they say") {
+  if (!has_mpirun()) return;
+  process p = under_mpirun(3, {"mute", "1"});
+  CHECK(p.wait() == 1);
+  CHECK(has(p.errors(), "rank 1 of 3 ended while others waited for an all-gather of the bootstrap"));
+  CHECK(!has(p.output(), "has all"));
+  CHECK(nobody_left());
+}
+
 TEST_CASE("pmix: --ranks must say what mpirun says, unless that started one process") {
   if (!has_mpirun()) return;
   process p = under_mpirun(2, {"--ranks", "3"});

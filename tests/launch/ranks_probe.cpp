@@ -118,6 +118,16 @@ int act(any_bootstrap& ranks, int argc, char** argv) {
     if (what == "stubborn") return 5;
     if (what == "late")
       for (;;) ::pause();
+#if defined(PROBE_PMIX)
+    if (what == "mute") {  // comes to where all meet and gives nothing, as one that ends at the wrong moment
+      pmix_info_t info;
+      bool collect = true;
+      PMIX_INFO_LOAD(&info, PMIX_COLLECT_DATA, &collect, PMIX_BOOL);
+      ::PMIx_Fence(nullptr, 0, &info, 1);
+      PMIX_INFO_DESTRUCT(&info);
+      return 0;
+    }
+#endif
     if (what == "long") ranks.all_gather(std::vector<std::byte>((std::size_t{64} << 20) + 1));
   }
   gather(ranks, 4);

@@ -97,8 +97,8 @@ class pmix_bootstrap {
     return true;
   }
 
-  /// What a rank has given; false where it is missing and may be.
-  bool get(int rank, const char* key, std::vector<std::byte>& to, bool must_be) const {
+  /// What a rank has given; false where it is missing since the rank has ended.
+  bool get(int rank, const char* key, std::vector<std::byte>& to, bool complete) const {
     pmix_proc_t who = me_;
     who.rank = static_cast<pmix_rank_t>(rank);
     pmix_value_t* got = nullptr;
@@ -107,7 +107,8 @@ class pmix_bootstrap {
     PMIX_INFO_LOAD(&info, PMIX_IMMEDIATE, &now, PMIX_BOOL);
     pmix_status_t status = ::PMIx_Get(&who, key, &info, 1, &got);
     PMIX_INFO_DESTRUCT(&info);
-    if (status != PMIX_SUCCESS && !must_be) return false;
+    // A fence may be complete without a rank that ended before it.
+    if (status != PMIX_SUCCESS && (!complete || status == PMIX_ERR_NOT_FOUND)) return false;
     check("PMIx_Get", status, rank);
     if (got->type == PMIX_BYTE_OBJECT) {
       auto* bytes = reinterpret_cast<const std::byte*>(got->data.bo.bytes);
