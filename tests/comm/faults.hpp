@@ -8,6 +8,7 @@
 #include <tutti/base/error.hpp>
 
 #include "../ranks.hpp"
+#include "../unhurried.hpp"
 
 namespace faults {
 
@@ -33,6 +34,16 @@ inline report with_fault(const std::string& fault, int ranks, int culprit, const
     }
   }
   return r;
+}
+
+/// The same with a deadline of some seconds, and with longer ones until `says(report, deadline)`.
+template <class Says>
+report with_deadline(const std::string& fault, int ranks, int culprit, const char* link, const char* count, double seconds, Says says) {
+  std::string deadline;
+  return tests::unhurried(seconds, [&](double s) {
+    deadline = format("%g", s);
+    return with_fault(fault, ranks, culprit, link, count, deadline.c_str());
+  }, [&](const report& r) { return says(r, deadline); });
 }
 
 inline std::set<int> all_but(int ranks, int culprit) {

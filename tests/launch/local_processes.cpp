@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../unhurried.hpp"
 #include "process.hpp"
 
 using tests::count;
@@ -9,12 +10,28 @@ using tests::eventually;
 using tests::has;
 using tests::nobody_left;
 using tests::process;
+using tests::unhurried;
 
 namespace {
 
 process start(std::vector<std::string> words, tests::settings environment = {}) {
   words.insert(words.begin(), RANKS_PROBE);
   return process(words, environment);
+}
+
+struct ended {
+  int code;
+  std::string output, errors;
+};
+
+ended end_of(process& p) {
+  const int code = p.wait();
+  CHECK(nobody_left());
+  return {code, p.output(), p.errors()};
+}
+ended end_of(std::vector<std::string> words, tests::settings environment) {
+  process p = start(std::move(words), std::move(environment));
+  return end_of(p);
 }
 
 }  // namespace
@@ -78,20 +95,27 @@ TEST_CASE("local processes: a rank that is killed") {
 }
 
 TEST_CASE("local processes: a rank that does not come is named at the deadline") {
-  process p = start({"--ranks", "3", "late", "1"}, {"TUTTI_DEADLINE=0.3", "TUTTI_GRACE=0.2"});
-  CHECK(p.wait() == 1);
-  CHECK(has(p.errors(), "rank 1 of 3 did not come to an all-gather of the bootstrap within 0.3 s"));
-  CHECK(has(p.errors(), "ending rank 1, which still ran 0.2 s after that"));
-  CHECK(nobody_left());
+  std::string missing, ending;
+  ended e = unhurried(0.3, [&](double seconds) {
+    missing = tutti::format("rank 1 of 3 did not come to an all-gather of the bootstrap within %g s", seconds);
+    ending = tutti::format("ending rank 1, which still ran %g s after that", seconds);
+    return end_of({"--ranks", "3", "late", "1"}, {tutti::format("TUTTI_DEADLINE=%g", seconds), tutti::format("TUTTI_GRACE=%g", seconds)});
+  }, [&](const ended& of) { return count(of.errors, missing) > 0 && count(of.errors, "ranks ") == 0; });
+  CHECK(e.code == 1);
+  CHECK(has(e.errors, missing));
+  CHECK(has(e.errors, ending));
 }
 
 TEST_CASE("local processes: who does not end when asked is killed after the grace time") {
-  process p = start({"--ranks", "3", "stubborn", "1"}, {"TUTTI_GRACE=0.2"});
-  CHECK(p.wait() == 5);
-  CHECK(has(p.errors(), "ending ranks 0 and 2, which still ran 0.2 s after that"));
-  CHECK(has(p.output(), "rank 0 got 15"));
-  CHECK(has(p.output(), "rank 2 got 15"));
-  CHECK(nobody_left());
+  std::string ending;
+  ended e = unhurried(0.2, [&](double seconds) {
+    ending = tutti::format("ending ranks 0 and 2, which still ran %g s after that", seconds);
+    return end_of({"--ranks", "3", "stubborn", "1"}, {tutti::format("TUTTI_GRACE=%g", seconds)});
+  }, [](const ended& of) { return has(of.output, "rank 0 got 15") && has(of.output, "rank 2 got 15"); });
+  CHECK(e.code == 5);
+  CHECK(has(e.errors, ending));
+  CHECK(has(e.output, "rank 0 got 15"));
+  CHECK(has(e.output, "rank 2 got 15"));
 }
 
 TEST_CASE("local processes: a stopped rank does not outlive the grace time") {
@@ -105,14 +129,16 @@ TEST_CASE("local processes: a stopped rank does not outlive the grace time") {
 }
 
 TEST_CASE("local processes: a stopped rank goes on to take SIGTERM") {
-  process p = start({"--ranks", "2", "signals"}, {"TUTTI_GRACE=0.2"});
-  REQUIRE(eventually([&] { return count(p.output(), "ready ") == 2; }));
-  std::string output = p.output();
-  ::kill(tests::numbers_after(output, "ready 0, pid ")[0], SIGSTOP);
-  ::kill(tests::numbers_after(output, "ready 1, pid ")[0], SIGKILL);
-  CHECK(p.wait() == 137);
-  CHECK(has(p.output(), "rank 0 got 15\n"));
-  CHECK(nobody_left());
+  ended e = unhurried(0.2, [](double seconds) {
+    process p = start({"--ranks", "2", "signals"}, {tutti::format("TUTTI_GRACE=%g", seconds)});
+    REQUIRE(eventually([&] { return count(p.output(), "ready ") == 2; }));
+    std::string output = p.output();
+    ::kill(tests::numbers_after(output, "ready 0, pid ")[0], SIGSTOP);
+    ::kill(tests::numbers_after(output, "ready 1, pid ")[0], SIGKILL);
+    return end_of(p);
+  }, [](const ended& of) { return has(of.output, "rank 0 got 15\n"); });
+  CHECK(e.code == 137);
+  CHECK(has(e.output, "rank 0 got 15\n"));
 }
 
 TEST_CASE("local processes: no rank survives a parent that is killed") {

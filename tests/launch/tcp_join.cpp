@@ -1,25 +1,44 @@
 #include <tutti/launch/tcp_join.hpp>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "../unhurried.hpp"
 #include "job.hpp"
 
 using tests::eventually;
 using tests::has;
 using tests::job;
 using tests::process;
+using tests::unhurried;
+
+namespace {
+
+/// What a rank should say, and what it said and ended with.
+struct saying {
+  std::string meant, said;
+  int code;
+
+  saying(process& of, const std::string& text) : meant(text), code(of.wait()) { said = of.errors(); }
+  bool right() const { return said == meant; }
+};
+
+}  // namespace
 
 TEST_CASE("tcp join: ranks that are missing at the deadline are named to all who came") {
-  job j{.size = 5, .join_timeout = "0.6"};
-  process first = j.rank(0), third = j.rank(2);
-  CHECK(first.wait() == 1);
-  CHECK(third.wait() == 1);
-  std::string text = "ranks 1, 3 and 4 of 5 did not join at 127.0.0.1:" + j.port + " within 0.6 s\n";
-  CHECK(first.errors() == "rank 0: " + text);
-  CHECK(third.errors() == "rank 2: " + text);
+  const auto both = unhurried(0.6, [](double seconds) {
+    job j{.size = 5, .join_timeout = tutti::format("%g", seconds)};
+    process first = j.rank(0), third = j.rank(2);
+    const std::string text = "ranks 1, 3 and 4 of 5 did not join at 127.0.0.1:" + j.port + " within " + j.join_timeout + " s\n";
+    return std::vector<saying>{{first, "rank 0: " + text}, {third, "rank 2: " + text}};
+  }, [](const auto& of) { return of[0].right() && of[1].right(); });
+  for (const saying& s : both) {
+    CHECK(s.code == 1);
+    CHECK(s.said == s.meant);
+  }
 }
 
 TEST_CASE("tcp join: rank 0 that is not there") {
@@ -168,35 +187,42 @@ tutti::detail::tcp_peer take_hello(const tutti::detail::socket& listener, bool a
 TEST_CASE("tcp join: rank 0 that ends, or falls silent, while ranks join") {
   for (bool silent : {false, true}) {
     CAPTURE(silent);
-    job j{.size = 3, .join_timeout = "0.4"};
-    std::string why;
-    tutti::detail::socket listener = tutti::detail::listen_for(j.host, std::stoi(j.port), why);
-    process p = j.rank(1);
-    tutti::detail::tcp_peer peer = take_hello(listener, true);
-    if (!silent) peer = {};
-    CHECK(p.wait() == 1);
-    CHECK(p.errors() == "rank 1: rank 0 at 127.0.0.1:" + j.port +
-                            (silent ? " did not say within 0.8 s that all ranks have joined\n"
-                                    : " ended before all ranks had joined\n"));
+    const saying s = unhurried(0.4, [&](double seconds) {
+      job j{.size = 3, .join_timeout = tutti::format("%g", seconds)};
+      std::string why;
+      tutti::detail::socket listener = tutti::detail::listen_for(j.host, std::stoi(j.port), why);
+      process p = j.rank(1);
+      tutti::detail::tcp_peer peer = take_hello(listener, true);
+      if (!silent) peer = {};
+      const double more = std::min(seconds, tutti::detail::tcp_hello_time);
+      return saying(p, "rank 1: rank 0 at 127.0.0.1:" + j.port +
+                           (silent ? tutti::format(" did not say within %g s that all ranks have joined\n", seconds + more)
+                                   : " ended before all ranks had joined\n"));
+    }, [](const saying& of) { return of.right(); });
+    CHECK(s.code == 1);
+    CHECK(s.said == s.meant);
   }
 }
 
 TEST_CASE("tcp join: rank 0 that takes a connection and does not answer, or closes it, is tried until the deadline") {
   for (bool silent : {false, true}) {
     CAPTURE(silent);
-    job j{.size = 3, .join_timeout = "0.4"};
-    std::string why;
-    tutti::detail::socket listener = tutti::detail::listen_for(j.host, std::stoi(j.port), why);
-    process p = j.rank(1);
-    std::vector<tutti::detail::tcp_peer> peers;
-    CHECK(eventually([&] {
-      if (tutti::detail::wait_for(listener, POLLIN, tutti::now() + 0.01)) peers.push_back(take_hello(listener, false));
-      if (!silent) peers.clear();
-      return p.ended();
-    }));
-    CHECK(p.wait() == 1);
-    CHECK(p.errors() == "rank 1: rank 0 was not there at 127.0.0.1:" + j.port + " within 0.4 s: " +
-                            (silent ? "it took the connection and did not answer\n" : "it closed the connection\n"));
+    const saying s = unhurried(0.4, [&](double seconds) {
+      job j{.size = 3, .join_timeout = tutti::format("%g", seconds)};
+      std::string why;
+      tutti::detail::socket listener = tutti::detail::listen_for(j.host, std::stoi(j.port), why);
+      process p = j.rank(1);
+      std::vector<tutti::detail::tcp_peer> peers;
+      CHECK(eventually([&] {
+        if (tutti::detail::wait_for(listener, POLLIN, tutti::now() + 0.01)) peers.push_back(take_hello(listener, false));
+        if (!silent) peers.clear();
+        return p.ended();
+      }));
+      return saying(p, "rank 1: rank 0 was not there at 127.0.0.1:" + j.port + " within " + j.join_timeout + " s: " +
+                           (silent ? "it took the connection and did not answer\n" : "it closed the connection\n"));
+    }, [](const saying& of) { return of.right(); });
+    CHECK(s.code == 1);
+    CHECK(s.said == s.meant);
   }
 }
 
