@@ -226,3 +226,32 @@ TEST_CASE("a message of another shape than its receive is reported, whichever ca
       CHECK(p.channel[1]->idle());
     }
 }
+
+TEST_CASE("of memory that the host does not touch nothing travels before it is asked for, and nothing is taken that came to the host") {
+  for (std::size_t n : {std::size_t{1}, std::size_t{500}, least_loan}) {
+    CAPTURE(n);
+    pair_of_channels p;
+    owner a, b;
+    std::vector<std::byte> data = filled(n, 1), got(n), untouched = got;
+    auto s = message(true, 3, data), r = message(false, 3, got);
+    s->memory = r->memory = memory_kind::as_cuda;
+    p.channel[0]->post(*s, a);
+    for (int i = 0; i < 500; ++i) {
+      p.channel[0]->progress(a);
+      p.channel[1]->progress(b);
+    }
+    CHECK(a.ended.empty());
+    p.channel[1]->post(*r, b);
+    // Slots carry it through memory of the host.
+    CHECK_THROWS_WITH_AS(
+        [&] {
+          for (int i = 0; i < 500; ++i) {
+            p.channel[0]->progress(a);
+            p.channel[1]->progress(b);
+          }
+        }(),
+        "what goes to memory of kind as_cuda came to the host", error);
+    CHECK(got == untouched);
+    CHECK(b.ended.empty());
+  }
+}

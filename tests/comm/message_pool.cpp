@@ -85,3 +85,21 @@ TEST_CASE("what cannot be is refused, and the sentence says why") {
   CHECK(said({sending(x, 2, 0), tail}) == "rank 9: recv: what comes from rank 4 overlaps what goes to rank 2");
   CHECK(said({receiving(x, 2, 0), tail}) == "rank 9: recv: what comes from rank 2 overlaps what comes from rank 4");
 }
+
+TEST_CASE("both ends name the same kind of memory, and one that the host does not touch is refused where it would") {
+  message_pool p(members, 1);
+  std::vector<int> x(5);
+  const std::uint64_t shape = p.prepare(sending(x, 0, 7), nullptr).shape;
+  message_call away = sending(x, 0, 7);
+  away.memory = memory_kind::as_cuda;
+  const posted_message& m = p.prepare(away, nullptr);
+  CHECK(m.memory == memory_kind::as_cuda);
+  CHECK(m.shape != shape);
+  CHECK(m.shape % 4 == 0);
+  const auto only_2 = [](int peer) { return peer == 2; };
+  const message_call here = sending(x, 0, 7);
+  CHECK_NOTHROW(p.check_memory(&here, 1, only_2));
+  CHECK_THROWS_WITH_AS(p.check_memory(&away, 1, only_2), "rank 9: send: no message link joins rank 4, and no other moves memory of kind as_cuda", error);
+  away.peer = 2;
+  CHECK_NOTHROW(p.check_memory(&away, 1, only_2));
+}

@@ -322,3 +322,18 @@ TEST_CASE("no more than a window is under way, and a closed connection fails the
   CHECK(both.out.failed());
   CHECK(both.out.send(big.data(), 1, {.fingerprint = 1, .what = &what}) == send_port::full);
 }
+
+TEST_CASE("what has come to the host is not written to a place of another kind of memory") {
+  message_receiver in(nullptr);
+  in.expected = 1;
+  in.place_is = memory_kind::as_cuda;
+  std::vector<std::byte> place(100);
+  const std::vector<std::byte> untouched = place;
+  CHECK(in.receive(place.data(), place.size()) == nullptr);
+  arrive(in, 0, text(50, 3));
+  const piece* p = in.receive(place.data(), place.size());
+  REQUIRE(p);
+  CHECK(p->data != place.data());
+  CHECK(place == untouched);
+  in.consume(50);
+}

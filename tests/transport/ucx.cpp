@@ -186,3 +186,11 @@ TEST_CASE("over virtual cables a connection leaves little with the kernel, unles
   if (was) ::setenv("UCX_TCP_SNDBUF", users.c_str(), 1);
   else ::unsetenv("UCX_TCP_SNDBUF");
 }
+
+TEST_CASE("it says which memory it moves: the host's always") {
+  ucx::context context;
+  CHECK(context.moves(memory_kind::host));
+  CHECK(context.moves(memory_kind::as_cuda));
+  CHECK(ucx::type_of(memory_kind::cuda) == UCS_MEMORY_TYPE_CUDA);
+  CHECK(ucx::type_of(memory_kind::as_cuda) == UCS_MEMORY_TYPE_HOST);
+}

@@ -404,3 +404,37 @@ TEST_CASE("a connection that breaks between two ranks that live is an error of t
   }) == 0);
   ::unsetenv("UCX_TLS");
 }
+
+TEST_CASE("a link without windows joins ranks of one host by messages, and moves what the host does not touch from place to place") {
+  CHECK(processes::run(3, [](auto& b) {
+    joined all(b, "window");
+    auto l = all.engine->connect(everyone(3), b.rank(), all.with, link_use::no_windows);
+    need(!l->lends() && !l->board(), "it lends");
+    for (int p = 0; p < 3; ++p) need(l->kind(p) == (p == b.rank() ? link_kind::self : link_kind::message), name_of(l->kind(p)));
+    need(all.fabric.why_not_moved(memory_kind::as_cuda).empty() && all.fabric.why_not_moved(memory_kind::host).empty(), "says that it cannot");
+    const call what{};
+    const int to = (b.rank() + 1) % 3, from = (b.rank() + 2) % 3;
+    recv_port& in = l->from(from);
+    in.expected = 1;
+    in.place_is = memory_kind::as_cuda;
+    for (std::size_t n : {std::size_t{1}, std::size_t{1000}, std::size_t{1} << 20, std::size_t{3000001}}) {
+      std::vector<std::byte> out(n, static_cast<std::byte>(b.rank() + 1)), place(n);
+      std::size_t sent = 0, here = 0;
+      while (here < n || sent < n || l->to(to).in_flight > 0) {
+        if (sent < n)
+          if (const std::ptrdiff_t k = l->to(to).send(out.data() + sent, n - sent, {.fingerprint = 1, .what = &what, .memory = memory_kind::as_cuda}); k > 0)
+            sent += static_cast<std::size_t>(k);
+        if (here < n)
+          if (const piece* got = in.receive(place.data() + here, n - here)) {
+            need(got->data == place.data() + here, "came to another place");
+            const std::size_t bytes = got->bytes;
+            in.consume(bytes);
+            here += bytes;
+          }
+        all.engine->progress();
+      }
+      for (std::byte v : place) need(v == static_cast<std::byte>(from + 1), "another's");
+      b.all_gather({});
+    }
+  }) == 0);
+}

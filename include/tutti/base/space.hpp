@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 
 namespace tutti {
 
@@ -21,6 +22,17 @@ struct pinned {
 
 template <class T>
 concept memory_space = requires { T::name; };
+
+/// What a link that moves messages must know of the memory at their ends.
+enum class memory_kind : std::uint8_t {
+  host,
+  cuda,     ///< of a CUDA device: nobody but the link and the device touches it
+  as_cuda,  ///< the host's, moved in the same way as a device's: for tests where there is none
+};
+
+constexpr const char* name_of(memory_kind kind) {
+  return kind == memory_kind::host ? "host" : kind == memory_kind::cuda ? "cuda" : "as_cuda";
+}
 
 /// Whether the processor loads and stores there.
 template <memory_space Space>

@@ -115,12 +115,17 @@ struct communicator_core {
     home.fabric().given().raise();
   }
 
+  void check(const message_call* calls, std::size_t n) const {
+    pool->check(calls, n);
+    pool->check_memory(calls, n, [this](int peer) { return queue->messages->by_messages(peer); });
+  }
+
   /// Issues messages that are waited for together, and with them what is `ready`:
   /// then they have been checked. Where it throws, nothing has been issued.
   operation& post(const message_call* calls, std::size_t n, operation* ready = nullptr) {
     if (!ready) {
       raise_verdict();
-      pool->check(calls, n);
+      check(calls, n);
     }
     if (n == 1 && !ready) {
       posted_message& m = pool->prepare(*calls, nullptr);
@@ -155,15 +160,15 @@ struct communicator_core {
 
   operation& issue(const call_shape& c, const call_memories& m) {
     last_short = nullptr;
+    // What `issue_last` has found not to be ready has been looked for long enough.
+    const bool looked = std::exchange(was_not_ready, false);
     if (at_once->verdicts().any()) raise_verdict();
     const prepared_call& p = prepared(c);
     // What goes on when this returns needs a copy of an operation that is not like all
     // others of its type, which may throw.
     const bool short_call = at_once->takes(p) && !m.before && !m.after && (m.waits || m.stateless || !m.keep) && runner->is_free();
     if (short_call && m.kind) last_short = &p, last_memories = m;
-    // What `issue_last` has found not to be ready has been looked for long enough.
-    const bool tries = short_call && !std::exchange(was_not_ready, false);
-    if (operation* const begun = tries ? issue_short(p, m) : nullptr) return *begun;
+    if (operation* const begun = short_call && !looked ? issue_short(p, m) : nullptr) return *begun;
     operation& o = operations->take(p);
     // What may throw comes first: nothing has been issued then.
     try {
@@ -241,7 +246,7 @@ struct communicator_core {
     const std::vector<message_call>& messages = collected.messages();
     if (collected.shapes().empty()) return post(messages.data(), messages.size());
     raise_verdict();
-    pool->check(messages.data(), messages.size());
+    check(messages.data(), messages.size());
     operation& o = operations->take(prepared({.calls = collected.shapes()}));
     try {
       o.parts.clear();
@@ -283,6 +288,7 @@ struct communicator_core {
 
   void choose_runner(communicator_options options) {
     channel_bytes = options.channel_bytes;
+    messages_over = options.message_links ? link_use::no_windows : link_use::messages;
     operations.emplace(home.fabric(), options.kept_bytes);
     if (options.progress == progress::thread) own_engine = home.make_engine(counts);
     runner = own_engine ? own_engine.get() : &home.main_engine();
@@ -294,7 +300,7 @@ struct communicator_core {
     const std::size_t for_messages_bytes = channel_bytes / 5;
     auto l = runner->transport().connect(members, me, with, link_use::collectives, channel_bytes - for_messages_bytes);
     everyone = {static_cast<int>(members.size()), l->hosts()};
-    auto for_messages = runner->transport().connect(members, me, with, link_use::messages, for_messages_bytes);
+    auto for_messages = runner->transport().connect(members, me, with, messages_over, for_messages_bytes);
     queue = std::make_unique<operation_queue>(std::move(l), std::move(members), key);
     for (int peer = 0; peer < size(); ++peer)
       if (const link_kind kind = queue->channels().kind(peer); kind != link_kind::self)
@@ -366,6 +372,7 @@ struct communicator_core {
   std::optional<operation_pool> operations;
   std::uint64_t issued = 0, history = 0;  ///< operations: how many, and a fingerprint of all
   std::size_t channel_bytes = 0;
+  link_use messages_over = link_use::messages;
   std::unique_ptr<message_pool> pool;
   std::vector<posted_message*> prepared_messages;
   std::vector<message_call> message_calls;  ///< for whoever issues several, to be filled again and again

@@ -59,6 +59,9 @@ class mailbox {
     }
   }
 
+  /// From the same one: whether a message link joins the peer.
+  bool by_messages(int peer) const { return link_->kind(peer) == link_kind::message; }
+
   /// Whether any message is under way. Like all that follows, for the thread
   /// that moves them.
   bool busy() const { return open_ > 0 || submitted_.load(std::memory_order_relaxed); }

@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include <tutti/base/space.hpp>
+
 namespace tutti {
 
 /// One message as it is asked for: a send, or a receive.
@@ -13,6 +15,7 @@ struct message_call {
   std::size_t count = 0;
   std::size_t element = 1;  ///< bytes
   std::string_view type = {};
+  memory_kind memory = memory_kind::host;  ///< the same on both sides
 
   const char* name() const { return sends ? "send" : "recv"; }
   std::size_t bytes() const { return count * element; }
@@ -21,7 +24,7 @@ struct message_call {
   /// where their names stand, which may take equals for different, never the
   /// reverse.
   bool is(const message_call& other) const {
-    return count == other.count && tag == other.tag && peer == other.peer && sends == other.sends &&
+    return count == other.count && tag == other.tag && peer == other.peer && sends == other.sends && memory == other.memory &&
            element == other.element && type.data() == other.type.data();
   }
 };

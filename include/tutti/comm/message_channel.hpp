@@ -151,6 +151,7 @@ class message_channel {
   template <class Owner>
   bool take(const envelope& next, Owner& owner) {
     in_->expected = next.fingerprint;
+    in_->place_is = memory_kind::host;
     const std::uint64_t shape = next.fingerprint & ~frame_bits;
     switch (frame_of(next.fingerprint)) {
       case frame::word: return take_word(*next.what);
@@ -230,10 +231,12 @@ class message_channel {
     posted_message& m = *promised_.first();
     std::byte* target = m.data + m.moved;
     const std::size_t room = m.bytes - m.moved;
+    in_->place_is = m.memory;
     const piece* p = in_->receive(target, room);
     if (!p) return false;
     const std::size_t n = p->bytes < room ? p->bytes : room;
     m.lent |= p->lent;
+    if (m.memory != memory_kind::host && p->data != target) throw error(errc::link, format("what goes to memory of kind %s came to the host", name_of(m.memory)));
     copy(target, p->data, n);
     in_->consume(n);
     m.moved += n;
@@ -278,7 +281,7 @@ class message_channel {
     if (!sending_ && !next_to_send()) return false;
     if (!sending_) return true;  // announced
     posted_message& m = *sending_;
-    const envelope e{.fingerprint = with(m.shape, sending_as_), .what = &m.what};
+    const envelope e{.fingerprint = with(m.shape, sending_as_), .what = &m.what, .memory = m.memory};
     const std::ptrdiff_t n = out_->send(m.data + m.moved, m.bytes - m.moved, e);
     if (n == send_port::full) return false;
     m.moved += static_cast<std::size_t>(n);
@@ -302,7 +305,8 @@ class message_channel {
     const std::uint64_t unmatched = sent_ - matched_there_;
     if (waiting_.empty() || unmatched >= unexpected_messages::most) return false;
     posted_message& m = *waiting_.first();
-    if (m.bytes < least_loan && unmatched < unexpected_messages::most_stored) {
+    // What is not the host's cannot be kept by the host either.
+    if (m.memory == memory_kind::host && m.bytes < least_loan && unmatched < unexpected_messages::most_stored) {
       sending_ = &m;
       sending_as_ = frame::message;
     } else {

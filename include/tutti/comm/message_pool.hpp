@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tutti/base/error.hpp>
+#include <tutti/base/span.hpp>
 #include <tutti/comm/message_call.hpp>
 #include <tutti/comm/posted_message.hpp>
 
@@ -33,6 +34,15 @@ class message_pool {
     }
   }
 
+  /// Refuses memory that is not the host's where no message link joins the peer: any other
+  /// would load and store there. `by_messages(peer)`: whether one does.
+  template <class ByMessages>
+  void check_memory(const message_call* calls, std::size_t n, ByMessages by_messages) const {
+    for (const message_call& c : span<const message_call>(calls, n))
+      if (c.memory != memory_kind::host && c.count > 0 && !by_messages(c.peer))
+        refuse(c, format("no message link joins rank %d, and no other moves memory of kind %s", members_[at(c.peer)], name_of(c.memory)));
+  }
+
   /// A message that is ready to be submitted.
   posted_message& prepare(const message_call& c, joint_operation* part_of) {
     const known_call& k = known(c);
@@ -49,6 +59,7 @@ class message_pool {
     // nobody else writes to, and reads its old value after the wait: at -O1 under
     // the thread sanitizer every time, with -fno-ipa-modref never.
     asm volatile("" : : "r"(c.data) : "memory");
+    m.memory = c.count > 0 ? c.memory : memory_kind::host;  // of nothing there is no place
     m.bytes = c.bytes();
     m.moved = 0;
     m.lent = m.published = false;
@@ -95,7 +106,7 @@ class message_pool {
     std::strncpy(k.what.kind, c.name(), sizeof k.what.kind - 1);
     std::memcpy(k.what.type, c.type.data(), c.type.size() < sizeof k.what.type ? c.type.size() : sizeof k.what.type - 1);
     std::snprintf(k.what.operation, sizeof k.what.operation, "%s rank %d", c.sends ? "to" : "from", members_[at(c.peer)]);
-    std::uint64_t hash = detail::mix(detail::mix(detail::mix(0x7475747469u, c.count), c.element), static_cast<std::uint64_t>(c.tag));
+    std::uint64_t hash = detail::mix(detail::mix(detail::mix(0x7475747469u, c.count), c.element), static_cast<std::uint64_t>(c.tag) ^ static_cast<std::uint64_t>(c.memory) << 32);
     for (char letter : c.type) hash = detail::mix(hash, static_cast<unsigned char>(letter));
     k.shape = hash & ~std::uint64_t{3};
     k.fingerprint = detail::mix(hash, static_cast<std::uint64_t>(c.peer) * 2 + c.sends) | 1;

@@ -25,7 +25,7 @@ class operation_marks {
     queue_.recorder().begin(number, what, shape, t);
     enter(what, shape, number);
   }
-  /// The same of one that is recorded once it is done: nothing in it waits, or throws.
+  /// The same of one that is recorded once it is done, or once it goes on as an operation.
   void enter(const call& what, std::uint64_t shape, std::uint64_t number) const { status_.enter(what, shape, number); }
 
   /// Whether there is a verdict, and the operation does not come before it.

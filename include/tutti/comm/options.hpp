@@ -71,6 +71,11 @@ struct communicator_options {
   /// beyond is given back, by those used longest ago first; of a call that alone
   /// needs more, once it has ended: where it was under way, with the next call.
   std::size_t kept_bytes = static_cast<std::size_t>(-1);
+  /// Messages between two ranks go by message links also where windows join them, as those of
+  /// memory must that the host neither loads nor stores. Collectives go as they would, but that
+  /// from then on the session's engine asks the system for messages before it sleeps, and short
+  /// calls become operations. The same on all ranks.
+  bool message_links = false;
 };
 
 struct call_options {

@@ -14,8 +14,9 @@ struct posted_message : operation {
   bool sends = false;
   int peer = -1;            ///< rank in the communicator
   int tag = 0;
-  std::uint64_t shape = 0;  ///< of tag, count and type: the same on both sides
+  std::uint64_t shape = 0;  ///< of tag, count, type and kind of memory: the same on both sides
   std::byte* data = nullptr;  ///< only read where it is sent
+  memory_kind memory = memory_kind::host;
   std::size_t bytes = 0, moved = 0;
   std::uint64_t issued = 0; ///< number on its communicator, on this rank
   std::uint64_t number = 0; ///< of the message on its channel

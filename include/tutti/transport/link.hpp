@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tutti/base/bootstrap.hpp>
+#include <tutti/base/space.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/transport/billboard.hpp>
 #include <tutti/transport/doorbell.hpp>
@@ -107,8 +108,9 @@ class link {
 };
 
 /// What a link is made for: collectives, whose pieces are long, or messages
-/// between ranks, for which it takes less memory.
-enum class link_use : std::uint8_t { collectives, messages };
+/// between ranks, for which it takes less memory; or messages of which none goes through
+/// a window, so that each may lie in memory that only message links move.
+enum class link_use : std::uint8_t { collectives, messages, no_windows };
 
 /// What one thread of a rank needs to move data: it makes links, moves what
 /// needs a processor to be moved, and sleeps until something may have come.
@@ -170,6 +172,11 @@ class fabric {
 
   /// Where buffers lie that neighbours read in place; null where none does.
   virtual std::shared_ptr<memory_source> memory() { return nullptr; }
+
+  /// Why links for `link_use::no_windows` cannot move such memory; empty where they can.
+  virtual std::string why_not_moved(memory_kind kind) const {
+    return kind == memory_kind::host ? "" : "ranks that are threads of one process exchange no messages of device memory";
+  }
 
   /// From here on this rank's end is no failure.
   virtual void leave() = 0;

@@ -100,7 +100,7 @@ class loopback_fabric final : public fabric {
 
     std::unique_ptr<link> connect(const std::vector<int>& members, int me, exchange& with, link_use use, std::size_t) override {
       slot_shape shape = shape_;
-      if (use == link_use::messages && shape.bytes > 4096) shape.bytes = 4096;
+      if (use != link_use::collectives && shape.bytes > 4096) shape.bytes = 4096;
       auto mine = std::make_shared<inbox>(static_cast<int>(members.size()), shape, bell_, use == link_use::collectives);
       shared_inbox* address = &mine;
       contributions all = with.all_gather(bytes_of(address));

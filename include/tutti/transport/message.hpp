@@ -41,6 +41,9 @@ class message_sender final : public send_port {
   static constexpr std::size_t piece_bytes = std::size_t{256} << 10;
   /// Of an eager one: with what stands before it, it fills what tcp passes on as one.
   static constexpr std::size_t eager_bytes = 65000;
+  /// Of what the receiver fetches from memory that is not the host's: it keeps none of it, and
+  /// what a fetch costs besides its bytes is more than within a host.
+  static constexpr std::size_t fetched_bytes = std::size_t{1} << 20;
   static constexpr unsigned active_message = 1;
 
   message_sender(ucp_ep_h endpoint, std::uint32_t communicator, std::uint32_t me, bool eager)
@@ -65,15 +68,15 @@ class message_sender final : public send_port {
   std::ptrdiff_t send(const std::byte* data, std::size_t bytes, const envelope& e) override {
     state& s = *state_;
     if (s.first_free - s.first_open == window || s.failed || charged_ - used_ >= message_credit::limit) return full;
-    if (bytes > most_) {
-      bytes = most_;
+    if (const std::size_t most = e.memory == memory_kind::host ? most_ : fetched_bytes; bytes > most) {
+      bytes = most;
       if (e.element < bytes) bytes -= bytes % e.element;
     }
     charged_ += message_credit::charge(bytes);
     letter& l = s.letters[s.first_free % window];
     l.header.fingerprint = e.fingerprint;
     l.header.what = *e.what;
-    post(l, s.sequence, data, bytes);
+    post(l, s.sequence, data, bytes, e.memory);
     return static_cast<std::ptrdiff_t>(bytes);
   }
 
@@ -120,7 +123,8 @@ class message_sender final : public send_port {
     message_sender* port = nullptr;  // null once that has gone
   };
 
-  void post(letter& l, std::uint64_t sequence, const std::byte* data, std::size_t bytes) {
+  // What is not the host's is only announced, so that the receiver says to which memory it goes.
+  void post(letter& l, std::uint64_t sequence, const std::byte* data, std::size_t bytes, memory_kind memory = memory_kind::host) {
     ++state_->first_free;
     ++state_->sequence;
     l.header.sequence = sequence;
@@ -130,8 +134,8 @@ class message_sender final : public send_port {
     ucp_request_param_t params{};
     params.op_attr_mask =
         UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE | UCP_OP_ATTR_FIELD_FLAGS;
-    params.flags = flags_;
-    params.memory_type = UCS_MEMORY_TYPE_HOST;
+    params.flags = memory == memory_kind::host ? flags_ : std::uint32_t{UCP_AM_SEND_FLAG_RNDV};
+    params.memory_type = ucx::type_of(memory);
     params.user_data = &l;
     params.cb.send = [](void* request, ucs_status_t status, void* user) {
       letter& done = *static_cast<letter*>(user);
@@ -184,7 +188,7 @@ class message_receiver final : public recv_port {
     offer_ = {};
     for (std::size_t ahead = 0; ahead < message_sender::window; ++ahead, ++sequence) {
       letter* l = find(sequence);
-      if (!l && place) offer_ = {.sequence = sequence, .place = place, .room = room};
+      if (!l && place && place_is == memory_kind::host) offer_ = {.sequence = sequence, .place = place, .room = room};
       if (!l || l->header.fingerprint != expected) break;
       if (l->where == whereabouts::at_sender) {
         // One that reaches beyond the place is fetched beside it, once it is its turn.
@@ -320,7 +324,7 @@ class message_receiver final : public recv_port {
     l.where = whereabouts::own;
     ucp_request_param_t params{};
     params.op_attr_mask = UCP_OP_ATTR_FIELD_MEMORY_TYPE;
-    params.memory_type = UCS_MEMORY_TYPE_HOST;
+    params.memory_type = ucx::type_of(place ? place_is : memory_kind::host);
     ucs_status_ptr_t request = ucp_am_recv_data_nbx(worker_, std::exchange(l.held, nullptr), l.data, l.bytes, &params);
     if (UCS_PTR_IS_PTR(request)) l.fetching = request;
     else l.lost = UCS_PTR_STATUS(request) != UCS_OK;

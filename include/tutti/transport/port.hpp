@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <tutti/base/space.hpp>
 #include <tutti/base/tally.hpp>
 #include <tutti/transport/call.hpp>
 
@@ -14,6 +15,7 @@ struct envelope {
   const call* what = nullptr;   ///< valid while the piece is
   std::uint32_t element = 1;    ///< bytes; a piece holds whole elements where one fits
   std::uint64_t shape = 0;      ///< the same for calls that differ in nothing but their number; 0 where that is not known
+  memory_kind memory = memory_kind::host;  ///< of the bytes that are sent; any other than the host's is for message links only
 };
 
 /// A run of bytes that has arrived and not been consumed.
@@ -56,6 +58,10 @@ class recv_port {
 
   /// The fingerprint of the operation that the caller is in; set by it.
   std::uint64_t expected = 0;
+
+  /// Of the place that the caller offers next; set by it. What goes to any other memory than
+  /// the host's must have been sent from that kind.
+  memory_kind place_is = memory_kind::host;
 
   /// What was to be delivered is lost: nothing more will come. Set by the link.
   bool broken = false;

@@ -12,6 +12,7 @@
 #include <tutti/base/clock.hpp>
 #include <tutti/base/environment.hpp>
 #include <tutti/base/error.hpp>
+#include <tutti/base/space.hpp>
 #include <tutti/base/span.hpp>
 
 // UCX's handles as objects that close themselves. Each must be destroyed before
@@ -22,6 +23,8 @@ namespace tutti::ucx {
 inline void check(ucs_status_t status, const char* doing) {
   if (status != UCS_OK) throw error(errc::link, format("UCX: %s: %s", doing, ucs_status_string(status)));
 }
+
+constexpr ucs_memory_type_t type_of(memory_kind kind) { return kind == memory_kind::cuda ? UCS_MEMORY_TYPE_CUDA : UCS_MEMORY_TYPE_HOST; }
 
 /// Whether messages can go over tcp only: no adapter for remote memory is on
 /// this host, and the user has not chosen between the protocols.
@@ -61,6 +64,14 @@ class context {
   ~context() { ucp_cleanup(handle_); }
 
   ucp_context_h get() const { return handle_; }
+
+  /// Whether this build of UCX, on this machine, has a way to move that.
+  bool moves(memory_kind kind) const {
+    ucp_context_attr_t attributes{};
+    attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+    check(ucp_context_query(handle_, &attributes), "asking which memory it moves");
+    return (attributes.memory_types & UCS_BIT(type_of(kind))) != 0;
+  }
 
  private:
   /// Whether settings of a transport are asked for without its name, as they were in

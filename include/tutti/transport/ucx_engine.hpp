@@ -94,9 +94,9 @@ class ucx_fabric::engine final : public engine_transport {
     const slot_shape shape = shape_for(n, use, most_bytes, fabric_.rank_);
     const std::size_t shown_bytes = fabric_.shown_bytes(use, most_bytes);
     bool any_message = false;  // of this rank's
-    for (int member : members) any_message |= !fabric_.windows_[static_cast<std::size_t>(member)];
+    for (int member : members) any_message |= !fabric_.by_window(fabric_.rank_, member, use);
     made->hosts_ = hosts_by(static_cast<int>(n), [&](int a, int b) {
-      return fabric_.near(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)]);
+      return fabric_.by_window(members[static_cast<std::size_t>(a)], members[static_cast<std::size_t>(b)], use);
     });
 
     // Its own inbox, initialised before anybody hears of it.
@@ -133,7 +133,7 @@ class ucx_fabric::engine final : public engine_transport {
     for (std::size_t p = 0; p < n; ++p) {
       if (p == self) continue;
       const auto member = static_cast<std::size_t>(members[p]);
-      if (!fabric_.windows_[member]) continue;
+      if (!fabric_.by_window(fabric_.rank_, members[p], use)) continue;
       std::byte* theirs = fabric_.open_another(member, readers[p]);
       auto* bell = reinterpret_cast<doorbell*>(fabric_.open_another(member, readers[p]));
       if (!theirs || !bell) {  // it is ending; until somebody finds that, what stands for it never answers

@@ -131,6 +131,10 @@ class ucx_fabric final : public fabric {
                                             condemned, patience, [this] { return lost_neighbours(); });
   }
 
+  std::string why_not_moved(memory_kind kind) const override {
+    return context_->moves(kind) ? "" : "UCX does not move the memory of CUDA devices here: it was built without that, or finds no device";
+  }
+
   void leave() override {
     controls_[static_cast<std::size_t>(rank_)]->left.store(1, std::memory_order_release);
     if (monitor_) monitor_->leave();
@@ -263,7 +267,7 @@ class ucx_fabric final : public fabric {
   }
 
   static slot_shape shape_for(std::size_t peers, link_use use, std::size_t most_bytes, int rank) {
-    const slot_shape longest{.slots = 4, .bytes = use == link_use::messages ? 16384u : 65536u};
+    const slot_shape longest{.slots = 4, .bytes = use == link_use::collectives ? 65536u : 16384u};
     const std::size_t besides = channels_at + shown_bytes(use, most_bytes), room = most_bytes > besides ? most_bytes - besides : 0;
     slot_shape shape = shape_within(room, longest, 64, peers);
     // What is short need not wait for a slot, where that leaves these as they are.
@@ -301,6 +305,7 @@ class ucx_fabric final : public fabric {
   std::unique_ptr<borrowings> borrowings_;
   std::vector<control*> controls_;
   bool near(int a, int b) const { return all_windows_[static_cast<std::size_t>(a) * size_ + static_cast<std::size_t>(b)] != 0; }
+  bool by_window(int a, int b, link_use use) const { return near(a, b) && (a == b || use != link_use::no_windows); }
 
   std::vector<char> windows_;      // by peer: whether a window joins them
   std::vector<char> all_windows_;  // by pair
