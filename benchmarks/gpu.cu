@@ -4,6 +4,9 @@
 //     gpu-perf elementwise [BYTES]         of each array, 1 GiB unless told
 //     gpu-perf threads RANKS [MOST]        sizes from 8 bytes to 256 MiB unless told
 //     gpu-perf processes --ranks RANKS     the same between processes
+//     gpu-perf messages --ranks RANKS [MOST [FILE]]
+//                                          by messages of device memory, where UCX moves that,
+//                                          beside pinned memory; both costs to FILE
 //     gpu-perf devices RANKS [MOST [FILE]] between threads of a device each, beside NCCL;
 //                                          what both cost is written to FILE, for TUTTI_TUNING
 //
@@ -119,20 +122,43 @@ int elementwise(std::size_t bytes) {
   return 0;
 }
 
-/// One rank's part of the table; rank 0 prints.
-void all_reduces(tutti::communicator& world, const char* what, std::size_t most) {
+/// Appends what both ways were measured to cost to a tuning: by way the least call and the
+/// greatest, in seconds.
+struct measured {
+  tutti::device_way way;
+  double least_s = 0, greatest_s = 0;
+};
+void write_costs(const char* file, const measured (&both)[2], std::size_t least, std::size_t greatest, int ranks) {
+  std::FILE* const to = std::fopen(file, "a");
+  if (!to) throw tutti::error(tutti::errc::data, tutti::format("%s cannot be written", file));
+  tutti::device_costs costs;
+  for (const measured& m : both) {
+    tutti::device_cost& cost = cost_of(costs, m.way);
+    const auto traffic = [&](std::size_t bytes) { return traffic_of(m.way, tutti::collective::all_reduce, bytes, ranks); };
+    cost = fitted(cost, traffic(least), m.least_s, traffic(greatest), m.greatest_s);
+    std::fputs(tuning_text(costs, m.way).c_str(), to);
+  }
+  std::fclose(to);
+}
+
+/// One rank's part of the table; rank 0 prints. `way`: windows, or messages of device memory,
+/// and then `file` gets what these and staging cost.
+void all_reduces(tutti::communicator& world, const char* what, std::size_t most, tutti::device_way way = tutti::device_way::windows, const char* file = nullptr) {
+  const bool by_messages = way == tutti::device_way::messages;
   const tutti::gpu device(0);
   const tutti::device_stream stream(0);
   const ordered_on now = on(stream);
-  tutti::device_communicator<tutti::gpu> direct(world, device, {.window_bytes = std::size_t{256} << 20, .nccl = "off"});
+  tutti::device_communicator<tutti::gpu> direct(world, device, {.window_bytes = std::size_t{256} << 20, .nccl = "off", .prefer_messages = by_messages});
   tutti::device_communicator<tutti::gpu> staged(world, device, {.staged = true});
   const int p = world.size();
   const double bound = world.rank() == 0 ? copy_bandwidth(std::size_t{256} << 20, now) : 0;
   if (world.rank() == 0) {
-    std::printf("all-reduce of floats between %d %s on one device; windows: %s; copy: %.0f GB/s\n", p, what,
-                direct.why_staged().empty() ? "yes" : direct.why_staged().c_str(), bound);
-    std::printf("%12s %14s %14s %14s %12s\n", "bytes", "windows, us", "GB/s", "bound, us", "staged, us");
+    const std::string& why_not = by_messages ? direct.why_not_messages() : direct.why_staged();
+    std::printf("all-reduce of floats between %d %s on one device; %s: %s; copy: %.0f GB/s\n", p, what, name_of(way), why_not.empty() ? "yes" : why_not.c_str(), bound);
+    std::printf("%12s %14s %14s %14s %12s\n", "bytes", (std::string(name_of(way)) + ", us").c_str(), "GB/s", "bound, us", "staged, us");
   }
+  measured both[] = {{.way = way}, {.way = tutti::device_way::staging}};
+  std::size_t greatest = 0;
   for (std::size_t bytes = 8; bytes <= most; bytes *= bytes < 4096 ? 8 : 4) {
     const std::size_t n = bytes / sizeof(float);
     std::vector<float> x(n), want(n);
@@ -163,6 +189,8 @@ void all_reduces(tutti::communicator& world, const char* what, std::size_t most)
       if (got != want) fail("all-reduce");
       barrier(world);
     }
+    for (int k : {0, 1}) (greatest == 0 ? both[k].least_s : both[k].greatest_s) = times[k] * 1e-6;
+    greatest = bytes;
     // Each rank's vector read once and written once is the least that there is.
     if (world.rank() == 0)
       std::printf("%12zu %14.1f %14.2f %14.1f %12.1f\n", bytes, times[0], static_cast<double>(bytes) / times[0] / 1e3,
@@ -170,6 +198,7 @@ void all_reduces(tutti::communicator& world, const char* what, std::size_t most)
   }
   direct.close();
   staged.close();
+  if (world.rank() == 0 && file && greatest > 8) write_costs(file, both, 8, greatest, p);
 }
 
 /// One rank's part of the same beside NCCL, each rank on a device of its own. Returns why
@@ -185,6 +214,7 @@ std::string beside_nccl(tutti::communicator& world, std::size_t most, const char
   tutti::device_communicator<tutti::gpu> chosen(world, device, {.window_bytes = std::size_t{256} << 20});
   if (!chosen.why_not_nccl().empty()) return chosen.why_not_nccl();
   tutti::device_communicator<tutti::gpu> nccl(world, device, {.window_bytes = std::size_t{1} << 20, .prefer_nccl = true});
+  // Threads exchange no messages of device memory.
   const device_way own_way = own.why_staged().empty() ? device_way::windows : device_way::staging;
   if (me == 0) {
     std::printf("all-reduce of floats between %d devices, by threads\n", p);
@@ -233,18 +263,8 @@ std::string beside_nccl(tutti::communicator& world, std::size_t most, const char
   own.close();
   chosen.close();
   nccl.close();
-  if (me != 0 || !file || greatest == least) return {};
-  std::FILE* const to = std::fopen(file, "a");
-  if (!to) throw tutti::error(tutti::errc::data, tutti::format("%s cannot be written", file));
-  tutti::device_costs costs;
-  for (int which : {0, 1}) {
-    const device_way way = which == 0 ? own_way : device_way::nccl;
-    tutti::device_cost& cost = way == device_way::nccl ? costs.nccl : way == device_way::windows ? costs.windows : costs.staging;
-    const auto traffic = [&](std::size_t bytes) { return traffic_of(way, tutti::collective::all_reduce, bytes, p); };
-    cost = fitted(cost, traffic(least), first[which], traffic(greatest), last[which]);
-    std::fputs(tuning_text(costs, way).c_str(), to);
-  }
-  std::fclose(to);
+  if (me == 0 && file && greatest > least)
+    write_costs(file, {{own_way, first[0], last[0]}, {device_way::nccl, first[1], last[1]}}, least, greatest, p);
   return {};
 }
 
@@ -258,7 +278,7 @@ int main(int argc, char** argv) {
   };
   const std::string what = argc > 1 ? argv[1] : "";
   // A process that is to be forked must not have used CUDA.
-  if (what != "processes" && skips()) return 77;
+  if (what != "processes" && what != "messages" && skips()) return 77;
   try {
     if (what == "elementwise") return elementwise(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : std::size_t{1} << 30);
     if (what == "threads" && argc > 2) {
@@ -287,6 +307,17 @@ int main(int argc, char** argv) {
       if (!why.empty()) std::printf("left out: %s\n", why.c_str());
       return 0;
     }
+    if (what == "messages")
+      return tutti::run(argc, argv, [&](tutti::communicator& world) {
+        if (skips()) return 77;
+        try {
+          all_reduces(world, "processes", argc > 2 ? std::strtoull(argv[2], nullptr, 10) : std::size_t{256} << 20, tutti::device_way::messages, argc > 3 ? argv[3] : nullptr);
+        } catch (const tutti::error& e) {
+          if (e.code() != tutti::errc::not_supported) throw;  // all ranks have got it
+          if (world.rank() == 0) std::printf("left out: %s\n", e.what());
+        }
+        return 0;
+      });
     if (what == "processes")
       return tutti::run(argc, argv, [&](tutti::communicator& world) {
         if (skips()) return 77;
@@ -297,6 +328,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "gpu-perf: %s\n", e.what());
     return 1;
   }
-  std::fprintf(stderr, "gpu-perf elementwise [BYTES] | threads RANKS [MOST] | processes --ranks RANKS [MOST] | devices RANKS [MOST [FILE]]\n");
+  std::fprintf(stderr, "gpu-perf elementwise [BYTES] | threads RANKS [MOST] | processes --ranks RANKS [MOST] | messages --ranks RANKS [MOST [FILE]] | devices RANKS [MOST [FILE]]\n");
   return 2;
 }

@@ -7,9 +7,11 @@
 #include <tutti/tutti.hpp>
 
 #include <tutti/comm/device_collectives.hpp>
+#include <tutti/comm/device_uneven.hpp>
 #include <tutti/device/device_memory.hpp>
 #include <tutti/device/gpu.hpp>
 #include <tutti/device/transfer.hpp>
 #if TUTTI_ON_CUDNN
 #include <tutti/kernel/cudnn.cuh>
+#include <tutti/nn/device_moves.hpp>
 #endif

@@ -34,9 +34,9 @@ TEST_CASE("it says which way data goes, and refuses a stream of another device a
 }
 
 TEST_CASE("what one rank refuses before anything moves is every rank's error, in the same words, and the communicator is good for the next call") {
-  for (bool staged : {false, true})
+  for (device_way way : {device_way::windows, device_way::messages, device_way::staging})
     thread_ranks::run(3, [&](communicator& world) {
-      device_communicator c(world, host_device::device{}, {.staged = staged});
+      device_communicator c(world, host_device::device{}, {.staged = way == device_way::staging, .prefer_messages = way == device_way::messages});
       host_device::stream right(0), wrong(1);
       std::vector<int> x(5, world.rank() + 1);
       const device_call<int, plus> call{.input = x.data(), .output = x.data(), .count = 5, .input_blocks = 1, .output_blocks = 1};
@@ -62,10 +62,10 @@ TEST_CASE("what one rank refuses before anything moves is every rank's error, in
 }
 
 TEST_CASE("windows and pieces of different sizes are cut to the smallest") {
-  for (bool staged : {false, true})
+  for (device_way way : {device_way::windows, device_way::messages, device_way::staging})
     thread_ranks::run(3, [&](communicator& world) {
       const std::size_t bytes = world.rank() == 1 ? 2048 : 8192;
-      device_communicator c(world, host_device::device{}, {.window_bytes = bytes, .piece_bytes = bytes, .staged = staged});
+      device_communicator c(world, host_device::device{}, {.window_bytes = bytes, .piece_bytes = bytes, .staged = way == device_way::staging, .prefer_messages = way == device_way::messages});
       host_device::stream stream;
       std::vector<int> x(5000, world.rank() + 1);
       c.run(device_call<int, plus>{.input = x.data(), .output = x.data(), .count = 5000, .input_blocks = 1, .output_blocks = 1}, &stream);
@@ -76,7 +76,8 @@ TEST_CASE("windows and pieces of different sizes are cut to the smallest") {
 }
 
 TEST_CASE("wherever a device fails on one rank, every rank gets an error and none waits for the deadline") {
-  for (bool staged : {false, true}) {
+  for (device_way way : {device_way::windows, device_way::messages, device_way::staging}) {
+    CAPTURE(name_of(way));
     // Which of its calls failed in the constructor, without harm, and later.
     int whole = 0, refused = 0, later = 0;
     for (int n = 1; whole == 0; ++n) {
@@ -88,8 +89,8 @@ TEST_CASE("wherever a device fails on one rank, every rank gets an error and non
         std::optional<device_communicator<host_device::device>> c;
         try {
           c.emplace(world, world.rank() == 1 ? host_device::device::fail_after(n) : host_device::device{},
-                    device_options{.window_bytes = 2048, .piece_bytes = 2048, .staged = staged});
-          if (world.rank() == 0) harmless = !staged && !c->why_staged().empty();
+                    device_options{.window_bytes = 2048, .piece_bytes = 2048, .staged = way == device_way::staging, .prefer_messages = way == device_way::messages});
+          if (world.rank() == 0) harmless = way == device_way::windows && !c->why_staged().empty();
           c->run(device_call<int, plus>{.input = x.data(), .output = x.data(), .count = 700, .algorithm = algorithm::two_shot, .input_blocks = 1,
                                        .output_blocks = 1}, &stream);
           c->close();
@@ -110,8 +111,39 @@ TEST_CASE("wherever a device fails on one rank, every rank gets an error and non
       REQUIRE(n < 500);
     }
     CHECK(later > 10);
-    CHECK((refused > 5) == !staged);
+    CHECK((refused > 5) == (way == device_way::windows));
   }
+}
+
+TEST_CASE("a rank whose device fails leaves while another one has kernels to give to its stream, which name the memory of both") {
+  int left_in_call = 0, whole = 0;
+  for (int n = 1; whole == 0; ++n) {
+    auto leaving = std::make_shared<host_device::device::departure>();
+    std::atomic<bool> called{false};
+    thread_ranks::run(2, [&](communicator& world) {
+      host_device::device device;
+      if (world.rank() == 1) device = host_device::device::fail_after(n), device.leaves = leaving;
+      else device.awaits = leaving;
+      host_device::stream stream;
+      std::vector<int> x(700, world.rank() + 1);
+      try {
+        device_communicator<host_device::device> c(world, device, {.window_bytes = 2048});
+        if (world.rank() == 1) called = !leaving->begun;
+        c.run(device_call<int, plus>{.input = x.data(), .output = x.data(), .count = 700, .algorithm = algorithm::two_shot, .input_blocks = 1,
+                                     .output_blocks = 1}, &stream);
+        stream.wait();
+        barrier(world);
+      } catch (const error& e) {
+        if (std::string(e.what()).find("the device is broken") == std::string::npos) throw;
+      }
+      if (world.rank() == 1) leaving->done = true;
+      stream.wait();
+    });
+    whole += !leaving->begun;
+    left_in_call += leaving->begun && called;
+    REQUIRE(n < 500);
+  }
+  CHECK(left_in_call > 10);
 }
 
 TEST_CASE("calls of all ranks are recorded into one graph, which is replayed without the host, beside calls that are not") {

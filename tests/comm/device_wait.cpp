@@ -6,6 +6,9 @@
 #include <string>
 #include <thread>
 
+#include <tutti/comm/collectives.hpp>
+
+#include "awaited.hpp"
 #include "host_device.hpp"
 #include "thread_ranks.hpp"
 
@@ -32,28 +35,54 @@ TEST_CASE("the host waits until the device has come to the event, and not longer
   });
 }
 
-TEST_CASE("what a device says at the end of a wait is thrown, and what `look` throws at any time") {
-  thread_ranks::run(1, [](communicator& world) {
+using device_waiting::awaited;
+
+TEST_CASE("what a device says at the end of a wait is thrown, and what is found wrong with what it waits for at any time") {
+  thread_ranks::run(1, [](communicator& world, session& s) {
     auto device = host_device::device::fail_after(3);
     host_device::stream stream;
     const auto event = device.make_event();
     device.record(event, &stream);
-    const auto thrown = [&](auto look) {
+    const auto thrown = [&] {
       try {
-        detail::finish_watched(device, world, event, look);
+        detail::finish_watched(device, world, event);
       } catch (const error& e) {
         return std::string(e.what());
       }
       return std::string();
     };
-    if (thrown([] {}) != "the device is broken") throw std::logic_error("the device was not heard");
+    if (thrown() != "the device is broken") throw std::logic_error("the device was not heard");
     device.left.reset();
     stream.hold_after(0);
     device.record(event, &stream);
-    const std::string heard = thrown([] { throw error(errc::device, "no use"); });
+    awaited peers(s.device_waits());
+    peers.broken = "no use";
+    const std::string heard = thrown();
     stream.release();
     if (heard != "no use") throw std::logic_error("did not look");
+    if (!peers.why.empty()) throw std::logic_error("given up while the session goes on");
   });
+}
+
+TEST_CASE("for all ranks: what a device says ends the session, and then nothing is waited for any more") {
+  std::atomic<int> heard{0};
+  thread_ranks::run(2, [&](communicator& world, session& s) {
+    auto device = host_device::device::fail_after(3);
+    host_device::stream stream;
+    awaited peers(s.device_waits());
+    const auto event = device.make_event();
+    device.record(event, &stream);
+    std::string words;
+    try {
+      if (world.rank() == 1) detail::finish_for_all(device, world, event);
+      else barrier(world), barrier(world);
+    } catch (const error& e) {
+      words = e.what();
+    }
+    heard += words == (world.rank() == 1 ? "the device is broken" : "rank 1 failed: the device is broken") &&
+             peers.why == (world.rank() == 1 ? "rank 1 failed: the device is broken" : "");
+  });
+  CHECK(heard == 2);
 }
 
 TEST_CASE("a wait ends with the session, on whichever rank, and says why") {

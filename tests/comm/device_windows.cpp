@@ -38,25 +38,6 @@ void run(windows& w, communicator& world, device_call<T, Op> call, host_device::
 }
 }  // namespace
 
-TEST_CASE("no program is longer than what is kept for one: every algorithm, up to as many ranks as a kernel knows") {
-  for (int p : {1, 2, 3, 5, 8, 13, 31, 32}) {
-    CAPTURE(p);
-    const team all{.size = p};
-    for (collective what : every_collective)
-      for (algorithm how : every_algorithm) {
-        if (what == collective::barrier || !find_entry(what, how)) continue;
-        CAPTURE(name_of(what));
-        CAPTURE(name_of(how));
-        std::vector<schedule> team_of;
-        for (int r = 0; r < p; ++r) team_of.push_back(make_schedule(what, how, all, {r}, {p - 1}));
-        std::size_t most = 0;
-        for (const pull_program& program : pull_programs(team_of, what, {p - 1}, 1000, 4, false))
-          most = std::max(most, program.pulls.size() * sizeof(pull) + program.operands.size() * sizeof(pull_place) + 16);
-        CHECK(most <= windows::table_bytes(p));
-      }
-  }
-}
-
 TEST_CASE("more shapes than are kept, while the stream is held: no table is overwritten that is still read, and the oldest is made again") {
   thread_ranks::run(2, [](communicator& world) {
     windows w({}, world, 4096, false);

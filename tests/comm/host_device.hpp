@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include <unistd.h>
+
 #include <tutti/base/error.hpp>
 #include <tutti/base/space.hpp>
 #include <tutti/device/buffer.hpp>
@@ -224,6 +226,7 @@ class memory_map {
   std::map<const std::byte*, range> taken_;
 };
 inline memory_map memories;
+inline std::atomic<std::size_t> bytes_copied{0};  ///< of all ranks' devices
 
 class taken {
  public:
@@ -257,11 +260,19 @@ struct device {
   int number = 0;
   std::string fault = {};  ///< why others cannot reach it
   std::shared_ptr<std::atomic<int>> left = {};  ///< calls that it does yet, where it is to fail
+  tutti::memory_kind messages_move = tutti::memory_kind::host;
+  struct departure {
+    std::atomic<bool> begun{false}, done{false};
+  };
+  std::shared_ptr<departure> leaves = {};    ///< begun by the call that fails
+  std::shared_ptr<departure> awaits = {};    ///< no kernel is launched between its begin and its end
 
   /// A device of which call number n fails.
   static device fail_after(int n) { return {.left = std::make_shared<std::atomic<int>>(n)}; }
   void work() const {
-    if (left && --*left == 0) throw tutti::error(tutti::errc::device, "the device is broken");
+    if (!left || --*left != 0) return;
+    if (leaves) leaves->begun = true;
+    throw tutti::error(tutti::errc::device, "the device is broken");
   }
 
   using taken = host_device::taken;
@@ -274,6 +285,7 @@ struct device {
     std::byte* base;
     mark* events[4];
     int device;
+    int process = ::getpid();
   };
   struct peer {
     card of{};
@@ -315,6 +327,7 @@ struct device {
   }
   void copy(void* to, const void* from, std::size_t bytes, order in) const {
     work();
+    bytes_copied += bytes;
     hand(in, [=] {
       if (bytes > 0) std::memcpy(to, from, bytes);
     });
@@ -322,6 +335,7 @@ struct device {
   template <class Body>
   void launch(const Body& body, std::size_t, order in) const {
     work();
+    while (awaits && awaits->begun && !awaits->done) std::this_thread::yield();
     if constexpr (requires { body.memory.arena; }) {
       if (memories.device_of(body.begin) != number) throw std::logic_error("a kernel's table is not in its device's memory");
       for (const std::byte* arena : body.memory.arena)
@@ -335,11 +349,12 @@ struct device {
     work();
     return {base, {events[0], events[1], events[2], events[3]}, number};
   }
-  bool same_process(const card&) const { return true; }
+  bool same_process(const card& c) const { return c.process == ::getpid(); }
   bool same_device(const card& c) const { return c.device == number; }
   peer reach(const card& c) const {
     work();
     if (!fault.empty()) throw tutti::error(tutti::errc::device, fault);
+    if (!same_process(c)) throw tutti::error(tutti::errc::device, "memory of another process");
     return {c};
   }
   void wait_for_peer(order in, const peer& p, std::size_t which) const {

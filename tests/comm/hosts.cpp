@@ -1,4 +1,5 @@
 // Ranks in two network namespaces, which are hosts to each other.
+#include <random>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -8,8 +9,8 @@
 namespace {
 
 /// Starts the program there, where that can be done; else its code is 77.
-ranks::ended start_on(const char* hosts, const char* what) {
-  return ranks::start({"/bin/sh", LAUNCH_SCRIPTS "/namespaces.sh", "--hosts", hosts, "10.77.0.1", HOSTS_PROGRAM, what},
+ranks::ended start_on(const char* hosts, const char* what, const char* program = HOSTS_PROGRAM, const char* seed = "") {
+  return ranks::start({"/bin/sh", LAUNCH_SCRIPTS "/namespaces.sh", "--hosts", hosts, "10.77.0.1", program, what, seed},
                       {{"TUTTI_DEADLINE", "120"}});
 }
 
@@ -44,4 +45,10 @@ TEST_CASE("two hosts of two ranks send to each other what one rank of each would
     CHECK(ends_right(ended, "4 ranks on 2 hosts: right\n"));
     CHECK(ends_right(ended, "all_reduce of 4194304 bytes: each of 2 hosts of 2 ranks sent 4194304 to others\n"));
   }
+}
+
+TEST_CASE("collectives on device memory by messages between two hosts, of two ranks and of one") {
+  const std::string seed = std::to_string(std::random_device{}() % 1000000);
+  INFO("seed " << seed);
+  CHECK(ends_right(start_on("0 0 1", "cases", DEVICE_PROGRAM, seed.c_str()), "3 ranks: right\n"));
 }

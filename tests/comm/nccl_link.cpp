@@ -192,6 +192,13 @@ TEST_CASE("either all ranks have it or none, and each says why in the same words
     need_equal(none.why_not(), "rank 1: the device is lost");
   });
   CHECK(nccl_device::tell().joins == 0);
+  // What would make its calls block.
+  ::setenv("NCCL_COMM_BLOCKING", "1", 1);
+  CHECK(why(2, own, same) ==
+        "rank 0: NCCL_COMM_BLOCKING is '1': NCCL's calls would wait for ranks with nobody looking whether these are there; unset it");
+  ::setenv("NCCL_COMM_BLOCKING", "0", 1);
+  CHECK(why(2, own, same) == "");
+  ::unsetenv("NCCL_COMM_BLOCKING");
   // Without a device that NCCL could know, nothing is loaded.
   thread_ranks::run(2, [&](communicator& world) {
     const detail::nccl_link<host_device::device> none(host_device::device{}, world, STAND_IN_NCCL);
@@ -339,7 +346,7 @@ TEST_CASE("ranks that join NCCL, of which one never comes, hear of the session's
 }
 
 TEST_CASE("a verdict of any kind that a call, a wait or close meets ends the waiting of all streams, and all ranks say why in the same words") {
-  for (const char* kind : {"a call", "a wait", "close", "a mismatch"}) {
+  for (const char* kind : {"a call", "a wait", "another's wait", "an event", "close", "a mismatch"}) {
     const std::string meets = kind;
     CAPTURE(meets);
     nccl_device::tell();
@@ -351,7 +358,8 @@ TEST_CASE("a verdict of any kind that a call, a wait or close meets ends the wai
       host_device::stream stream(world.rank());
       std::vector<int> x(3, 1);
       const auto me = static_cast<std::size_t>(world.rank());
-      device_ranks there(world, nccl_device::device(world.rank()), by_nccl());
+      const nccl_device::device device(world.rank());
+      device_ranks there(world, device, by_nccl()), other(world, device, by_nccl());
       if (me == 1) stream.hold_after(0);
       all_reduce(there, x, plus{}, &stream);
       ++issued;
@@ -368,6 +376,12 @@ TEST_CASE("a verdict of any kind that a call, a wait or close meets ends the wai
           there.wait(&stream);
         } else if (meets == "a wait") {
           there.wait(&stream);
+        } else if (meets == "another's wait") {
+          other.wait(&stream);
+        } else if (meets == "an event") {
+          const auto event = device.make_event();
+          device.record(event, &stream);
+          detail::finish_for_all(device, world, event);
         } else if (meets == "close") {
           there.close();
         } else {
@@ -375,6 +389,7 @@ TEST_CASE("a verdict of any kind that a call, a wait or close meets ends the wai
         }
       } catch (const error& e) {
         code[me] = e.code(), why[me] = there.why_not_nccl(), given[me] = s.fabric().given().text;
+        need_equal(other.why_not_nccl(), why[me]);
       }
       // Rank 1's stream has not even come to it.
       if (me == 0) stream.wait(), over = true;
@@ -388,7 +403,7 @@ TEST_CASE("a verdict of any kind that a call, a wait or close meets ends the wai
     CHECK(why[0] == why[1]);
     const stand_in::report said = nccl_device::tell();
     CHECK(said.alive == 0);
-    CHECK(said.aborted == 2);
+    CHECK(said.aborted == 4);
   }
 }
 
@@ -445,17 +460,18 @@ TEST_CASE("of its own ways and NCCL each call takes the one that costs less, by 
   const std::string file = format("nccl_link_%d.tuning", static_cast<int>(::getpid()));
   std::ofstream(file) << "device.windows.latency_s 1e-6\ndevice.windows.step_s 1e-6\ndevice.windows.bytes_per_s 1e9\n"
                          "device.nccl.latency_s 1e-4\ndevice.nccl.step_s 0\ndevice.nccl.bytes_per_s 1e11\n"
-                         "device.staging.latency_s 1\n";
+                         "device.messages.latency_s 0.5\ndevice.staging.latency_s 1\n";
   ::setenv("TUTTI_TUNING", file.c_str(), 1);
-  for (bool staged_alone : {false, true})
+  for (device_way own : {device_way::windows, device_way::messages, device_way::staging})
     thread_ranks::run(2, [&](communicator& world) {
       nccl_device::device device(world.rank());
-      if (staged_alone) device.fault = "too far";
+      if (own != device_way::windows) device.fault = "too far";
+      if (own == device_way::staging) device.messages_move = memory_kind::as_cuda;  // which threads do not send
       device_ranks there(world, device, {.window_bytes = 1 << 22, .nccl = STAND_IN_NCCL});
-      need(there.why_staged().empty() != staged_alone, "goes another way");
+      need(there.why_staged().empty() == (own == device_way::windows), "goes another way");
+      need(there.why_not_messages().empty() == (own == device_way::messages), "goes another way");
       const auto is = [&](device_way got, device_way want) { need_equal(name_of(got), name_of(want)); };
-      const device_way own = staged_alone ? device_way::staging : device_way::windows;
-      is(there.way_of<int, plus>(collective::all_reduce, 16), staged_alone ? device_way::nccl : own);
+      is(there.way_of<int, plus>(collective::all_reduce, 16), own == device_way::windows ? own : device_way::nccl);
       is(there.way_of<int, plus>(collective::all_reduce, 1 << 20), device_way::nccl);
       is(there.way_of<int, plus>(collective::all_reduce, 1 << 20, algorithm::two_shot), own);
       is(there.way_of<int, bit_and>(collective::all_reduce, 1 << 20), own);
@@ -485,7 +501,7 @@ TEST_CASE("of its own ways and NCCL each call takes the one that costs less, by 
   std::vector<std::size_t> counts;
   for (const auto& a : nccl_device::tell().asked) counts.push_back(a.count);
   std::sort(counts.begin(), counts.end());
-  CHECK(counts == std::vector<std::size_t>{16, 16, 1 << 20, 1 << 20, 1 << 20, 1 << 20});
+  CHECK(counts == std::vector<std::size_t>{16, 16, 16, 16, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20});
 }
 
 TEST_CASE("where NCCL is preferred and not there, all ranks are refused; staged ones have none") {

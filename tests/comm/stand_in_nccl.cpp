@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,7 +26,8 @@ using stand_in::request;
 
 namespace {
 
-// Ranks that know one id. A round is one collective; its last rank does it for all.
+// Ranks that know one id. A round is one collective; its last rank does it for all. What
+// is sent between two of them is none of the others' business.
 struct meeting_place {
   std::mutex mutex;
   std::condition_variable changed;
@@ -37,12 +39,17 @@ struct meeting_place {
     bool done = false;
   };
   std::map<std::size_t, round> rounds;
+  struct message {
+    request sent;
+    bool taken = false;
+  };
+  std::map<std::pair<int, int>, std::deque<std::shared_ptr<message>>> messages;  // by sender and receiver, not taken yet
 };
 
 struct member {
   std::shared_ptr<meeting_place> place;
   int rank = 0;
-  std::size_t next = 0;
+  std::size_t next = 0, begun = 0;
   bool has_joined = false, ends = false;
   int asked = 0, looks = 0;
   std::vector<request> pending{};  // looked for `looks` times more before its stream gets it
@@ -127,14 +134,28 @@ void perform(const std::vector<std::vector<request>>& all_asked) {
       std::memcpy(asked[r].output, reinterpret_cast<char*>(room.data()) + (scatters ? r * n * size : 0), n * size);
 }
 
-// Sends and receives between all pairs of one group each.
-void exchange(const std::vector<std::vector<request>>& groups) {
-  for (std::size_t r = 0; r < groups.size(); ++r)
-    for (const request& got : groups[r])
-      if (got.function == "ncclRecv")
-        for (const request& sent : groups[static_cast<std::size_t>(got.root)])
-          if (sent.function == "ncclSend" && sent.root == static_cast<int>(r) && sent.count == got.count)
-            std::memcpy(got.output, sent.input, got.count * bytes_of(got.type));
+// Sends and receives of one group, in the order of the stream: waits until all have met
+// their other sides.
+void exchange(const std::shared_ptr<meeting_place>& place, int rank, const std::vector<request>& mine) {
+  std::unique_lock held(place->mutex);
+  std::vector<std::shared_ptr<meeting_place::message>> sent;
+  for (const request& a : mine)
+    if (a.function == "ncclSend")
+      place->messages[{rank, a.root}].push_back(sent.emplace_back(std::make_shared<meeting_place::message>(meeting_place::message{.sent = a})));
+  place->changed.notify_all();
+  for (const request& a : mine) {
+    if (a.function != "ncclRecv") continue;
+    auto& from = place->messages[{a.root, rank}];
+    place->changed.wait(held, [&] { return !from.empty() || place->broken; });
+    if (place->broken) return;
+    const std::shared_ptr<meeting_place::message> got = from.front();
+    from.pop_front();
+    if (got->sent.count == a.count && got->sent.type == a.type) std::memcpy(a.output, got->sent.input, a.count * bytes_of(a.type));
+    else place->broken = true;
+    got->taken = true;
+    place->changed.notify_all();
+  }
+  for (const auto& one : sent) place->changed.wait(held, [&] { return one->taken || place->broken; });
 }
 
 // In the order of the stream: waits for the other ranks, as a kernel of NCCL's does.
@@ -145,8 +166,7 @@ void meet(const std::shared_ptr<meeting_place>& place, int rank, std::size_t num
   round.asked.resize(static_cast<std::size_t>(place->ranks));
   round.asked[static_cast<std::size_t>(rank)] = mine;
   if (++round.came == place->ranks) {
-    if (mine[0].function == "ncclSend" || mine[0].function == "ncclRecv") exchange(round.asked);
-    else perform(round.asked);
+    perform(round.asked);
     round.done = true;
     place->changed.notify_all();
   }
@@ -155,8 +175,12 @@ void meet(const std::shared_ptr<meeting_place>& place, int rank, std::size_t num
 
 void give(member* m, std::vector<request> what) {
   const nccl::stream stream = what[0].stream;
-  const std::size_t number = m->next++;
-  auto* const task = new std::function<void()>([place = m->place, rank = m->rank, number, what = std::move(what)] { meet(place, rank, number, what); });
+  const bool alone = what[0].function == "ncclSend" || what[0].function == "ncclRecv";
+  const std::size_t number = alone ? 0 : m->next++;
+  auto* const task = new std::function<void()>([place = m->place, rank = m->rank, alone, number, what = std::move(what)] {
+    if (alone) exchange(place, rank, what);
+    else meet(place, rank, number, what);
+  });
   all().give(stream, [](void* given) {
     const std::unique_ptr<std::function<void()>> mine(static_cast<std::function<void()>*>(given));
     (*mine)();
@@ -165,7 +189,7 @@ void give(member* m, std::vector<request> what) {
 
 // Some calls are under way when they return, others have been given at once.
 result begin(member* m, std::vector<request> what) {
-  m->looks = static_cast<int>((m->next + static_cast<std::size_t>(m->rank)) % 4);
+  m->looks = static_cast<int>((m->begun++ + static_cast<std::size_t>(m->rank)) % 4);
   m->pending = std::move(what);
   if (m->looks > 0) return result::in_progress;
   give(m, std::exchange(m->pending, {}));

@@ -36,8 +36,18 @@ struct guarded {
   bool is(const std::vector<T>& want) { return elementwise_cases::same(machine.get(memory), elementwise_cases::poisoned(want, shift)); }
 };
 
+// A device that keeps in memory of the host what ranks exchange, so that threads can send it:
+// what messages of device memory do but for the link.
+struct pinned_arenas : tutti::gpu {
+  using tutti::gpu::gpu;
+  using taken = tutti::buffer<std::byte, tutti::pinned>;
+  taken take(std::size_t bytes) const { return taken(bytes); }
+  static constexpr tutti::memory_kind messages_move = tutti::memory_kind::host;
+};
+
 // Of one type: kernels take long to compile, and the host runs those of the others.
-void check_collectives(device_ranks& there, tutti::communicator& world, std::size_t n, std::size_t shift) {
+template <class There>
+void check_collectives(There& there, tutti::communicator& world, std::size_t n, std::size_t shift) {
   using namespace tutti;
   using T = float;
   const int p = world.size(), me = world.rank(), root = p - 1;
@@ -68,6 +78,42 @@ void check_collectives(device_ranks& there, tutti::communicator& world, std::siz
         [&](auto& x, auto& y) { exclusive_scan(world, x, y, plus{}); });
 }
 
+// Rank r's blocks are of r times as many, those of rank 0 of nothing; to itself one element more.
+template <class There>
+void check_uneven(There& there, tutti::communicator& world, std::size_t n, std::size_t shift) {
+  using namespace tutti;
+  using T = float;
+  const auto p = static_cast<std::size_t>(world.size()), me = static_cast<std::size_t>(world.rank());
+  const int root = world.size() - 1;
+  const bool is_root = world.rank() == root;
+  std::vector<std::size_t> counts, sent, got;
+  std::size_t all = 0, sends = 0, gets = 0;
+  for (std::size_t r = 0; r < p; ++r) {
+    counts.push_back(r * n), all += counts.back();
+    sent.push_back(me * n + (r == me)), sends += sent.back();
+    got.push_back(r * n + (r == me)), gets += got.back();
+  }
+  device_stream stream(0);
+  const ordered_on now = on(stream);
+  auto check = [&](const char* what, std::size_t in, std::size_t out, auto device_call, auto host_call) {
+    const std::vector<T> from = operands<T>(world.rank(), in);
+    std::vector<T> want(out, T(99));
+    guarded<T> x(from, shift), y(want, shift);
+    device_call(x.memory.inside(), y.memory.inside());
+    stream.wait();
+    host_call(from, want);
+    need(x.is(from) && y.is(want), what, n, world);
+  };
+  check("all_gather_v", counts[me], all, [&](auto x, auto y) { all_gather_v(there, x, y, counts, now); }, [&](auto& x, auto& y) { all_gather_v(world, x, y, counts); });
+  check("reduce_scatter_v", all, counts[me], [&](auto x, auto y) { reduce_scatter_v(there, x, y, counts, plus{}, now); },
+        [&](auto& x, auto& y) { reduce_scatter_v(world, x, y, counts, plus{}); });
+  check("gather_v", counts[me], is_root ? all : 0, [&](auto x, auto y) { gather_v(there, x, y, counts, root, now); },
+        [&](auto& x, auto& y) { gather_v(world, x, y, counts, root); });
+  check("scatter_v", is_root ? all : 0, counts[me], [&](auto x, auto y) { scatter_v(there, x, y, counts, root, now); },
+        [&](auto& x, auto& y) { scatter_v(world, x, y, counts, root); });
+  check("all_to_all_v", sends, gets, [&](auto x, auto y) { all_to_all_v(there, x, sent, y, got, now); }, [&](auto& x, auto& y) { all_to_all_v(world, x, sent, y, got); });
+}
+
 }  // namespace
 
 TEST_CASE("elementwise functions on the device do what plain loops do, bit by bit") {
@@ -89,9 +135,25 @@ TEST_CASE("every collective between threads that share a device gives what the h
         device_ranks there(world, gpu(0), {.window_bytes = 1 << 16, .piece_bytes = 1 << 15, .staged = staged, .nccl = "off"});
         if (there.why_staged().empty() == staged) throw std::logic_error("goes the other way: " + there.why_staged());
         for (std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{4099}, std::size_t{30011}})
-          for (std::size_t shift : {std::size_t{0}, std::size_t{1}}) check_collectives(there, world, n, shift);
+          for (std::size_t shift : {std::size_t{0}, std::size_t{1}}) {
+            check_collectives(there, world, n, shift);
+            check_uneven(there, world, n, shift);
+          }
         there.close();
       });
+}
+
+TEST_CASE("the same by messages, from arenas that threads can send") {
+  using namespace tutti;
+  for (int p : {1, 2, 3, 4})
+    thread_ranks::run(p, [&](communicator& world) {
+      device_communicator there(world, pinned_arenas(0), {.window_bytes = 1 << 16, .nccl = "off", .prefer_messages = true});
+      for (std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{4099}, std::size_t{30011}})
+        for (std::size_t shift : {std::size_t{0}, std::size_t{1}}) check_collectives(there, world, n, shift);
+      there.close();
+      device_communicator own(world, gpu(0), {.nccl = "off"});
+      if (own.why_not_messages() != "rank 0: devices read each other's memory") throw std::logic_error(own.why_not_messages());
+    });
 }
 
 TEST_CASE("where NCCL is, a rank that has the device alone gets the same from it") {
@@ -166,6 +228,7 @@ TEST_CASE("calls of threads are recorded into one graph, which is replayed witho
         right(cudaGraphInstantiate(&graph, made, 0));
         right(cudaGraphDestroy(made));
       }
+      barrier(world);  // until then all streams are part of it
       for (int by = 1; by < 6; ++by) {
         std::vector<float> v(n);
         for (std::size_t i = 0; i < n; ++i) v[i] = static_cast<float>(i % 101) * static_cast<float>(by) + static_cast<float>(world.rank());

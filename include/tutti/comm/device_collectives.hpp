@@ -6,14 +6,14 @@
 namespace tutti {
 
 // The collectives of comm/collectives.hpp, exchanges.hpp and scans.hpp on memory
-// of devices: the same arguments and results, in the order of a stream. What the
+// of devices (those with a count for each rank are in comm/device_uneven.hpp): the same arguments and results, in the order of a stream. What the
 // stream was given before a call is done before it, what it is given after the
 // call comes after it; neither the device nor the stream is waited for as a whole.
 // The call returns when the stream has its work. Until then the host waits for
-// the other ranks to call as well, and, where data goes through the host, for the
-// data. The operation is called on the device: a functor whose call is constexpr
-// or for both sides. A sum of short floats is rounded once for each time that it
-// is stored on the way; with `prefer_nccl`, as NCCL does.
+// the other ranks to call as well, and, where data goes by messages or through the
+// host, for the data. The operation is called on the device: a functor whose call is
+// constexpr or for both sides. A sum of short floats is rounded once for each time that
+// it is stored on the way; with `prefer_nccl`, as NCCL does.
 //
 // All throw `error`, on every rank and in the same words: `invalid_argument` for
 // memory or a stream that is not the device's, before anything moves; `mismatch`

@@ -10,6 +10,7 @@ namespace tutti {
 /// By what a collective on device memory goes.
 enum class device_way : std::uint8_t {
   windows,    ///< kernels that read other devices' memory
+  messages,   ///< from one device's memory to another's, where the links move that
   staging,    ///< pinned memory and the host's collectives
   nccl,
 };
@@ -17,6 +18,7 @@ enum class device_way : std::uint8_t {
 constexpr const char* name_of(device_way way) {
   switch (way) {
     case device_way::windows: return "windows";
+    case device_way::messages: return "messages";
     case device_way::staging: return "staging";
     case device_way::nccl: return "nccl";
   }
@@ -32,10 +34,10 @@ struct device_cost {
 /// Of all ways. The defaults are guesses, which no machine has measured:
 /// `gpu-perf devices RANKS MOST FILE` writes what yours takes.
 struct device_costs {
-  device_cost windows{8e-6, 8e-6, 150e9}, staging{30e-6, 20e-6, 10e9}, nccl{15e-6, 1.5e-6, 200e9};
+  device_cost windows{8e-6, 8e-6, 150e9}, staging{30e-6, 20e-6, 10e9}, nccl{15e-6, 1.5e-6, 200e9}, messages{40e-6, 40e-6, 20e9};
 };
 
-/// Up to here all-reduce by windows is done in one shot. A guess as well.
+/// Up to here all-reduce by windows, or by messages, is done in one shot. A guess as well.
 inline constexpr std::size_t one_shot_bytes = std::size_t{1} << 18;
 
 /// Of one call by one way.
@@ -49,11 +51,11 @@ constexpr device_traffic traffic_of(device_way way, collective what, std::size_t
   const double n = static_cast<double>(bytes), p = ranks, others = p - 1;
   double log2 = 0;
   for (int reach = 1; reach < ranks; reach *= 2) ++log2;
-  const bool by_nccl = way == device_way::nccl;
+  const bool by_nccl = way == device_way::nccl, by_pulls = way == device_way::windows || way == device_way::messages;
   double steps = 0, moved = 0;
   switch (what) {
     case collective::all_reduce: {
-      const bool one_shot = way == device_way::windows && bytes <= one_shot_bytes;
+      const bool one_shot = by_pulls && bytes <= one_shot_bytes;
       steps = by_nccl ? 2 * others : one_shot ? 1 : 2;
       moved = one_shot ? others * n : 2 * others * n / p;
       break;
@@ -78,8 +80,15 @@ constexpr double seconds_of(const device_cost& cost, const device_traffic& traff
   return cost.latency_s + cost.step_s * traffic.steps + traffic.bytes / cost.bytes_per_s;
 }
 
-constexpr const device_cost& cost_of(const device_costs& costs, device_way way) {
-  return way == device_way::nccl ? costs.nccl : way == device_way::staging ? costs.staging : costs.windows;
+template <class Costs>
+constexpr auto& cost_of(Costs& costs, device_way way) {
+  switch (way) {
+    case device_way::windows: return costs.windows;
+    case device_way::messages: return costs.messages;
+    case device_way::staging: return costs.staging;
+    case device_way::nccl: break;
+  }
+  return costs.nccl;
 }
 
 /// The cost that gives both measured times, with the steps' share as it was before; of

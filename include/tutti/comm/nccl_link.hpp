@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <concepts>
 #include <exception>
 #include <memory>
@@ -10,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/base/environment.hpp>
 #include <tutti/comm/collectives.hpp>
 #include <tutti/comm/device_agreement.hpp>
+#include <tutti/comm/device_blocks.hpp>
 #include <tutti/comm/device_wait.hpp>
 #include <tutti/comm/nccl_support.hpp>
 #include <tutti/device/nccl_library.hpp>
@@ -33,30 +36,34 @@ concept known_to_nccl = requires(const Device& device, const typename Device::or
 /// NCCL's own calls do not block: where they wait for peers, ranks ask it in rounds of small
 /// all-gathers of Tutti's, in which a rank that is lost or that failed is heard of. Once a
 /// call has returned, its stream waits for the other ranks' with nobody looking: who gets to
-/// hear of a verdict, from its next call or from a wait that looks for one, must `abort`.
+/// hear of a verdict, from its next call or from a wait that looks for one, must `give_up`.
 template <class Device>
-class nccl_link {
+class nccl_link final : device_wait {
  public:
   using order = typename Device::order;
 
   /// Collective; ends with the same answer to `why_not` on every rank. `setting` as
   /// `nccl_library` takes it. Costs a few small all-gathers, and what NCCL takes to begin.
-  nccl_link(const Device& device, communicator& c, const std::string& setting) : device_(device) {
+  nccl_link(const Device& device, communicator& c, const std::string& setting) : device_(device), waits_(c.home().device_waits()) {
     if constexpr (known_to_nccl<Device>) {
       try {
         join(c, setting);
       } catch (...) {
-        abort("it was never begun");
+        give_up("it was never begun");
         throw;
       }
     } else {
       why_not_ = "NCCL knows no such devices";
     }
+    waits_.add(*this);
   }
   nccl_link(const nccl_link&) = delete;
   nccl_link& operator=(const nccl_link&) = delete;
   /// Waits for nobody: what is not done yet is given up.
-  ~nccl_link() { abort("it has ended"); }
+  ~nccl_link() {
+    waits_.remove(*this);
+    give_up("it has ended");
+  }
 
   /// Why these ranks do not have it; empty where they do.
   const std::string& why_not() const { return why_not_; }
@@ -67,7 +74,7 @@ class nccl_link {
   template <class T, class Op>
   void prepare(communicator& c, const device_call<T, Op>& call) {
     if (call.what != collective::all_to_all || !call.in_place() || scratch_.size() >= call.bytes_in()) return;
-    finish_watched(device_, c, last_, [&] { check(); });
+    finish_watched(device_, c, last_);
     scratch_ = device_.take(call.bytes_in());
   }
 
@@ -77,24 +84,15 @@ class nccl_link {
   /// prepared and for which `why_not_by_nccl` says nothing.
   template <class T, class Op>
   void run(communicator& c, const device_call<T, Op>& call, const order& in_order) {
-    const char* asked = nullptr;
-    const auto refused = agree_once_done(c, [&] {
-      [[maybe_unused]] const auto here = made_current();
-      if (!asked) {
-        check();
-        asked = issue(c, call, in_order);
-      }
-      if (!is_settled(asked)) return false;
-      device_.record(last_, in_order);
-      return true;
-    });
-    if (!refused) return;
-    abort(refused->why);
-    throw error(refused->code, refused->why, refused->rank);
+    give(c, in_order, [&] { return issue(c, call, in_order); });
+  }
+  /// As `run`, of blocks between pairs.
+  void exchange(communicator& c, const block_moves& moves, const order& in_order) {
+    give(c, in_order, [&] { return send_blocks(moves, c.rank(), in_order); });
   }
 
   /// Throws what NCCL says of an earlier call that went wrong since.
-  void check() const {
+  void check() const override {
     if (!handle_) return;
     nccl::result late = nccl::result::success;
     library_.check(library_.call().ncclCommGetAsyncError(handle_, &late), "ncclCommGetAsyncError");
@@ -128,14 +126,14 @@ class nccl_link {
       library_.check_begun(library_.call().ncclCommDestroy(std::exchange(handle_, nullptr)), "ncclCommDestroy");
       return true;
     });
-    abort("it was closed");
+    give_up("it was closed");
     scratch_ = {};
     why_not_ = "NCCL's communicator was closed";
     return refused;
   }
 
   /// What its calls have not done yet is given up, and streams wait for it no longer.
-  void abort(const std::string& why) {
+  void give_up(const std::string& why) override {
     if (why_not_.empty()) why_not_ = "NCCL was aborted: " + why;
     if (!handle_) return;
     try {
@@ -145,12 +143,39 @@ class nccl_link {
       // Its device has gone, and what was to be given up with it.
     }
   }
+  // Aborting one frees memory, for which it waits for the device, which waits for the next.
+  void begin_together() override {
+    together_ = handle_ != nullptr;
+    if (together_) library_.call().ncclGroupStart();
+  }
+  void end_together() override {
+    if (std::exchange(together_, false)) library_.call().ncclGroupEnd();
+  }
 
  private:
   struct presence {
     int version = 0;
     std::array<unsigned char, 16> device{};
   };
+
+  // `ask()` returns what NCCL was asked.
+  template <class Ask>
+  void give(communicator& c, const order& in_order, Ask ask) {
+    const char* asked = nullptr;
+    const auto refused = agree_once_done(c, [&] {
+      [[maybe_unused]] const auto here = made_current();
+      if (!asked) {
+        check();
+        asked = ask();
+      }
+      if (!is_settled(asked)) return false;
+      device_.record(last_, in_order);
+      return true;
+    });
+    if (!refused) return;
+    give_up(refused->why);
+    throw error(refused->code, refused->why, refused->rank);
+  }
 
   auto made_current() const {
     if constexpr (known_to_nccl<Device>) return device_.made_current();
@@ -166,6 +191,7 @@ class nccl_link {
     };
     if (!all_can([&] {
           library_ = nccl_library(setting);
+          need_calls_that_return();
           mine = {.version = library_.version(), .device = device_.identity()};
           last_ = device_.make_event();
         }))
@@ -193,7 +219,15 @@ class nccl_link {
     });
     if (!refused) return;
     why_not_ = refused->why;
-    abort(why_not_);
+    give_up(why_not_);
+  }
+
+  // Its environment outdoes what it is told.
+  static void need_calls_that_return() {
+    const char* const blocking = environment("NCCL_COMM_BLOCKING");
+    if (blocking && std::strcmp(blocking, "0") != 0)
+      throw error(errc::not_supported, format("NCCL_COMM_BLOCKING is '%s': NCCL's calls would wait for ranks with nobody looking whether these are there; "
+                                              "unset it", blocking));
   }
 
   // Whether what NCCL was asked is no longer under way; throws what it says against it.
@@ -237,7 +271,7 @@ class nccl_link {
           return asked(by.ncclBroadcast(call.input ? call.input : call.output, call.output, bytes, as_bytes, call.root, handle_, in), "ncclBroadcast");
         case collective::gather:
         case collective::scatter:
-        case collective::all_to_all: return exchange(c, call, in_order);
+        case collective::all_to_all: return exchange_blocks(c, call, in_order);
         default:
           if constexpr (nccl_element<T>() && nccl_reduction<Op>()) {
             constexpr nccl::element type = *nccl_element<T>();
@@ -253,46 +287,55 @@ class nccl_link {
     return "nothing";
   }
 
-  // Blocks between pairs, as one group; a rank's own by a copy.
+  // What has a block for, or from, each rank.
   template <class T, class Op>
-  const char* exchange(const communicator& c, const device_call<T, Op>& call, const order& in_order) {
-    const nccl::functions& by = library_.call();
-    void* const in = device_.native(in_order);
-    const std::size_t bytes = call.count * sizeof(T);
-    const std::byte* input = reinterpret_cast<const std::byte*>(call.input);
-    std::byte* const output = reinterpret_cast<std::byte*>(call.output);
+  const char* exchange_blocks(const communicator& c, const device_call<T, Op>& call, const order& in_order) {
+    const std::size_t bytes = call.count * sizeof(T), none = 0;
+    block_moves moves{.bytes = block_lengths(c.size()), .from = reinterpret_cast<const std::byte*>(call.input), .into = reinterpret_cast<std::byte*>(call.output)};
+    for (int r = 0; r < c.size(); ++r) {
+      for (int s = 0; s < c.size(); ++s)
+        if (call.what == collective::all_to_all || call.root == (call.what == collective::gather ? s : r)) moves.bytes.of(r, s) = bytes;
+      moves.from_at.push_back(call.input_blocks > 1 ? static_cast<std::size_t>(r) * bytes : none);
+      moves.into_at.push_back(call.output_blocks > 1 ? static_cast<std::size_t>(r) * bytes : none);
+    }
     if (call.what == collective::all_to_all && call.in_place()) {
       device_.wait(in_order, last_);  // an earlier call, maybe on another stream, may have its input there
-      device_.copy(scratch_.data(), input, call.bytes_in(), in_order);
-      input = scratch_.data();
+      device_.copy(scratch_.data(), moves.from, call.bytes_in(), in_order);
+      moves.from = scratch_.data();
     }
-    const bool one_root = call.what != collective::all_to_all, root = call.root == c.rank();
-    const auto from = [&](int r) { return input + (call.input_blocks > 1 ? static_cast<std::size_t>(r) * bytes : 0); };
-    const auto into = [&](int r) { return output + (call.output_blocks > 1 ? static_cast<std::size_t>(r) * bytes : 0); };
-    if ((!one_root || root) && from(c.rank()) != into(c.rank())) device_.copy(into(c.rank()), from(c.rank()), bytes, in_order);
-    const bool sends_to_all = call.what != collective::gather, gets_from_all = call.what != collective::scatter;
-    const auto begun = [](nccl::result answer) { return answer == nccl::result::success || answer == nccl::result::in_progress; };
-    nccl::result answer = by.ncclGroupStart();
-    library_.check(answer, "ncclGroupStart");
-    const char* failed = nullptr;
-    for (int r = 0; r < c.size() && !failed; ++r) {
-      if (r == c.rank()) continue;
-      const bool other_root = call.root == r;
-      if (!one_root || (sends_to_all ? root : other_root))
-        if (!begun(answer = by.ncclSend(from(r), bytes, nccl::element::int8, r, handle_, in))) failed = "ncclSend";
-      if (!failed && (!one_root || (gets_from_all ? root : other_root)))
-        if (!begun(answer = by.ncclRecv(into(r), bytes, nccl::element::int8, r, handle_, in))) failed = "ncclRecv";
+    return send_blocks(moves, c.rank(), in_order);
+  }
+
+  // As one group; a rank's own by a copy.
+  const char* send_blocks(const block_moves& moves, int me, const order& in_order) {
+    if constexpr (known_to_nccl<Device>) {
+      const nccl::functions& by = library_.call();
+      void* const in = device_.native(in_order);
+      copy_own(device_, moves, me, in_order);
+      const auto begun = [](nccl::result answer) { return answer == nccl::result::success || answer == nccl::result::in_progress; };
+      nccl::result answer = by.ncclGroupStart();
+      library_.check(answer, "ncclGroupStart");
+      const char* failed = nullptr;
+      for (int r = 0; r < moves.bytes.ranks() && !failed; ++r) {
+        if (r == me) continue;
+        if (const std::size_t sent = moves.bytes.of(me, r); sent > 0)
+          if (!begun(answer = by.ncclSend(moves.source(r), sent, nccl::element::int8, r, handle_, in))) failed = "ncclSend";
+        if (const std::size_t got = moves.bytes.of(r, me); !failed && got > 0)
+          if (!begun(answer = by.ncclRecv(moves.target(r), got, nccl::element::int8, r, handle_, in))) failed = "ncclRecv";
+      }
+      const nccl::result end = by.ncclGroupEnd();
+      if (failed) library_.check(answer, failed);
+      library_.check_begun(end, "ncclGroupEnd");
     }
-    const nccl::result end = by.ncclGroupEnd();
-    if (failed) library_.check(answer, failed);
-    library_.check_begun(end, "ncclGroupEnd");
     return "ncclGroupEnd";
   }
 
   Device device_;
+  device_waits& waits_;
   nccl_library library_{};
   nccl::handle handle_ = nullptr;
   std::string why_not_{};
+  bool together_ = false;
   typename Device::event last_{};
   typename Device::taken scratch_{};
 };

@@ -6,6 +6,7 @@
 
 #include <tutti/base/bootstrap.hpp>
 #include <tutti/base/config.hpp>
+#include <tutti/comm/device_waits.hpp>
 #include <tutti/comm/options.hpp>
 #include <tutti/device/buffer.hpp>
 #include <tutti/comm/statistics.hpp>
@@ -91,6 +92,9 @@ class session {
     mismatch_ = v;
   }
 
+  /// What its streams wait for.
+  tutti::device_waits& device_waits() { return device_waits_; }
+
   /// After a verdict, collective over the ranks that go on: they agree on who
   /// they are (see `communicator::shrink`).
   std::unique_ptr<survivors> gather_survivors();
@@ -121,6 +125,7 @@ class session {
   std::optional<verdict> mismatch_;
   std::vector<std::unique_ptr<detail::counter_block>> counters_;
   std::vector<detail::counter_block*> free_counters_;
+  tutti::device_waits device_waits_;
   joint_exchange exchange_;
   std::unique_ptr<loopback_world> own_world_;
   std::shared_ptr<trace_file> trace_;

@@ -50,6 +50,20 @@ std::size_t need_blocks(const communicator& c, called what, span<T> whole, span<
   return elements_before(counts, c.rank());
 }
 
+/// Of what is gathered: in place, `own` is this rank's block of `all`.
+template <class T>
+void need_gathered(const communicator& c, called what, span<const T> own, span<T> all, counts_view counts) {
+  const std::size_t before = need_blocks(c, what, all, own, counts);
+  need_apart(c, what, own, all, all.data() + before == own.data() ? all.data() : nullptr);
+}
+/// Of what is scattered. Returns where this rank's block is, which `own` may be.
+template <class T>
+std::size_t need_scattered(const communicator& c, called what, span<const T> all, span<T> own, counts_view counts) {
+  const std::size_t before = need_blocks(c, what, all, own, counts);
+  need_apart(c, what, all, own, all.data() + before);
+  return before;
+}
+
 inline call_shape uneven(call_shape shape, counts_view counts, counts_view received = {}) {
   shape.uneven = true;
   shape.counts = counts;
@@ -60,9 +74,7 @@ inline call_shape uneven(call_shape shape, counts_view counts, counts_view recei
 template <class T>
 operation& start_all_gather_v(communicator& c, span<const T> in, span<T> out, counts_view counts, const call_options& options) {
   check_element<T>();
-  const std::size_t before = need_blocks(c, "all_gather_v", out, in, counts);
-  // In place, the input is this rank's block of the output.
-  need_apart(c, "all_gather_v", in, out, out.data() + before == in.data() ? out.data() : nullptr);
+  need_gathered(c, "all_gather_v", in, out, counts);
   return c.issue(uneven(shape_of<T>(collective::all_gather, out.size(), -1, options), counts),
                  {.input = in.data(), .output = out.data()});
 }
@@ -71,8 +83,7 @@ template <bool Keep, class T, class Op>
 operation& start_reduce_scatter_v(communicator& c, span<const T> in, span<T> out, counts_view counts, const Op& op,
                                   const call_options& options) {
   check_operation<T, Op>();
-  const std::size_t before = need_blocks(c, "reduce_scatter_v", in, out, counts);
-  need_apart(c, "reduce_scatter_v", in, out, in.data() + before);
+  const std::size_t before = need_scattered(c, "reduce_scatter_v", in, out, counts);
   return issue_reduction<Keep>(c, uneven(shape_of<T, Op>(collective::reduce_scatter, in.size(), -1, options), counts), in, out,
                                before, op);
 }
@@ -84,8 +95,7 @@ operation& start_gather_v(communicator& c, span<const T> in, span<T> out, counts
   need_memory(c, "gather_v", in);
   call_shape shape = uneven(shape_of<T>(collective::gather, in.size(), root, options), {});
   if (c.rank() != root) return c.issue(shape, {.input = in.data()});
-  const std::size_t before = need_blocks(c, "gather_v", out, in, counts);
-  need_apart(c, "gather_v", in, out, out.data() + before == in.data() ? out.data() : nullptr);
+  need_gathered(c, "gather_v", in, out, counts);
   shape.count = out.size();
   shape.counts = counts;
   return c.issue(shape, {.input = in.data(), .output = out.data()});
@@ -98,17 +108,14 @@ operation& start_scatter_v(communicator& c, span<const T> in, span<T> out, count
   need_memory(c, "scatter_v", out);
   call_shape shape = uneven(shape_of<T>(collective::scatter, out.size(), root, options), {});
   if (c.rank() != root) return c.issue(shape, {.output = out.data()});
-  const std::size_t before = need_blocks(c, "scatter_v", in, out, counts);
-  need_apart(c, "scatter_v", in, out, in.data() + before);
+  need_scattered(c, "scatter_v", in, out, counts);
   shape.count = in.size();
   shape.counts = counts;
   return c.issue(shape, {.input = in.data(), .output = out.data()});
 }
 
 template <class T>
-operation& start_all_to_all_v(communicator& c, span<const T> in, counts_view counts, span<T> out, counts_view received,
-                              const call_options& options) {
-  check_element<T>();
+void need_exchange(const communicator& c, span<const T> in, counts_view counts, span<T> out, counts_view received) {
   const char* const name = "all_to_all_v";
   const std::size_t sum = total_of(c, name, counts), sum_received = total_of(c, name, received);
   const auto me = static_cast<std::size_t>(c.rank());
@@ -118,6 +125,13 @@ operation& start_all_to_all_v(communicator& c, span<const T> in, counts_view cou
   need_memory(c, name, in);
   need_memory(c, name, out);
   need_apart(c, name, in, out, in.data());
+}
+
+template <class T>
+operation& start_all_to_all_v(communicator& c, span<const T> in, counts_view counts, span<T> out, counts_view received,
+                              const call_options& options) {
+  check_element<T>();
+  need_exchange(c, in, counts, out, received);
   call_shape shape = uneven(shape_of<T>(collective::all_to_all, in.size(), -1, options), counts, received);
   shape.in_place = in.data() == out.data() && !in.empty();
   return c.issue(shape, {.input = in.data(), .output = out.data()});

@@ -8,14 +8,14 @@
 namespace tutti {
 
 /// An all-reduce of ranks all of whose memory one kernel reaches: each element is read
-/// once from every rank, folded in the order of ranks, and written once to every rank.
-/// Inputs may be the same rank's outputs: an element is one thread's. Moves 16 bytes at
-/// a time where all begin at multiples of that.
+/// once from every rank, folded in the order of ranks, and written once to every output,
+/// of which there may be one. Inputs may be outputs: an element is one thread's. Moves 16
+/// bytes at a time where all begin at multiples of that.
 template <class T, class Op>
 struct fold_together {
   const T* in[most_arenas] = {};
   T* out[most_arenas] = {};
-  int ranks = 0;
+  int ranks = 0, outputs = 0;
   std::size_t elements = 0;
   Op op{};
 
@@ -39,7 +39,8 @@ struct fold_together {
 
   TUTTI_HOST_DEVICE bool all_aligned() const {
     std::uintptr_t bits = 0;
-    for (int r = 0; r < ranks; ++r) bits |= reinterpret_cast<std::uintptr_t>(in[r]) | reinterpret_cast<std::uintptr_t>(out[r]);
+    for (int r = 0; r < ranks; ++r) bits |= reinterpret_cast<std::uintptr_t>(in[r]);
+    for (int r = 0; r < outputs; ++r) bits |= reinterpret_cast<std::uintptr_t>(out[r]);
     return bits % 16 == 0;
   }
   template <std::size_t N>
@@ -55,7 +56,7 @@ struct fold_together {
       }
       for (std::size_t j = 0; j < N; ++j) result.of[j] = static_cast<T>(sums[j]);
     }
-    for (int r = 0; r < ranks; ++r) *reinterpret_cast<pack<N>*>(out[r] + first) = result;
+    for (int r = 0; r < outputs; ++r) *reinterpret_cast<pack<N>*>(out[r] + first) = result;
   }
 };
 

@@ -40,6 +40,8 @@ class basic_gpu {
   using order = ordered_on;
   using range = device_range;
   static constexpr bool launches = Kernels;
+  /// What links are told of its memory.
+  static constexpr memory_kind messages_move = memory_kind::cuda;
 
   /// Throws `device` where there is none of that number.
   explicit basic_gpu(int device = 0) : device_(device) {
@@ -156,10 +158,17 @@ class basic_gpu {
       std::swap(opened_, other.opened_);
       std::swap(mapped_, other.mapped_);
       std::swap(events_, other.events_);
+      std::swap(device_, other.device_);
       return *this;
     }
     ~peer() {
-      if (mapped_) ::cudaIpcCloseMemHandle(base_);
+      if (!mapped_) return;
+      try {
+        const detail::current_device here(device_);
+        ::cudaIpcCloseMemHandle(base_);
+      } catch (const error&) {
+        // The device has gone.
+      }
     }
     std::byte* base() const { return base_; }
 
@@ -167,6 +176,7 @@ class basic_gpu {
     friend class basic_gpu;
     std::byte* base_ = nullptr;
     bool mapped_ = false;
+    int device_ = 0;
     event opened_[2] = {};
     cudaEvent_t events_[4] = {};
   };
@@ -193,6 +203,7 @@ class basic_gpu {
     detail::check_device(::cudaIpcOpenMemHandle(&base, c.memory, cudaIpcMemLazyEnablePeerAccess), "opening memory of another process");
     p.base_ = static_cast<std::byte*>(base);
     p.mapped_ = true;
+    p.device_ = device_;
     for (int i = 0; i < 2; ++i) {
       p.opened_[i] = event(device_, c.event_names[i]);
       p.events_[i] = p.opened_[i].native();

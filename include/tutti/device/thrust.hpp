@@ -18,6 +18,7 @@
 #include <tutti/device/pull_body.hpp>
 #if TUTTI_ON_CUDA
 #include <thrust/system/cuda/execution_policy.h>
+#include <thrust/system_error.h>
 
 #include <tutti/device/stream.hpp>
 #endif
@@ -115,12 +116,26 @@ struct rows_of {
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const { out[i] = in[i / length * stride + i % length]; }
 };
 
+// What a device refuses, in Tutti's words.
+template <class Body>
+void given(Body body) {
+#if TUTTI_ON_CUDA
+  try {
+    body();
+  } catch (const thrust::system_error& e) {
+    throw error(errc::device, format("starting a kernel: %s", e.what()));
+  }
+#else
+  body();
+#endif
+}
+
 // A place without a policy of Thrust's does it in a way of its own.
 template <memory_space Space, class Function>
 void for_each_index(std::size_t n, const Function& f, const order_of<Space>& order) {
   if constexpr (requires { place<Space>::policy(order); }) {
     [[maybe_unused]] const auto turned = place<Space>::turn_to(order);
-    thrust::for_each_n(place<Space>::policy(order), thrust::counting_iterator<std::size_t>(0), n, f);
+    given([&] { thrust::for_each_n(place<Space>::policy(order), thrust::counting_iterator<std::size_t>(0), n, f); });
   } else {
     place<Space>::for_each(n, f, order);
   }
@@ -129,7 +144,7 @@ void for_each_index(std::size_t n, const Function& f, const order_of<Space>& ord
 template <memory_space Space, class... Arguments>
 void transform(const order_of<Space>& order, const Arguments&... arguments) {
   [[maybe_unused]] const auto turned = place<Space>::turn_to(order);
-  thrust::transform(place<Space>::policy(order), arguments...);
+  given([&] { thrust::transform(place<Space>::policy(order), arguments...); });
 }
 
 }  // namespace detail
