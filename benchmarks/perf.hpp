@@ -121,7 +121,7 @@ class perf {
     tutti::cost_model model{.link = windows ? t.window : t.message, .cores = shared ? tutti::usable_cores() : 0};
     model = fit(model, world_.all(), cells);
     (windows ? t.window : t.message) = model.link;
-    t.switch_s = model.switch_s;
+    for (const tutti::detail::tuned_of_model& v : tutti::detail::tuned_of_models) t.*v.value = model.*v.stands_for;
     print_regrets(stdout, regrets(model, world_.all(), cells));
     std::FILE* file = std::fopen(options_.tune.c_str(), "w");
     const std::string text = tutti::tuning_text(t);

@@ -17,7 +17,7 @@ struct tuning_cell {
   double seconds = 0;
 };
 
-/// Finds the link's values that explain what was measured: the least sum of
+/// Finds the link's values, and the model's, that explain what was measured: the least sum of
 /// squared logarithms of predicted over measured, looked for value by value in
 /// steps that get smaller. Starts from `model`; deterministic.
 inline tutti::cost_model fit(tutti::cost_model model, const tutti::team& all, const std::vector<tuning_cell>& cells) {
@@ -25,6 +25,10 @@ inline tutti::cost_model fit(tutti::cost_model model, const tutti::team& all, co
   for (const tutti::detail::tuned_value& v : tutti::detail::tuned_values)
     if (model.link.*v.value > 0) values.push_back(&(model.link.*v.value));
   if (model.cores > 0) values.push_back(&model.switch_s);
+  if (all.hosts() == 1 && all.size > 2) {
+    values.push_back(&model.folds_at_once);
+    if (model.cores > 0 && model.cores < all.size) values.push_back(&model.waits_in_line);
+  }
   auto distance = [&] {
     double sum = 0;
     for (const tuning_cell& c : cells) {

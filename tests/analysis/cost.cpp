@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <initializer_list>
+#include <tuple>
 
 namespace {
 
@@ -35,6 +36,33 @@ TEST_CASE("few bytes take few hops, many bytes take the least traffic") {
   CHECK(many != algorithm::tree);
 }
 
+TEST_CASE("a root folds what comes from few ranks at once, and of many bytes others fold a part") {
+  for (int p : {4, 8}) {
+    const cost_model two_cores{.cores = 2};
+    CHECK(choose(collective::reduce, {p}, 96 << 10, true, two_cores) == algorithm::linear);
+    CHECK(choose(collective::reduce, {p}, 1 << 20, true, two_cores) == algorithm::double_tree);
+    CHECK(choose(collective::reduce, {p}, 96 << 10, true, cost_model{.cores = 2, .folds_at_once = 3}) != algorithm::linear);
+    // Through the far part of a memory, or one by one, as a model of other collectives has it.
+    const cost_model reduces = met_by(collective::reduce, algorithm::linear, {p}, two_cores);
+    CHECK(reduces.link.near_bytes == 0);
+    CHECK(reduces.link.fold_bytes_per_s > two_cores.link.fold_bytes_per_s);
+    for (const auto& [what, how, ranks] : {std::tuple{collective::all_reduce, algorithm::ring, p}, {collective::reduce, algorithm::tree, p}, {collective::reduce, algorithm::linear, 2}})
+      CHECK(met_by(what, how, {ranks}, two_cores).link.fold_bytes_per_s == two_cores.link.fold_bytes_per_s);
+    CHECK(met_by(collective::all_reduce, algorithm::ring, {p}, two_cores).link.near_bytes == two_cores.link.near_bytes);
+  }
+}
+
+TEST_CASE("ranks that share cores scan along a line, which is no faster where each has a core") {
+  for (collective what : {collective::scan, collective::exclusive_scan}) {
+    for (int p : {4, 8}) CHECK(choose(what, {p}, 512, true, cost_model{.cores = 2}) == algorithm::linear);
+    for (int p : {4, 8}) CHECK(choose(what, {p}, 512, true, cost_model{.cores = 2, .waits_in_line = 3}) == algorithm::doubling);
+    CHECK(choose(what, {33}, 512, true, cost_model{}) == algorithm::doubling);
+    CHECK(predict(what, algorithm::linear, {8}, 512, cost_model{.cores = 8}) == predict(what, algorithm::linear, {8}, 512, cost_model{}));
+    CHECK(met_by(what, algorithm::linear, {8}, cost_model{.cores = 8}).switch_s == cost_model{}.switch_s);
+    CHECK(met_by(what, algorithm::doubling, {8}, cost_model{.cores = 2}).switch_s == cost_model{}.switch_s);
+  }
+}
+
 // Not a law: more bytes take longer. Who comes first at a busy processor depends
 // on them, and a later start may make a better order.
 TEST_CASE("no prediction is below the work of the busiest rank") {
@@ -42,7 +70,7 @@ TEST_CASE("no prediction is below the work of the busiest rank") {
     for (int p : {2, 5, 8, 48})
       for (const link_model& link : {window_link, message_link})
         for (std::size_t bytes : sizes) {
-          const cost_model model{.link = link};
+          const cost_model links{.link = link}, model = met_by(entry.what, entry.how, {p}, links);
           const auto vector_bytes = static_cast<double>(entry.what == collective::barrier ? 1 : bytes);
           double busiest = 0;
           for (int r = 0; r < p; ++r) {
@@ -55,7 +83,7 @@ TEST_CASE("no prediction is below the work of the busiest rank") {
           }
           INFO(name_of(entry.what), " ", name_of(entry.how), " of ", p, ", ", bytes, " bytes");
           // Slices add the cost of their steps; sums of up to 2^20 roundings of 2^-53 each differ by less than 2^-30.
-          CHECK(predict(entry.what, entry.how, {p}, bytes, model) >= busiest * (1 - 0x1p-30));
+          CHECK(predict(entry.what, entry.how, {p}, bytes, links) >= busiest * (1 - 0x1p-30));
         }
 }
 

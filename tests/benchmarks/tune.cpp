@@ -27,6 +27,8 @@ TEST_CASE("a fit explains what another machine measured, and chooses as that mac
   truth.link.step_s *= 3;
   truth.link.fold_bytes_per_s /= 2.5;
   truth.link.far_bytes_per_s *= 1.7;
+  truth.folds_at_once *= 2.2;
+  truth.waits_in_line /= 3;
   for (int cores : {0, 2}) {
     CAPTURE(cores);
     truth.cores = cores;

@@ -111,7 +111,7 @@ TEST_CASE("a tuning is measured, written, and followed") {
     while (std::fgets(line, sizeof line, in)) text += line;
     std::fclose(in);
   }
-  for (const char* value : {"window.latency_s ", "window.far_bytes_per_s ", "message.step_s ", "switch_s "}) CHECK(tests::has(text, value));
+  for (const char* value : {"window.latency_s ", "window.far_bytes_per_s ", "message.step_s ", "switch_s ", "folds_at_once ", "waits_in_line "}) CHECK(tests::has(text, value));
 
   auto model_of = [&](const char* tuning) {
     tests::process perf({TUTTI_PERF, "all_reduce", "--ranks", "2", "--sizes", "8", "--algorithm", "ring", "--iterations", "1", "--json"},

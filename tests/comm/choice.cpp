@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 using namespace tutti;
 
 namespace {
@@ -53,6 +55,24 @@ TEST_CASE("TUTTI_ALGORITHM: one name holds wherever it is available, a list hold
   CHECK(s.forced_for(collective::broadcast) == automatic);
   CHECK(s.forced_for(collective::all_gather) == automatic);
   CHECK(settings_of("").forced_for(collective::all_reduce) == automatic);
+}
+
+TEST_CASE("TUTTI_TUNING: the model that chooses takes the window's values and those of its own") {
+  char name[] = "/tmp/tutti-tuning-XXXXXX";
+  const int file = ::mkstemp(name);
+  REQUIRE(file >= 0);
+  const std::string text = "window.latency_s 3e-6\nswitch_s 4e-6\nfolds_at_once 1.25\nwaits_in_line 0.5\n";
+  CHECK(::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  ::close(file);
+  ::setenv("TUTTI_TUNING", name, 1);
+  const cost_model taken = plan_settings::from_environment({.cores = 3}).model;
+  ::unsetenv("TUTTI_TUNING");
+  ::unlink(name);
+  CHECK(taken.cores == 3);
+  CHECK(taken.link.latency_s == 3e-6);
+  CHECK(taken.switch_s == 4e-6);
+  CHECK(taken.folds_at_once == 1.25);
+  CHECK(taken.waits_in_line == 0.5);
 }
 
 TEST_CASE("TUTTI_ALGORITHM: what is no algorithm is quoted, with all that stood there") {

@@ -26,13 +26,19 @@ TEST_CASE("a tuning is written and read back to the bit") {
   t.window.latency_s = 1.0 / 3e7;
   t.message.near_bytes = 12345;
   t.switch_s = 0;
+  t.folds_at_once = 1.0 / 3;
+  t.waits_in_line = 1.0 / 7;
   t.on_devices.nccl.latency_s = 1.0 / 3e5;
+  t.on_devices.messages.step_s = 1.0 / 3e4;
   const tuning back = parse_tuning(tuning_text(t), "here");
   CHECK(tuning_text(back) == tuning_text(t));
   CHECK(back.window.latency_s == t.window.latency_s);
   CHECK(back.message.near_bytes == 12345);
   CHECK(back.switch_s == 0);
+  CHECK(back.folds_at_once == t.folds_at_once);
+  CHECK(back.waits_in_line == t.waits_in_line);
   CHECK(back.on_devices.nccl.latency_s == t.on_devices.nccl.latency_s);
+  CHECK(back.on_devices.messages.step_s == t.on_devices.messages.step_s);
   CHECK(back.on_devices.windows.bytes_per_s == device_costs{}.windows.bytes_per_s);
   CHECK(back.message.fold_bytes_per_s == message_link.fold_bytes_per_s);
 }
@@ -42,6 +48,8 @@ TEST_CASE("what a tuning does not name stays, and comments are skipped") {
   CHECK(t.window.step_s == 1e-8);
   CHECK(t.message.latency_s == 2e-5);
   CHECK(t.window.latency_s == window_link.latency_s);
+  CHECK(t.folds_at_once == cost_model{}.folds_at_once);
+  CHECK(t.waits_in_line == cost_model{}.waits_in_line);
 }
 
 TEST_CASE("what is not a tuning is refused, with file and line") {
@@ -55,8 +63,8 @@ TEST_CASE("what is not a tuning is refused, with file and line") {
   }
 }
 
-TEST_CASE("bytes per second that nothing can be divided by are refused") {
-  for (const char* name : {"window.send_bytes_per_s", "window.recv_bytes_per_s", "window.fold_bytes_per_s",
+TEST_CASE("bytes per second that nothing can be divided by are refused, and shares that are none") {
+  for (const char* name : {"folds_at_once", "waits_in_line", "window.send_bytes_per_s", "window.recv_bytes_per_s", "window.fold_bytes_per_s",
                            "window.far_bytes_per_s", "message.send_bytes_per_s", "message.far_bytes_per_s"})
     for (const char* wrong : {"0", "-1", "-0.0", "nan", "inf", "", "1e9 2"}) {
       CAPTURE(std::string(name));

@@ -31,6 +31,24 @@ inline std::vector<double> chunk_lengths(const std::vector<double>& blocks, int 
 
 }  // namespace detail
 
+/// The model as the steps of a collective on one host meet it. Of a reduce each operand is
+/// read once, and passes in slices that stay in cache; a root that gets them all from their
+/// owners folds them in one pass.
+template <class Model>
+constexpr Model met_by(collective what, algorithm how, const team& all, Model model) {
+  if constexpr (requires { model.link.near_bytes = model.folds_at_once; }) {
+    if (all.hosts() > 1) return model;
+    const bool several = how == algorithm::linear && all.size > 2;
+    if (what == collective::reduce) {
+      model.link.near_bytes = 0;
+      if (several) model.link.fold_bytes_per_s /= model.folds_at_once;
+    }
+    if ((what == collective::scan || what == collective::exclusive_scan) && several && model.cores > 0 && model.cores < all.size)
+      model.link.latency_s *= model.waits_in_line, model.switch_s *= model.waits_in_line;
+  }
+  return model;
+}
+
 /// Seconds that a collective takes. `bytes` are those of the whole vector: of
 /// what is cut by ranks, everyone's blocks together. Deterministic;
 /// 0 where the algorithm is not available. `blocks`, where they differ: how many
@@ -39,9 +57,10 @@ inline std::vector<double> chunk_lengths(const std::vector<double>& blocks, int 
 /// One slice is simulated through all dependencies; the slices after it follow
 /// at the pace of the busiest processor, or of all cores together.
 template <class Model = cost_model>
-double predict(collective what, algorithm how, const team& all, std::size_t bytes, const Model& model = {}, rank root = {},
+double predict(collective what, algorithm how, const team& all, std::size_t bytes, const Model& links = {}, rank root = {},
                const std::vector<double>& blocks = {}) {
   if (!available(what, how, all)) return 0;
+  const Model model = met_by(what, how, all, links);
   rank typical{all.size / 2};
   // One that the slow links touch: the others wait for it.
   if (all.hosts() > 1)

@@ -29,7 +29,7 @@ struct plan_settings {
     if (const char* file = environment("TUTTI_TUNING")) {
       s.links = read_tuning(file);
       s.model.link = s.links.window;
-      s.model.switch_s = s.links.switch_s;
+      for (const detail::tuned_of_model& v : detail::tuned_of_models) s.model.*v.stands_for = s.links.*v.value;
     }
     const char* text = environment("TUTTI_ALGORITHM");
     if (!text) return s;

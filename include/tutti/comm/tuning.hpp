@@ -18,7 +18,7 @@ namespace tutti {
 /// are chosen by. The defaults are the project's own measurements.
 struct tuning {
   link_model window = window_link, message = message_link;
-  double switch_s = cost_model{}.switch_s;
+  double switch_s = cost_model{}.switch_s, folds_at_once = cost_model{}.folds_at_once, waits_in_line = cost_model{}.waits_in_line;
   device_costs on_devices{};
 };
 
@@ -37,11 +37,21 @@ inline constexpr tuned_value tuned_values[] = {{"latency_s", &link_model::latenc
                                                {"near_bytes", &link_model::near_bytes},
                                                {"far_bytes_per_s", &link_model::far_bytes_per_s}};
 
+struct tuned_of_model {
+  const char* name;
+  double tuning::*value;
+  double cost_model::*stands_for;
+};
+inline constexpr tuned_of_model tuned_of_models[] = {{"switch_s", &tuning::switch_s, &cost_model::switch_s},
+                                                     {"folds_at_once", &tuning::folds_at_once, &cost_model::folds_at_once},
+                                                     {"waits_in_line", &tuning::waits_in_line, &cost_model::waits_in_line}};
+
 struct tuned_way {
   const char* name;
   device_cost device_costs::*cost;
 };
 inline constexpr tuned_way tuned_ways[] = {{"device.windows.", &device_costs::windows},
+                                           {"device.messages.", &device_costs::messages},
                                            {"device.staging.", &device_costs::staging},
                                            {"device.nccl.", &device_costs::nccl}};
 struct tuned_device_value {
@@ -54,7 +64,8 @@ inline constexpr tuned_device_value tuned_device_values[] = {{"latency_s", &devi
 
 /// Where a value of that name is kept; null where there is none.
 inline double* find_tuned(tuning& t, const std::string& name) {
-  if (name == "switch_s") return &t.switch_s;
+  for (const tuned_of_model& v : tuned_of_models)
+    if (name == v.name) return &(t.*v.value);
   for (const auto& [prefix, of] : {std::pair("window.", &t.window), std::pair("message.", &t.message)})
     if (name.rfind(prefix, 0) == 0)
       for (const tuned_value& v : tuned_values)
@@ -70,7 +81,8 @@ inline double* find_tuned(tuning& t, const std::string& name) {
 
 /// Lines of `name value`, `#` beginning a comment; what is not named stays as
 /// it is. Seconds and bytes are 0 or more, bytes per second more than 0 but for
-/// `wire_bytes_per_s`, whose 0 says that nothing lies between. Throws
+/// `wire_bytes_per_s`, whose 0 says that nothing lies between, and so are shares
+/// (`folds_at_once`, `waits_in_line`). Throws
 /// `invalid_argument`, which names `TUTTI_TUNING`, `file` and the line.
 inline tuning parse_tuning(const std::string& text, const std::string& file) {
   tuning t;
@@ -91,7 +103,8 @@ inline tuning parse_tuning(const std::string& text, const std::string& file) {
     const double measured = std::strtod(value.c_str(), &end);
     const bool number_alone = !value.empty() && *end == '\0' && more.empty() && std::isfinite(measured);
     // The model takes a rate of 0 for one that costs nothing, which no processor has.
-    if (name.find("bytes_per_s") != std::string::npos && name.find("wire") == std::string::npos) {
+    const bool is_rate = name.find("bytes_per_s") != std::string::npos && name.find("wire") == std::string::npos;
+    if (is_rate || name == "folds_at_once" || name == "waits_in_line") {
       if (!number_alone || measured <= 0) refuse(name, "takes one number, more than 0");
     } else if (!number_alone || measured < 0) {
       refuse(name, "takes one number, 0 or more");
@@ -134,8 +147,9 @@ inline std::string tuning_text(const tuning& t) {
   std::string text;
   for (const auto& [prefix, of] : {std::pair("window.", &t.window), std::pair("message.", &t.message)})
     for (const detail::tuned_value& v : detail::tuned_values) text += format("%s%s %.17g\n", prefix, v.name, of->*v.value);
-  for (device_way which : {device_way::windows, device_way::staging, device_way::nccl}) text += tuning_text(t.on_devices, which);
-  return text + format("switch_s %.17g\n", t.switch_s);
+  for (device_way which : {device_way::windows, device_way::messages, device_way::staging, device_way::nccl}) text += tuning_text(t.on_devices, which);
+  for (const detail::tuned_of_model& v : detail::tuned_of_models) text += format("%s %.17g\n", v.name, t.*v.value);
+  return text;
 }
 
 }  // namespace tutti
