@@ -64,9 +64,9 @@ void measure(tutti::communicator& world, const std::string& model_name, std::siz
     std::printf("tutti %s %s, batch %zu: %.0f images/s, loss %.3f\n", model_name.c_str(), how, batch, static_cast<double>(batch) / time, seen.mean());
   };
   line("launched", seconds(step));
-  tutti::cudnn::graph graph;
-  graph.record(c, step);
-  line("replayed", seconds([&] { graph.replay(c); }));
+  tutti::recorded_work<tutti::cudnn::machine> work;
+  work.record(c, step);
+  line("replayed", seconds([&] { work.replay(c); }));
 }
 
 }  // namespace

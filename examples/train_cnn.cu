@@ -30,7 +30,7 @@ void train_on_cuda(tutti::communicator& world, const settings& chosen, const job
   tutti::device_trainer trainer(model, policy, sgd, what.data->training, options_of(chosen, what));
   run_epochs(trainer, chosen, what, world.rank() == 0);
   if (world.rank() == 0)
-    std::printf("steps are %s\n", trainer.step().why_no_graph().empty() ? "replayed from a graph" : ("no graph: " + trainer.step().why_no_graph()).c_str());
+    std::printf("steps are %s\n", trainer.step().why_no_graph().empty() ? "replayed from graphs" : ("no graph: " + trainer.step().why_no_graph()).c_str());
   policy.close();
 }
 

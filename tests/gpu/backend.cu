@@ -177,10 +177,10 @@ TEST_CASE("a forward and backward pass of a layer is captured into a graph, and 
   };
   step();
   const std::vector<float> y1 = bits(y), dw1 = bits(dw), dx1 = bits(dx);
-  cudnn::graph graph;
-  graph.record(c, step);
+  recorded_work<cudnn::machine> work;
+  work.record(c, step);
   for (backend::tensor* t : {&y, &dw, &dx}) cudaMemsetAsync(t->stored().data(), 0xff, t->stored().size() * sizeof(float), c.order().native);
-  graph.replay(c);
+  work.replay(c);
   CHECK(elementwise_cases::same(bits(y), y1));
   CHECK(elementwise_cases::same(bits(dw), dw1));
   CHECK(elementwise_cases::same(bits(dx), dx1));
@@ -188,8 +188,8 @@ TEST_CASE("a forward and backward pass of a layer is captured into a graph, and 
 
 TEST_CASE("what cannot be recorded is refused, and the stream is as good as before") {
   cudnn::context c;
-  cudnn::graph graph;
-  CHECK_THROWS_AS(graph.record(c, [&] { c.wait(); }), error);
-  CHECK(!graph.recorded());
+  recorded_work<cudnn::machine> work;
+  CHECK_THROWS_AS(work.record(c, [&] { c.wait(); }), error);
+  CHECK(!work.recorded());
   c.wait();
 }

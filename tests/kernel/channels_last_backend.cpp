@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tutti/kernel/naive_backend.hpp>
+#include <tutti/nn/device_moves.hpp>
 #include <tutti/nn/sharded_model.hpp>
 
 #include "../comm/thread_ranks.hpp"

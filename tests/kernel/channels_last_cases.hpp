@@ -292,6 +292,48 @@ void check_losses(Machine& machine) {
     CHECK(figures.got()[0].loss.correct == want.loss.correct);
     CHECK(figures.got()[0].samples == 12);
     for (std::size_t i = 0; i < gradients.size(); ++i) CHECK(std::abs(back_got[i] - gradients[i]) <= 1e-6);
+
+    // Each of two shards, the first of which may have no class, with what the host finds for the other.
+    const std::size_t cut = classes / 3;
+    for (const auto& [first, end] : {std::pair<std::size_t, std::size_t>{0, cut}, std::pair<std::size_t, std::size_t>{cut, classes}}) {
+      CAPTURE(first);
+      const auto in_other = [&, from = first, to = end](std::size_t c) { return c < from || c >= to; };
+      std::vector<float> shard, sums(14);
+      std::vector<indexed<float>> greatest(7, arg_max::identity<indexed<float>>()), of_all = greatest;
+      for (std::size_t n = 0; n < 7; ++n) {
+        shard.insert(shard.end(), logits.begin() + static_cast<std::ptrdiff_t>(n * classes + first), logits.begin() + static_cast<std::ptrdiff_t>(n * classes + end));
+        for (std::size_t c = 0; c < classes; ++c) {
+          const indexed<float> one{logits[n * classes + c], static_cast<std::int64_t>(c)};
+          of_all[n] = arg_max{}(of_all[n], one);
+          if (in_other(c)) greatest[n] = arg_max{}(greatest[n], one);
+        }
+        for (std::size_t c = 0; c < classes; ++c) {
+          if (!in_other(c)) continue;
+          sums[2 * n] += std::exp(logits[n * classes + c] - of_all[n].value);
+          if (c == labels[n]) sums[2 * n + 1] = logits[n * classes + c] - of_all[n].value;
+        }
+      }
+      there<float, Machine> there_shard(machine, shard), other_sums(machine, sums);
+      there<indexed<float>, Machine> other_greatest(machine, greatest);
+      auto both_greatest = there<indexed<float>, Machine>::blank(machine, 7);
+      auto both_sums = there<float, Machine>::blank(machine, 14);
+      auto shard_losses = there<double, Machine>::blank(machine, 7);
+      auto shard_back = there<float, Machine>::blank(machine, shard.size());
+      auto shard_right = there<std::uint8_t, Machine>::blank(machine, 7);
+      const auto fold_with_other = [&](auto values, auto op) {
+        if constexpr (std::is_same_v<decltype(op), arg_max>) elementwise::fold(values, values, other_greatest.seen(), op, machine.order());
+        else elementwise::fold(values, values, other_sums.seen(), op, machine.order());
+      };
+      cl::softmax_cross_entropy<float, space>(end - first, first, there_shard.seen(), there_labels.seen(), 0.5f, shard_back.all(), shard_losses.all(),
+                                              shard_right.all(), factor.seen(), both_greatest.all(), both_sums.all(), machine.order(), fold_with_other);
+      const std::vector<double> of_samples = shard_losses.got();
+      const std::vector<float> back = shard_back.got();
+      CHECK(shard_right.got() == hits);
+      for (std::size_t n = 0; n < 7; ++n) {
+        CHECK(std::abs(of_samples[n] - got[n]) <= 1e-5);
+        for (std::size_t c = first; c < end; ++c) CHECK(std::abs(back[n * (end - first) + c - first] - gradients[n * classes + c]) <= 1e-6);
+      }
+    }
   }
 }
 

@@ -18,6 +18,7 @@
 #include <tutti/kernel/device_groups.hpp>
 #include <tutti/kernel/host_backend.hpp>
 #include <tutti/kernel/naive.hpp>
+#include <tutti/kernel/recorded_work.hpp>
 
 #include "../comm/host_device.hpp"
 
@@ -148,6 +149,11 @@ using tutti::channels_last::pictures_of, tutti::channels_last::results_of, tutti
 
 struct device : host_device::device {
   using space = far;
+  using taken = tutti::buffer<std::byte, far>;
+  taken take(std::size_t bytes) const {
+    work();
+    return taken(bytes);
+  }
   void copy(void* to, const void* from, std::size_t bytes, order in) const {
     work();
     if (recording) throw tutti::error(tutti::errc::device, "the host's memory is copied while a graph is recorded");
@@ -169,12 +175,14 @@ struct device : host_device::device {
   }
 };
 
-class far_context {
+class far_context : public tutti::recordable {
  public:
   using space = far;
   far_machine::order order() { return &stream_; }
   const far_machine::device& device() const { return device_; }
-  void wait() { stream_.wait(); }
+  void wait() {
+    if (!has_waited()) stream_.wait();
+  }
   std::byte* scratch(std::size_t bytes) {
     if (scratch_.size() < bytes) scratch_ = tutti::buffer<std::byte, far>(bytes);
     return scratch_.data();
@@ -290,21 +298,12 @@ struct away : products<far_context> {
 
   class graph {
    public:
-    template <class Body>
-    void record(far_context&, Body body) {
-      std::vector<std::function<void()>> all;
-      recording = &all;
-      try {
-        body();
-      } catch (...) {
-        recording = nullptr;
-        throw;
-      }
-      recording = nullptr;
-      tasks_ = std::make_shared<const std::vector<std::function<void()>>>(std::move(all));
-    }
-    bool recorded() const { return tasks_ != nullptr; }
+    void begin(far_context&) { recording = tasks_.get(); }
+    void end(far_context&) { recording = nullptr; }
+    void give_up(far_context&) { recording = nullptr; }
+    bool empty() const { return tasks_->empty(); }
     void replay(far_context& c) {
+      if (recording) throw tutti::error(tutti::errc::device, "a graph is replayed while another one is recorded");
       ++replays();
       c.order()->give([tasks = tasks_] {
         for (const auto& task : *tasks) task();
@@ -317,7 +316,7 @@ struct away : products<far_context> {
     }
 
    private:
-    std::shared_ptr<const std::vector<std::function<void()>>> tasks_{};
+    std::shared_ptr<std::vector<std::function<void()>>> tasks_ = std::make_shared<std::vector<std::function<void()>>>();
   };
 };
 

@@ -7,20 +7,11 @@
 
 #include "../comm/thread_ranks.hpp"
 #include "../kernel/data.hpp"
+#include "halo_cases.hpp"
 
 using namespace tutti;
 
 namespace {
-
-/// Some block of `whole`, empty ones among them.
-block any_block(const shape& whole, const random_stream& random, std::uint64_t& next) {
-  block b(whole);
-  for (std::size_t d = 0; d < whole.rank(); ++d) {
-    const std::size_t first = random.below(next++, whole[d].size);
-    b[d] = {.first = first, .count = random.below(next++, whole[d].size - first + 1)};
-  }
-  return b;
-}
 
 std::vector<modular> part_of(const block& part, const shape& whole, const std::vector<modular>& values) {
   std::vector<modular> got(part.elements());
@@ -37,17 +28,7 @@ TEST_CASE("everyone gets what it reads, wherever it lies, and its gradient is su
   std::uint64_t next = 0;
   for (int ranks = 1; ranks <= 5; ++ranks)
     for (int round = 0; round < 20; ++round) {
-      // Rows are owned in any pieces, and any rows are read.
-      std::vector<block> owned, read;
-      std::size_t begin = 0;
-      for (int r = 0; r < ranks; ++r) {
-        block mine(whole);
-        const std::size_t left = whole.of("height") - begin;
-        mine[2] = {.first = begin, .count = r + 1 == ranks ? left : random.below(next++, left + 1)};
-        begin = mine[2].end();
-        owned.push_back(mine);
-        read.push_back(any_block(whole, random, next));
-      }
+      const auto [owned, read] = halo_cases::drawn(whole, ranks, random, next);
       std::vector<modular> gradient(whole.elements());  // summed over all readers
       for (int r = 0; r < ranks; ++r) {
         const block& mine = read[static_cast<std::size_t>(r)];

@@ -9,6 +9,7 @@
 #include <tutti/kernel/channels_last_loss.hpp>
 #include <tutti/kernel/channels_last_pool.hpp>
 #include <tutti/kernel/mixed_precision.hpp>
+#include <tutti/kernel/recorded_work.hpp>
 
 namespace tutti {
 
@@ -18,7 +19,7 @@ namespace tutti {
 /// but `fetch` and `bring`.
 ///
 /// A `Machine` has a `context` (with `space`, `order()`, `device()`, `wait()`, `scratch(bytes)`,
-/// which is memory that `fetch` and `bring` share), the type `device` of its device (see device/gpu.hpp), a `stream` of its own, a `graph`, a `range`
+/// which is memory that `fetch` and `bring` share; it is `recordable`), the type `device` of its device (see device/gpu.hpp), a `stream` of its own, a `graph`, a `range`
 /// that a profiler shows, and `convolution<T>` and `dense<T>`, products as
 /// `channels_last::layer` wants them.
 template <class T, class Machine>
@@ -57,10 +58,17 @@ struct channels_last_backend : Machine {
   static void arrange(context& c, span<const U, space> rows, channels_last::tensor<V, space>& into) {
     channels_last::from_rows<V, U, space>(channels_last::row_order(into.format()), rows, into.stored(), c.order());
   }
+  /// A tensor's elements (n), row-major, to where it is.
+  template <class U, class V>
+  static void line_up(context& c, const channels_last::tensor<V, space>& from, span<U, space> rows) {
+    channels_last::to_rows<U, V, space>(channels_last::row_order(from.format()), from.stored(), rows, c.order());
+  }
   /// Row-major elements (n) of the host into a tensor. Waits.
   template <class U, class V>
   static void bring(context& c, span<const U> rows, channels_last::tensor<V, space>& into) {
     const span<U, space> there = scratch<U>(c, rows.size());
+    // A copy of the host's memory may wait for the stream itself, and look at nobody then.
+    c.wait();
     c.device().copy(there.data(), rows.data(), rows.size() * sizeof(U), c.order());
     arrange(c, span<const U, space>(there), into);
     c.wait();
@@ -69,13 +77,15 @@ struct channels_last_backend : Machine {
   template <class U, class V>
   static void fetch(context& c, const channels_last::tensor<V, space>& from, span<U> rows) {
     const span<U, space> there = scratch<U>(c, rows.size());
-    channels_last::to_rows<U, V, space>(channels_last::row_order(from.format()), from.stored(), there, c.order());
+    line_up(c, from, there);
+    c.wait();
     c.device().copy(rows.data(), there.data(), rows.size() * sizeof(U), c.order());
     c.wait();
   }
   /// Elements (n) as they lie, for the host. Waits.
   template <class U>
   static void fetch(context& c, span<const U, space> from, span<U> into) {
+    c.wait();
     c.device().copy(into.data(), from.data(), into.size() * sizeof(U), c.order());
     c.wait();
   }
@@ -89,7 +99,8 @@ struct channels_last_backend : Machine {
   /// Losses of a batch of at most so many samples, and their sums over batches.
   class losses {
    public:
-    losses(context& c, std::size_t samples) : c_(&c), loss_(samples), right_(samples), labels_(samples) {}
+    /// `cut`: where ranks have some of the classes each.
+    losses(context& c, std::size_t samples, bool cut) : c_(&c), loss_(samples), right_(samples), labels_(samples), greatest_(cut ? samples : 0), sums_(cut ? 2 * samples : 0) {}
 
     /// (samples): to be filled before the losses are computed.
     span<std::uint8_t, space> labels() { return labels_; }
@@ -101,13 +112,29 @@ struct channels_last_backend : Machine {
       const std::size_t samples = loss_.size(), classes = samples > 0 ? logits.stored().size() / samples : 0;
       channels_last::softmax_cross_entropy<T, space>(classes, logits.stored(), span<const std::uint8_t, space>(labels_), scale,
                                                      dlogits ? dlogits->stored() : span<T, space>(), loss_, right_, factor, c_->order());
-      if (counts) channels_last::count<space>(span<const double, space>(loss_), span<const std::uint8_t, space>(right_), into, c_->order());
+      if (counts) count(into);
+    }
+    /// Of `classes` from `first` on, where they are cut; `fold` as `channels_last` has it.
+    template <class Fold>
+    void operator()(const tensor& logits, std::size_t classes, std::size_t first, float scale, span<const float, space> factor, tensor* dlogits, bool counts,
+                    span<loss_figures, space> into, Fold fold) {
+      const typename Machine::range shown("loss");
+      channels_last::softmax_cross_entropy<T, space>(classes, first, logits.stored(), span<const std::uint8_t, space>(labels_), scale,
+                                                     dlogits ? dlogits->stored() : span<T, space>(), loss_, right_, factor, span<indexed<float>, space>(greatest_),
+                                                     span<float, space>(sums_), c_->order(), fold);
+      if (counts) count(into);
     }
 
    private:
+    void count(span<loss_figures, space> into) const {
+      channels_last::count<space>(span<const double, space>(loss_), span<const std::uint8_t, space>(right_), into, c_->order());
+    }
+
     context* c_;
     buffer<double, space> loss_;
     buffer<std::uint8_t, space> right_, labels_;
+    buffer<indexed<float>, space> greatest_;
+    buffer<float, space> sums_;
   };
 
   class max_pool {

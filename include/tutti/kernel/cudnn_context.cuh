@@ -9,6 +9,7 @@
 #include <tutti/device/buffer.hpp>
 #include <tutti/device/device_memory.hpp>
 #include <tutti/device/gpu.hpp>
+#include <tutti/kernel/recorded_work.hpp>
 
 // What the operations on cuDNN and cuBLAS share.
 
@@ -68,7 +69,7 @@ struct context_options {
 
 /// A stream of a device, and what works in its order. One at a time; layers are made
 /// before a step is captured into a graph, and after that nothing waits or allocates.
-class context {
+class context : public recordable {
  public:
   using space = cuda;
 
@@ -83,7 +84,9 @@ class context {
   ordered_on order() const { return on(stream_); }
   const device_stream& stream() const { return stream_; }
   const gpu& device() const { return device_; }
-  void wait() const { stream_.wait(); }
+  void wait() const {
+    if (!has_waited()) stream_.wait();
+  }
   cudnnHandle_t dnn() const { return dnn_; }
   cublasHandle_t blas() const { return blas_; }
   bool tf32() const { return options_.tf32; }
@@ -106,8 +109,9 @@ class context {
   detail::owned<cublasHandle_t, ::cublasCreate_v2, ::cublasDestroy_v2> blas_;
 };
 
-/// What is done between `record` and its end, once for good: later it is replayed with
-/// the same memory. What waits, takes memory or asks other ranks cannot be recorded.
+/// What a context is given between `begin` and `end`, once for good, and nothing of which is
+/// done then: later it is replayed with the same memory. What waits, takes memory or asks
+/// other ranks cannot be recorded.
 class graph {
  public:
   graph() = default;
@@ -117,27 +121,28 @@ class graph {
     if (ready_) ::cudaGraphExecDestroy(ready_);
   }
 
-  /// Throws `device` where the body cannot be recorded, and what it throws; nothing of it
-  /// has been done then, nor otherwise.
-  template <class Body>
-  void record(context& c, Body body) {
+  void begin(context& c) {
     tutti::detail::check_device(::cudaStreamBeginCapture(c.order().native, cudaStreamCaptureModeThreadLocal), "beginning a graph");
-    try {
-      body();
-    } catch (...) {
-      cudaGraph_t half{};
-      ::cudaStreamEndCapture(c.order().native, &half);
-      if (half) ::cudaGraphDestroy(half);
-      ::cudaGetLastError();
-      throw;
-    }
+  }
+  /// Throws `device` where what was given cannot be recorded.
+  void end(context& c) {
     cudaGraph_t made{};
     tutti::detail::check_device(::cudaStreamEndCapture(c.order().native, &made), "ending a graph");
-    const cudaError_t answer = ::cudaGraphInstantiate(&ready_, made, 0);
+    std::size_t nodes = 0;
+    cudaError_t answer = ::cudaGraphGetNodes(made, nullptr, &nodes);
+    if (answer == cudaSuccess && nodes > 0) answer = ::cudaGraphInstantiate(&ready_, made, 0);
     ::cudaGraphDestroy(made);
     tutti::detail::check_device(answer, "making a graph ready");
   }
-  bool recorded() const { return ready_; }
+  /// In the place of `end`.
+  void give_up(context& c) {
+    cudaGraph_t half{};
+    ::cudaStreamEndCapture(c.order().native, &half);
+    if (half) ::cudaGraphDestroy(half);
+    ::cudaGetLastError();
+  }
+  /// Whether there is nothing to replay.
+  bool empty() const { return !ready_; }
   void replay(context& c) { tutti::detail::check_device(::cudaGraphLaunch(ready_, c.order().native), "replaying a graph"); }
 
  private:

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <list>
 
@@ -15,23 +16,27 @@ class device_groups {
   /// in the order of the context's stream.
   template <class Context, class T>
   void add_up(Context& c, communicator& along, span<T, typename Device::space> values) {
-    all_reduce(over(c, along), values, plus{}, c.order());
+    constexpr std::size_t of_a_norm = std::size_t{1} << 20;  // a few numbers a channel
+    all_reduce(over(c, along, of_a_norm), values, plus{}, c.order());
+  }
+
+  /// Collective over `along` where it is the first to be over these with windows of so many
+  /// bytes; `along` must outlive it.
+  template <class Context>
+  device_communicator<Device>& over(Context& c, communicator& along, std::size_t bytes) {
+    for (group& known : groups_)
+      if (known.host == &along && known.bytes == bytes) return known.ranks;
+    return groups_.emplace_back(along, c.device(), bytes).ranks;
   }
 
  private:
   struct group {
-    group(communicator& c, const Device& device) : host(&c), ranks(c, device, {.window_bytes = of_a_norm, .piece_bytes = of_a_norm}) {}
-    static constexpr std::size_t of_a_norm = std::size_t{1} << 20;  // a few numbers a channel
+    group(communicator& c, const Device& device, std::size_t window) : host(&c), bytes(window), ranks(c, device, {.window_bytes = window, .piece_bytes = std::min(window, most_pinned)}) {}
+    static constexpr std::size_t most_pinned = std::size_t{4} << 20;
     communicator* host;
+    std::size_t bytes;
     device_communicator<Device> ranks;
   };
-
-  template <class Context>
-  device_communicator<Device>& over(Context& c, communicator& along) {
-    for (group& known : groups_)
-      if (known.host == &along) return known.ranks;
-    return groups_.emplace_back(along, c.device()).ranks;
-  }
 
   std::list<group> groups_;
 };

@@ -21,6 +21,9 @@ class halo_packing {
 
   const block& owned() const { return owned_; }
   const block& read() const { return read_; }
+  /// The parts that are packed, of what is owned and of what is read, by rank.
+  const std::vector<block>& given() const { return given_; }
+  const std::vector<block>& taken() const { return taken_; }
   span<const std::size_t> given_counts() const { return {given_counts_.data(), given_counts_.size()}; }
   span<const std::size_t> taken_counts() const { return {taken_counts_.data(), taken_counts_.size()}; }
 

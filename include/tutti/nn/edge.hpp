@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <tutti/mesh/halo_exchange.hpp>
@@ -20,6 +21,18 @@ struct held_tensor {
   bool spare = false;          ///< its memory is the only user's, who may overwrite it
 };
 
+/// Moves of a backend's tensors, and its halos: where these lie.
+template <class Backend>
+using resharding_of = std::conditional_t<on_host<typename Backend::space>, resharding<typename Backend::element>, device_resharding<Backend>>;
+template <class Backend>
+using halo_between = std::conditional_t<on_host<typename Backend::space>, halo_exchange<typename Backend::element>, device_halo<Backend>>;
+
+template <class Backend>
+resharding_of<Backend> moves_of([[maybe_unused]] workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const std::vector<move>& moves) {
+  if constexpr (on_host<typename Backend::space>) return {on, whole, at, moves};
+  else return {memory.mover(), on, whole, at, moves};
+}
+
 /// From a tensor to an operation that uses it, and back: brings the operand to where
 /// the operation needs it (resharding), with what its windows reach beyond this
 /// rank's own places (halo), and takes the gradient the same way back, where it is
@@ -29,6 +42,7 @@ struct held_tensor {
 template <class Backend>
 class edge {
   using element = typename Backend::element;
+  using space = typename Backend::space;
 
  public:
   /// Operand k of operation i, in forward. `overlap`: see `model_options`.
@@ -39,9 +53,9 @@ class edge {
     const operand_plan& x = plan.operations[i].operands[k];
     const tensor_plan& t = plan.tensors[tensor_];
     own_ = read_ = block_of(o.x, x.at, on.shape(), on.rank());
-    if (slides(o.what)) make_halo(on, o, plan.operations[i], overlap);
-    if (!x.forward.empty()) there_.emplace(on, o.x, t.lies, x.forward);
-    if (!x.backward.empty()) back_.emplace(on, o.x, x.gradient, x.backward);
+    if (slides(o.what)) make_halo(memory, on, o, plan.operations[i], overlap);
+    if (!x.forward.empty()) there_.emplace(moves_of(memory, on, o.x, t.lies, x.forward));
+    if (!x.backward.empty()) back_.emplace(moves_of(memory, on, o.x, x.gradient, x.backward));
     memory.use(from_);
     if (!there_ && !halo_) return;
     from_rows_ = memory.row_major(from_);
@@ -87,9 +101,9 @@ class edge {
   void start(workspace<Backend>& memory) {
     if (!brings()) return;
     memory.copy(from_, from_rows_);
-    span<const element> x = memory.seen(from_rows_);
+    span<const element, space> x = memory.seen(from_rows_);
     if (there_) {
-      const span<element> at = memory.awaited(halo_ ? arrived_ : value_);
+      const span<element, space> at = memory.awaited(halo_ ? arrived_ : value_);
       (*there_)(x, at);
       x = at;
     }
@@ -112,7 +126,7 @@ class edge {
   void finish_back(workspace<Backend>& memory) {
     if (written_ == nowhere) return;
     if (halo_) halo_->finish_back(memory.awaited(back_ ? given_back_ : landed_));
-    if (back_) (*back_)(halo_ ? span<const element>(memory.awaited(given_back_)) : memory.seen(written_rows_), memory.awaited(landed_));
+    if (back_) (*back_)(halo_ ? span<const element, space>(memory.awaited(given_back_)) : memory.seen(written_rows_), memory.awaited(landed_));
     if (halo_ || back_) memory.arrived(landed_);
     if (first_) memory.copy(landed_, into_);
     else memory.add(landed_, into_);
@@ -122,18 +136,21 @@ class edge {
   // What windows reach beyond this rank's own places comes from the ranks along the
   // axes that cut depth, height and width. All of the mesh overlaps or none of it, though
   // some groups of it be on one host.
-  void make_halo(process_mesh& on, const tensor_operation& o, const operation_plan& plan, std::optional<bool> overlap) {
+  void make_halo([[maybe_unused]] workspace<Backend>& memory, process_mesh& on, const tensor_operation& o, const operation_plan& plan, std::optional<bool> overlap) {
     const halo_parts parts = halo_of(o, plan, on.shape(), on.rank());
     if (!parts.needed()) return;
-    overlaps_ = contracts(o.what) && overlap.value_or(on.all().all().hosts() > 1);
-    halo_.emplace(overlaps_ ? on.behind(parts.axes) : on.over(parts.axes), parts);
+    // A device does what it is given in order: nothing goes on beside a halo's way there.
+    overlaps_ = on_host<space> && contracts(o.what) && overlap.value_or(on.all().all().hosts() > 1);
+    communicator& group = overlaps_ ? on.behind(parts.axes) : on.over(parts.axes);
+    if constexpr (on_host<space>) halo_.emplace(group, parts);
+    else halo_.emplace(memory.mover(), group, parts);
     read_ = halo_->read();
   }
 
   std::size_t tensor_;
   block own_{}, read_{};  // where the operand is needed, and with its halo
-  std::optional<resharding<element>> there_{}, back_{};
-  std::optional<halo_exchange<element>> halo_{};
+  std::optional<resharding_of<Backend>> there_{}, back_{};
+  std::optional<halo_between<Backend>> halo_{};
   bool overlaps_ = false;
   bool first_ = true;  // of the uses that give a gradient
   workspace_place from_, value_;

@@ -3,6 +3,7 @@
 
 #include <tutti/comm/collectives.hpp>
 #include <tutti/kernel/geometry.hpp>
+#include <tutti/kernel/recorded_work.hpp>
 #include <tutti/nn/local_operation.hpp>
 
 namespace tutti {
@@ -67,7 +68,7 @@ class local_batch_norm : public local_operation<Backend> {
   }
   template <class Sums>
   void add_up(Sums sums) {
-    if (along_) groups_->add_up(*context_, *along_, sums);
+    if (along_) done_on_host(*context_, [this, sums] { groups_->add_up(*context_, *along_, sums); });
   }
 
   typename Backend::context* context_;

@@ -32,6 +32,9 @@ struct model_options {
 /// each parameter this rank holds the block that its part of the operation uses.
 template <class Backend>
 class sharded_model {
+  static_assert(on_host<typename Backend::space> || requires { sizeof(device_mover<Backend>); },
+                "tutti::sharded_model: this backend's tensors are on devices: include <tutti/nn/device_moves.hpp>");
+
  public:
   using element = typename Backend::element;
   using context = typename Backend::context;

@@ -29,7 +29,7 @@ class sharded_pass {
   /// it. `overlap`: see `model_options`.
   sharded_pass(context& c, process_mesh& on, const operation_list& net, const network_plan& plan, purpose why, formats& settled,
                pass_state<Backend>& state, std::optional<bool> overlap = {})
-      : context_(&c), memory_(c, on), why_(why), state_(&state), tensors_(plan.tensors.size()) {
+      : context_(&c), memory_(c, on, &state.groups), why_(why), state_(&state), tensors_(plan.tensors.size()) {
     uses_.resize(tensors_.size());
     const std::vector<char> wanted = wanted_gradients(net);
     for (std::size_t t = 0; t < tensors_.size(); ++t) tensors_[t].wanted = wanted[t] != 0;

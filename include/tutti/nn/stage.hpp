@@ -17,7 +17,8 @@ class reshard_between {
  public:
   reshard_between(workspace<Backend>& memory, process_mesh& on, const shape& whole, const placement& at, const std::vector<move>& moves,
                   workspace_place from, workspace_place into)
-      : from_(from), into_(into), from_rows_(memory.row_major(from)), into_rows_(memory.row_major(into)), moves_(on, whole, at, moves) {}
+      : from_(from), into_(into), from_rows_(memory.row_major(from)), into_rows_(memory.row_major(into)),
+        moves_(moves_of<Backend>(memory, on, whole, at, moves)) {}
 
   /// Collective.
   void operator()(workspace<Backend>& memory) {
@@ -29,7 +30,7 @@ class reshard_between {
 
  private:
   workspace_place from_, into_, from_rows_, into_rows_;
-  resharding<typename Backend::element> moves_;
+  resharding_of<Backend> moves_;
 };
 
 /// One operation of a pass on this rank, with a ReLU behind it where that is part of

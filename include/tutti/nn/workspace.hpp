@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <tutti/base/span.hpp>
@@ -7,9 +8,16 @@
 #include <tutti/mesh/block.hpp>
 #include <tutti/mesh/process_mesh.hpp>
 #include <tutti/mesh/lifetimes.hpp>
-#include <tutti/nn/rows.hpp>
 
 namespace tutti {
+
+// For backends of devices: nn/device_moves.hpp.
+template <class Backend>
+class device_mover;
+template <class Backend>
+class device_resharding;
+template <class Backend>
+class device_halo;
 
 /// Where a pass keeps a tensor: a number in its workspace.
 using workspace_place = std::size_t;
@@ -27,8 +35,8 @@ class workspace {
   using tensor = typename Backend::tensor;
   using space = typename Backend::space;
 
-  /// Both must outlive it.
-  workspace(context& c, process_mesh& on) : context_(&c), on_(&on) {}
+  /// All must outlive it. `groups`: of ranks on devices, for what is moved between these.
+  workspace(context& c, process_mesh& on, typename Backend::groups* groups = nullptr) : context_(&c), on_(&on), groups_(groups) {}
 
   /// The step that what follows is about.
   void at(std::size_t step) { step_ = step; }
@@ -51,8 +59,8 @@ class workspace {
     use(p);
     return format_of(p) == sent(format_of(p)) ? p : add(sent(format_of(p)));
   }
-  /// In which format ranks send what is in another: row-major. What a device has goes
-  /// through the host, where it is made row-major.
+  /// In which format ranks send what is in another: row-major. What a device has is made so
+  /// in memory beside it.
   static format sent(const format& f) {
     if constexpr (on_host<space>) return f.row_major();
     else return f;
@@ -67,7 +75,7 @@ class workspace {
       needed.push_back({.size = (p.what.stored() + line - 1) / line * line, .from = p.first, .to = p.last});
     const memory_layout laid = lay_out(needed);
     if constexpr (on_host<space>) memory_ = buffer<element>(on_->all(), laid.size);
-    else memory_ = buffer<element, space>(laid.size), mirrors_.resize(pieces_.size());
+    else memory_ = buffer<element, space>(laid.size), rows_.resize(pieces_.size());
     for (workspace_place p = 0; p < pieces_.size(); ++p) tensors_.emplace_back(*context_, pieces_[p].what, memory_.data() + laid.begins[p]);
   }
 
@@ -76,21 +84,28 @@ class workspace {
 
   /// What is at a place that `row_major` or `sent` gave, for ranks to send; and where they
   /// write what is to be there, once `arrived` was told.
-  span<const element> seen(workspace_place p) {
+  span<const element, space> seen(workspace_place p) {
     if constexpr (on_host<space>) {
       return elements(p);
     } else {
-      const span<element> here = mirror(p);
-      fetch_rows<Backend>(*context_, format_of(p), tensors_[p], here);
+      const span<element, space> here = rows(p);
+      if (!here.empty()) Backend::line_up(*context_, std::as_const(tensors_[p]), here);
       return {here.data(), here.size()};
     }
   }
-  span<element> awaited(workspace_place p) {
+  span<element, space> awaited(workspace_place p) {
     if constexpr (on_host<space>) return elements(p);
-    else return mirror(p);
+    else return rows(p);
   }
   void arrived(workspace_place p) {
-    if constexpr (!on_host<space>) put_rows<Backend>(*context_, format_of(p), mirror(p), tensors_[p]);
+    if constexpr (!on_host<space>)
+      if (const span<element, space> here = rows(p); !here.empty()) Backend::arrange(*context_, span<const element, space>(here.data(), here.size()), tensors_[p]);
+  }
+
+  /// What moves tensors between devices.
+  auto mover() {
+    static_assert(!on_host<space>);
+    return device_mover<Backend>(*context_, *groups_);
   }
 
   void copy(workspace_place from, workspace_place into) {
@@ -112,18 +127,19 @@ class workspace {
     std::size_t first, last;  // steps that use it
   };
 
-  // On the host, of what a device has.
-  span<element> mirror(workspace_place p) {
-    if (mirrors_[p].size() < format_of(p).stored()) mirrors_[p] = buffer<element>(on_->all(), format_of(p).stored());
-    return mirrors_[p];
+  // Of what a device has, as it is sent.
+  span<element, space> rows(workspace_place p) {
+    if (rows_[p].size() < format_of(p).stored()) rows_[p] = buffer<element, space>(format_of(p).stored());
+    return rows_[p];
   }
 
   context* context_;
   process_mesh* on_;
+  typename Backend::groups* groups_;
   std::size_t step_ = 0;
   std::vector<piece> pieces_{};
   buffer<element, space> memory_{};
-  std::vector<buffer<element>> mirrors_{};  // none where the memory is the host's
+  std::vector<buffer<element, space>> rows_{};  // none where the memory is the host's
   std::vector<tensor> tensors_{};
 };
 

@@ -6,6 +6,7 @@
 
 #include <tutti/base/numbers.hpp>
 #include <tutti/kernel/mixed_precision.hpp>
+#include <tutti/nn/device_moves.hpp>
 #include <tutti/nn/sharded_model.hpp>
 #include <tutti/train/sgd.hpp>
 
@@ -59,7 +60,8 @@ class device_sgd {
     if constexpr (scaled) {
       // Who has other parts of the parameters has seen other gradients.
       process_mesh& on = model_->on();
-      if (on.all().size() > 1) groups_.add_up(model_->on_backend(), on.all(), span<std::uint32_t, space>(overflown_));
+      auto add_up = [this, &on] { groups_.add_up(model_->on_backend(), on.all(), span<std::uint32_t, space>(overflown_)); };
+      if (on.all().size() > 1) model_->on_backend().on_host(add_up);
       apply(0, velocity_.size());
       mixed::settle<space>(scale_, overflown_, order());
     }

@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <tutti/comm/device_wait.hpp>
+#include <tutti/kernel/recorded_work.hpp>
+#include <tutti/nn/device_moves.hpp>
 #include <tutti/train/host_step.hpp>
 
 namespace tutti {
@@ -15,7 +18,10 @@ namespace tutti {
 /// `host_step` on a device: pictures and labels go there from memory that stays in place
 /// while the batch before is computed, and figures come back two batches later, so that
 /// the host waits for no batch but the one before the last. What a batch's work is, the
-/// device is told once, as a graph, where no rank has others to ask.
+/// device is told once, as a graph; where ranks ask each other within it, as graphs of what
+/// lies between. Whatever waits for the backend's context meanwhile waits as long as all ranks
+/// are there, and throws the session's verdict where they are not; the thread that made what
+/// ranks communicate by is the one to use it.
 template <class Backend>
 class device_step {
   using context = typename Backend::context;
@@ -26,12 +32,16 @@ class device_step {
   using staged = buffer<T, typename device::staging>;
 
  public:
-  /// `m` must outlive it. `graphs`: where they can be.
+  /// `m` must outlive it, one of them at a time. `graphs`: where they can be.
   device_step(sharded_model<Backend>& m, bool graphs) : model_(&m), figures_(1) {
     for (slot& s : slots_) s.done = there().make_event(), s.figures = staged<loss_figures>(1);
     if (!graphs) refuse("not asked for");
-    else if (m.on().all().size() > 1) refuse("ranks have to meet within a step, which the host sees to");
     begin();
+    all_given_ = there().make_event();
+    backend().wait_by([this] {
+      there().record(all_given_, order());
+      finish(all_given_);
+    });
   }
   device_step(const device_step&) = delete;
   device_step& operator=(const device_step&) = delete;
@@ -41,15 +51,22 @@ class device_step {
     } catch (const error&) {
       // Whoever ran it last has been told.
     }
+    backend().wait_by({});
+    try {
+      backend().wait();  // what was given up may end yet
+    } catch (const error&) {
+    }
   }
 
   void begin() {
     drain();
-    known_ = from_host_ = {};
+    known_ = {};
     Backend::fill(backend(), span<loss_figures, space>(figures_), loss_figures{});
   }
 
-  /// Collective.
+  /// Collective. Policy and optimiser must outlive this object: what is recorded refers to
+  /// them. A policy that says that it can be recorded has `begin_again()`, if its pushes are to
+  /// come in turn.
   template <class Policy, class Optimiser>
   void run(span<const std::uint32_t> samples, const sample_reader& reader, purpose why, Policy& policy, Optimiser& optimiser) {
     sharded_pass<Backend>& pass = model_->pass_for(samples.size(), why);
@@ -70,17 +87,24 @@ class device_step {
       else return span<const float, space>();
     }();
     const float scale = 1 / static_cast<float>(samples.size());
+    const typename Backend::range shown(why == purpose::training ? "step" : "evaluation");
     auto work = [&] {
-      const typename Backend::range shown(why == purpose::training ? "step" : "evaluation");
       model_->forward(pass, [&](const parameter& w) { policy.fetch(w); });
       const bool train = why == purpose::training;
-      if (mine.whole) mine.losses(pass.output_tensor(), scale, factor, train ? &pass.output_gradient_tensor() : nullptr, mine.counts, figures_);
-      else cut_loss(pass, mine, s, scale, factor, train);
+      const auto dlogits = train ? &pass.output_gradient_tensor() : nullptr;
+      if (mine.along == 0) mine.losses(pass.output_tensor(), scale, factor, dlogits, mine.counts, figures_);
+      else {
+        communicator& along = model_->on().over(mine.along);
+        const block& held = pass.output_block();
+        mine.losses(pass.output_tensor(), held[1].count, held[1].first, scale, factor, dlogits, mine.counts, figures_, [this, &along](auto values, auto op) {
+          done_on_host(backend(), [this, &along, values, op] { all_reduce(groups_.over(backend(), along, of_a_loss), values, op, order()); });
+        });
+      }
       if (!train) return;
       model_->backward(pass, [&](const parameter& w, span<typename Backend::number, space> gradient) { policy.push(w, gradient); });
       policy.finish(optimiser);
     };
-    if (!replay(mine, policy, work)) work();
+    if (!replay(mine, policy, optimiser, work)) work();
     ++mine.runs;
     there().copy(s.figures.data(), figures_.data(), sizeof(loss_figures), order());
     there().record(s.done, order());
@@ -89,9 +113,7 @@ class device_step {
 
   /// Of the samples that this rank has counted, but for the last two batches at most.
   loss_figures so_far() const {
-    loss_figures all = known_;
-    all.add(from_host_);
-    return all;
+    return known_;
   }
   /// Of all: waits.
   loss_figures total() {
@@ -100,7 +122,11 @@ class device_step {
   }
 
   /// Why steps, or those of a kind, are given to the device piece by piece; empty where all are replayed.
-  const std::string& why_no_graph() const { return why_no_graph_; }
+  const std::string& why_no_graph() const {
+    for (const auto& [pass, each] : kept_)
+      if (!each.why_not.empty() && why_no_graph_.empty()) return each.why_not;
+    return why_no_graph_;
+  }
 
  private:
   // Memory of one batch on its way there, and of the figures after it.
@@ -114,14 +140,19 @@ class device_step {
   // What belongs to a pass, and stays where graphs know it to be.
   struct kept {
     kept(context& c, std::size_t pixels, std::size_t samples, const placement& at, bool counted)
-        : pictures(pixels), losses(c, samples), lies(at), whole(at.axes_of(1).empty()), counts(counted) {}
+        : pictures(pixels), losses(c, samples, !at.axes_of(1).empty()), counts(counted) {
+      for (int axis : at.axes_of(1)) along |= 1u << axis;
+    }
     buffer<float, space> pictures;
     typename Backend::losses losses;
-    placement lies;
-    bool whole, counts;  // whether classes are, and this rank's figures do
+    unsigned along = 0;  // the axes that cut classes
+    bool counts;         // this rank's figures
     std::size_t runs = 0;
-    bool records = true;  // until that has failed
-    typename Backend::graph graph{};
+    // Another thread's wait for the whole device ends what is recorded meanwhile: once is no rule.
+    int tries = 2;
+    recorded_work<Backend> work{};
+    std::array<const void*, 2> by{};  // whose policy and optimiser that refers to
+    std::string why_not{};
   };
 
   context& backend() const { return model_->on_backend(); }
@@ -136,57 +167,53 @@ class device_step {
   }
 
   // The first time a batch's work is done piece by piece, the second time it is recorded.
-  template <class Policy, class Work>
-  bool replay(kept& mine, const Policy& policy, Work& work) {
-    if (!graphs_ || !mine.records || mine.runs == 0) return false;
-    if (!mine.graph.recorded()) {
+  template <class Policy, class Optimiser, class Work>
+  bool replay(kept& mine, Policy& policy, const Optimiser& optimiser, Work& work) {
+    if (!graphs_ || mine.tries == 0 || mine.runs == 0) return false;
+    if (const std::array<const void*, 2> by{&policy, &optimiser}; !mine.work.recorded() || mine.by != by) {
       if constexpr (requires { policy.can_be_recorded(); }) {
-        if (!policy.can_be_recorded()) refuse("the gradients' policy asks other ranks");
+        if (!policy.can_be_recorded()) refuse("the gradients' policy says that it cannot be recorded");
       } else {
         refuse("the gradients' policy does not say that it can be recorded");
       }
       if (!graphs_) return false;
       try {
-        mine.graph.record(backend(), work);
+        mine.work.record(backend(), work);
+        mine.by = by;
+        mine.why_not.clear();
       } catch (const std::exception& e) {
-        // What others have recorded stays.
-        mine.records = false, why_no_graph_ = e.what();
+        // What was recorded of others stays, and other ranks do the same as before.
+        --mine.tries, mine.why_not = e.what();
+        if constexpr (requires { policy.begin_again(); }) policy.begin_again();
         return false;
       }
     }
-    mine.graph.replay(backend());
+    mine.work.replay(backend());
     return true;
   }
   // None will be recorded.
   void refuse(const char* why) { graphs_ = false, why_no_graph_ = why; }
 
-  // Where ranks have some of the classes each, the host has the logits, which are few.
-  void cut_loss(sharded_pass<Backend>& pass, const kept& mine, slot& s, float scale, span<const float, space> factor, bool train) {
-    std::vector<float> logits(pass.output_block().elements()), gradient(train ? logits.size() : 0), by(factor.size());
-    if (!logits.empty()) Backend::fetch(backend(), std::as_const(pass.output_tensor()), span<float>(logits));
-    if (!by.empty()) Backend::fetch(backend(), factor, span<float>(by));
-    const span<const std::uint8_t> labels(s.labels.data(), pass.output_block()[0].count);
-    const naive::batch_loss loss = sharded_cross_entropy<float>(model_->on(), mine.lies, pass.output_block(), logits, labels, scale, gradient);
-    for (float& each : gradient) each *= by.empty() ? 1.0f : by[0];
-    if (!gradient.empty()) Backend::bring(backend(), span<const float>(gradient), pass.output_gradient_tensor());
-    if (mine.counts) from_host_.add({.loss = loss, .samples = labels.size()});
-  }
-
   void release(slot& s) {
     if (!s.busy) return;
-    there().finish(s.done);
+    finish(s.done);
     known_ = s.figures[0];
     s.busy = false;
   }
+  void finish(const typename device::event& e) const { detail::finish_for_all(there(), model_->on().all(), e); }
   void drain() {
     for (std::size_t k = 0; k < slots_.size(); ++k) release(slots_[(batches_ + k) % slots_.size()]);
   }
 
+  static constexpr std::size_t of_a_loss = std::size_t{1} << 20;  // bytes: a few numbers a sample
+
   sharded_model<Backend>* model_;
+  typename Backend::groups groups_{};
   block_reader reader_{};
   buffer<loss_figures, space> figures_;
-  loss_figures known_{}, from_host_{};
+  loss_figures known_{};
   std::array<slot, 2> slots_{};
+  typename device::event all_given_{};
   std::size_t batches_ = 0;
   std::map<const sharded_pass<Backend>*, kept> kept_{};
   bool graphs_ = true;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <tutti/comm/device_collectives.hpp>
+#include <tutti/nn/device_moves.hpp>
 #include <tutti/nn/sharded_model.hpp>
 #include <tutti/train/bucketed_all_reduce.hpp>
 
@@ -12,7 +13,9 @@ namespace tutti {
 /// `bucketed_all_reduce` on devices: buckets leave on a stream of their own while
 /// backward goes on in the backend's, and each is applied in that one once it is there.
 /// No stream waits for more than it needs; the host waits until all ranks have come to a
-/// bucket, as in any collective on device memory.
+/// bucket, as in any collective on device memory. Where data goes through the host it waits
+/// for that too, so that a bucket is under way beside what backward was given before it alone:
+/// windows, messages and NCCL go on beside what comes after it.
 template <class Backend>
 class streamed_all_reduce {
   using number = typename Backend::number;
@@ -42,7 +45,8 @@ class streamed_all_reduce {
     if (next_ == 0 || p.index != next_ - 1 || gradient.data() != model_->parameters().gradient(p).data())
       throw error(errc::invalid_argument, format("the gradient of '%s' was pushed out of turn, or from elsewhere than where the model has it", p.label.text().c_str()));
     next_ = p.index;
-    for (; full_ < buckets_.size() && buckets_[full_].what.first_parameter >= next_; ++full_) leave(buckets_[full_]);
+    for (; full_ < buckets_.size() && buckets_[full_].what.first_parameter >= next_; ++full_)
+      if (bucket& b = buckets_[full_]; b.along) model_->on_backend().on_host([this, &b] { leave(b); });
   }
 
   /// The optimiser's work waits for each bucket in turn; the host does not.
@@ -55,16 +59,20 @@ class streamed_all_reduce {
       if (!b.along) o.update(b.what.first, b.what.count);
     for (bucket& b : buckets_)
       if (b.along) {
-        there().wait(order(), b.summed);
+        model_->on_backend().on_host([this, &b] { there().wait(order(), b.summed); });
         o.update(b.what.first, b.what.count);
       }
     end_step(o);
+    begin_again();
+  }
+  /// A step that was begun is not ended: the next gradient is the last parameter's.
+  void begin_again() {
     full_ = 0;
     next_ = model_->parameters().parameters().size();
   }
 
-  /// Where nobody is asked, nothing waits.
-  bool can_be_recorded() const { return lines_.empty(); }
+  /// What asks other ranks, or waits for what they were asked, is done on the host.
+  bool can_be_recorded() const { return true; }
 
   /// Collective: gives back what ranks share, once all of them are done with it. May be
   /// left out where the ranks end together.
@@ -88,7 +96,6 @@ class streamed_all_reduce {
   auto order() const { return model_->on_backend().order(); }
 
   void leave(bucket& b) {
-    if (!b.along) return;
     const typename Backend::range shown("all-reduce of gradients");
     there().record(b.filled, order());
     there().wait(stream_.order(), b.filled);
