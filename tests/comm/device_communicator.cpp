@@ -61,6 +61,19 @@ TEST_CASE("what one rank refuses before anything moves is every rank's error, in
     });
 }
 
+TEST_CASE("a sum that rank 0's kernel makes for all is counted as what it fetches of the others and they get from it") {
+  thread_ranks::run(3, [](communicator& world) {
+    device_communicator there(world, host_device::device{});
+    host_device::stream stream;
+    std::vector<int> x(100, 1);
+    there.run(device_call<int, plus>{.input = x.data(), .output = x.data(), .count = x.size(), .input_blocks = 1, .output_blocks = 1}, &stream);
+    stream.wait();
+    const std::uint64_t times = world.rank() == 0 ? 2 : 1;
+    if (there.host_side().counters().over(link_kind::device) != traffic{times, times * 400}) throw std::logic_error("counted otherwise");
+    there.close();
+  });
+}
+
 TEST_CASE("windows and pieces of different sizes are cut to the smallest") {
   for (device_way way : {device_way::windows, device_way::messages, device_way::staging})
     thread_ranks::run(3, [&](communicator& world) {

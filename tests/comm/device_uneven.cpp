@@ -179,12 +179,17 @@ TEST_CASE("blocks travel as long as they are, and those of nothing not at all") 
         barrier(world);
         return host_device::bytes_copied - before;
       };
+      const auto fetched = [&] { return windows.host_side().counters().over(link_kind::device); };
+      const traffic at_first = fetched();
       // Once into an arena and once out of it, this rank's own straight to its place.
       const std::size_t exchanged = of_all([&] { all_to_all_v(windows, in, rows[me], out, got, &one); });
       cases::need(exchanged == sizeof(int) * (2 * (all - own) + own), "bytes of all_to_all_v by windows", exchanged, world);
+      const traffic once = fetched();
+      cases::need(once.bytes - at_first.bytes == sizeof(int) * (total(rows[me]) - rows[me][me]), "bytes that others fetch of all_to_all_v", once.bytes, world);
       // Into an arena once for all.
       const std::size_t spread = of_all([&] { all_gather_v(windows, block, whole, gathered, &one); });
       cases::need(spread == sizeof(int) * total(gathered) * (1 + p), "bytes of all_gather_v by windows", spread, world);
+      cases::need(fetched().bytes - once.bytes == sizeof(int) * (p - 1) * gathered[me], "bytes that others fetch of all_gather_v", fetched().bytes, world);
       const auto sent = [&] { return staged.host_side().counters().of(collective::all_to_all).sent.bytes; };
       const std::uint64_t before = sent();
       all_to_all_v(staged, in, rows[me], out, got, &one);

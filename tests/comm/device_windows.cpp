@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <thread>
 
+#include "cases.hpp"
 #include "host_device.hpp"
 #include "thread_ranks.hpp"
 
@@ -99,4 +101,33 @@ TEST_CASE("calls on another stream come after those before, whose arenas they us
     for (int k = 1; k <= 3; ++k)
       if (x[static_cast<std::size_t>(k - 1)] != std::vector<int>(50, 2 * k)) throw std::logic_error("overtaken");
   });
+}
+
+TEST_CASE("what others fetch of a rank's memory is counted, and is what its plan bills, by every algorithm") {
+  for (int p = 1; p <= 7; ++p)
+    thread_ranks::run(p, [](communicator& world) {
+      windows small({}, world, 4096, false), large({}, world, 1 << 20, false);
+      host_device::stream stream;
+      const std::size_t n = 16 * 3 * 5 * 7;  // whose chunks are all of one length
+      std::vector<int> in(n * static_cast<std::size_t>(world.size()), 1), out(in.size());
+      for (const repertoire_entry& e : repertoire) {
+        if (e.what == collective::barrier) continue;
+        const int root = rooted(e.what) ? world.size() / 2 : -1;
+        const device_call<int, plus> call{.what = e.what, .root = root, .input = in.data(), .output = e.what == collective::broadcast ? in.data() : out.data(),
+                                          .count = n, .algorithm = e.how,
+                                          .input_blocks = detail::blocks_brought(e.what, world.rank(), world.size(), root),
+                                          .output_blocks = detail::blocks_got(e.what, world.rank(), world.size(), root)};
+        const std::uint64_t billed = world.plan_for({.what = e.what, .count = n, .element = sizeof(int), .root = root, .algorithm = e.how}).bytes_sent;
+        for (windows* w : {&large, &small}) {
+          std::array<std::uint64_t, 2> bytes{billed, world.counters().over(link_kind::device).bytes};
+          run(*w, world, call, stream);
+          stream.wait();
+          bytes[1] = world.counters().over(link_kind::device).bytes - bytes[1];
+          // Pieces have chunks of other lengths than the whole, which even out over all ranks.
+          if (w == &small) all_reduce(world, bytes);
+          cases::need(bytes[0] == bytes[1], format("%s by %s: %zu bytes billed, %zu counted", name_of(e.what), name_of(e.how), static_cast<std::size_t>(bytes[0]),
+                                                   static_cast<std::size_t>(bytes[1])), n, world);
+        }
+      }
+    });
 }

@@ -106,6 +106,8 @@ class communicator {
   /// all of them. Its waits are those of the thread that moves it, which
   /// communicators without a thread of their own share.
   statistics counters() const;
+  /// For who moves what no link of its own does, one thread at a time: adds it to these.
+  void count(link_kind kind, const traffic& sent);
 
   /// The last operations, at most 16, the oldest first, and before them as many
   /// messages: what error reports log. One that is done at once is among them from its end on.
@@ -247,6 +249,7 @@ TUTTI_BODY plan communicator::plan_for(call_shape c) { return core_->plan_for(c)
 TUTTI_BODY std::size_t communicator::scratch_bytes() const { return core_->scratch_bytes(); }
 TUTTI_BODY std::shared_ptr<memory_source> communicator::memory() { return core_->home.memory(); }
 TUTTI_BODY statistics communicator::counters() const { return core_->counters(); }
+TUTTI_BODY void communicator::count(link_kind kind, const traffic& sent) { core_->counts.over(kind).add(sent); }
 TUTTI_BODY std::vector<operation_record> communicator::recent() const {
   std::vector<operation_record> all = core_->queue->messages->recorder().read();
   const std::vector<operation_record> operations = core_->queue->recorder().read();

@@ -30,8 +30,7 @@ namespace tutti::detail {
 /// whoever replays it, since both use the arenas.
 template <class Device>
 class device_windows {
-  struct nothing_more {};
-  using plans = device_plans<Device, nothing_more>;
+  using plans = device_plans<Device, traffic>;  // with what other ranks fetch from this one
   using plan = typename plans::plan;
   using lock = std::unique_lock<std::mutex>;
   using arena = shared_arena<Device>;
@@ -158,6 +157,8 @@ class device_windows {
       }
     meet(c, alone);
     if (c.rank() > 0) device_.wait_for_peer(in_order, peers_[0], which);
+    // Rank 0 fetches what others have, and they the sums, if only by its hand.
+    for (int k = c.rank() > 0 ? 1 : c.size() - 1; k > 0; --k) c.count(link_kind::device, {1, call.count * sizeof(T)});
   }
 
   /// Chooses the algorithm, where the call leaves it open, and makes its programs.
@@ -206,6 +207,7 @@ class device_windows {
         if (phase > 0) meet_streams(c, in_order, graph != 0, alone);
         plans_->template launch<T>(now, phase, memory, call.op, in_order);
       }
+      c.count(link_kind::device, now.more);
     }
     device_.record(graph == 0 ? last_ : last_recorded_, in_order);
     if (graph != 0) recorded_ = graph;
@@ -227,6 +229,8 @@ class device_windows {
         if (r != me && part(me, r) > 0 && !(moves.one_for_all && told++ > 0))
           device_.copy(own_->memory.data() + at + place_of(moves, me, r, begin, piece), moves.source(r) + begin, part(me, r), in_order);
       meet_streams(c, in_order, false, none);
+      for (int r = 0; r < c.size(); ++r)
+        if (r != me && part(me, r) > 0) c.count(link_kind::device, {1, part(me, r)});
       for (int r = 0; r < c.size(); ++r)
         if (r != me && part(r, me) > 0)
           device_.copy(moves.target(r) + begin, peers_[static_cast<std::size_t>(r)].base() + at + place_of(moves, r, me, begin, piece), part(r, me), in_order);
@@ -293,7 +297,7 @@ class device_windows {
     struct made {
       pull_program program;
       std::size_t elements;
-      nothing_more more;
+      traffic more;
     };
     return plans_->find(c, call, left, [&]() -> made {
       piece_programs all = programs_within(half_, c, call, left, [](const std::vector<pull_program>& programs) {
@@ -301,8 +305,19 @@ class device_windows {
         for (const pull_program& p : programs) most = std::max(most, p.arena);
         return most;
       });
-      return {std::move(all.programs[static_cast<std::size_t>(c.rank())]), all.elements, {}};
+      const traffic fetched = fetched_from(c.rank(), all.programs, sizeof(T));
+      return {std::move(all.programs[static_cast<std::size_t>(c.rank())]), all.elements, fetched};
     });
+  }
+  static traffic fetched_from(int rank, const std::vector<pull_program>& all, std::size_t element) {
+    traffic sum;
+    for (const pull_program& p : all)
+      for (const pull& one : p.pulls)
+        for (std::uint32_t k = 0; k < one.count; ++k) {
+          const pull_place& from = p.operands[one.first + k];
+          if (&p != &all[static_cast<std::size_t>(rank)] && from.memory == pull_memory::arena && from.which == rank && one.elements > 0) sum.add(one.elements * element);
+        }
+    return sum;
   }
 
   Device device_;

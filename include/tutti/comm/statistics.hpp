@@ -12,7 +12,9 @@ namespace tutti {
 
 /// What a rank has done so far. A message is a piece that a link took, be it
 /// empty; bytes are payload, so that those of a call are its plan's
-/// `bytes_sent`.
+/// `bytes_sent`. Of devices that read each other's memory, what others fetch from this
+/// rank's, once a call has it in its stream (within a graph: when that is recorded); what
+/// NCCL moves is not counted.
 struct statistics {
   /// Times that a rank slept, because spinning had brought nothing.
   struct sleep {
