@@ -9,6 +9,8 @@
 #include <vector>
 
 #include <tutti/kernel/onednn.hpp>
+#include <tutti/train/model_bill.hpp>
+#include <tutti/train/random_pictures.hpp>
 
 #include "../comm/thread_ranks.hpp"
 #include "../kernel/far_machine.hpp"
@@ -145,5 +147,36 @@ TEST_CASE_TEMPLATE("in 16 bits a network learns, on several ranks the same", T, 
       CHECK(each.figures == all[0].figures);
       CHECK(each.figures[15] < 0.7 * each.figures[0]);
     }
+  }
+}
+
+TEST_CASE("Law 3: what devices fetch of each other's memory in a step is what its bill says, launched and replayed") {
+  const network residual = stripes::residual_network();
+  for (const char* rules : {"batch:p", "a/filters:p,b/filters:p,s/filters:p,c/units:p", "a/height:p,b/height:p,s/height:p", "b/channels:p,c/features:p", "c/units:p"}) {
+    CAPTURE(rules);
+    std::vector<std::uint64_t> billed(2), counted(2);
+    thread_ranks::run(2, [&](communicator& world) {
+      const auto me = static_cast<std::size_t>(world.rank());
+      const mesh two{{"p", 2}};
+      process_mesh on(world, two);
+      const dataset data = random_pictures(residual, 4 * 8, 1);
+      {
+        near<float>::context c;
+        sharded_model<near<float>> model(c, on, residual, rules, {.usual_batch = 8});
+        billed[me] = 4 * bill_of(model, 8, {.bytes = 256}).sent().bytes;
+      }
+      away<float>::context c;
+      sharded_model<away<float>> model(c, on, residual, rules, {.usual_batch = 8});
+      device_sgd<away<float>> o(model, {});
+      streamed_all_reduce<away<float>> policy(model, {.bytes = 256});
+      device_trainer<away<float>, streamed_all_reduce<away<float>>, device_sgd<away<float>>> t(model, policy, o, data, {.batch = 8});
+      const auto fetched = [&] { return world.home().counters().over(link_kind::device).bytes; };
+      const std::uint64_t before = fetched();
+      t.train_epoch(0);
+      counted[me] = fetched() - before;
+      policy.close();
+    });
+    CHECK(counted == billed);
+    CHECK(billed[0] > 0);
   }
 }
