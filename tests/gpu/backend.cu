@@ -73,13 +73,9 @@ struct comparison {
   void convolutions() const {
     for (const convolution_geometry& g : odd_convolutions)
       for (bool relu : {false, true}) {
-        if (g.depth > 1) {
-          CHECK_THROWS_AS(typename backend::convolution(c, g, {.x = format({g.batch, g.channels, g.height, g.width}), .relu = relu}), error);
-          continue;
-        }
         CAPTURE(g.filters);
-        const std::size_t sums = g.group_channels() * g.down.size * g.across.size, places = g.batch * g.out_height() * g.out_width();
-        const format x_of({g.batch, g.channels, g.height, g.width}), b_of({1, g.filters});
+        const std::size_t sums = g.group_channels() * g.taps(), places = g.batch * g.out_places();
+        const format x_of(channels_last::pictures_of(g)), b_of({1, g.filters});
         typename backend::convolution far(c, g, {.x = x_of, .relu = relu});
         const auto x = numbers(g.inputs(), 1), w = numbers(g.weights(), 2), b = numbers(g.filters, 3), dy = numbers(g.outputs(), 4);
         std::vector<double> y(g.outputs()), dx(g.inputs()), dw(g.weights()), db(g.filters), given = dy;
@@ -97,7 +93,7 @@ struct comparison {
         naive::convolution_backward_weights<double>(g, x, given, dw);
         naive::convolution_backward_bias<double>(g, given, db);
         far.backward_data(tw, ty, tdy, &tdx), far.backward_weights(tx, tdy, tdw, tdb);
-        near("dx", tdx, dx, bound<T>(g.group_filters() * g.down.size * g.across.size));
+        near("dx", tdx, dx, bound<T>(g.group_filters() * g.taps()));
         near("dw", tdw, dw, bound<T>(places + 1) * 2);
         near("db", tdb, db, bound<T>(places + 1) * 2);
       }
@@ -106,12 +102,8 @@ struct comparison {
   void denses() const {
     for (const dense_geometry& g : odd_denses)
       for (bool relu : {false, true}) {
-        if (g.depth > 1) {
-          CHECK_THROWS_AS(typename backend::dense(c, g, {.x = format({g.batch, g.channels, g.height, g.width}), .relu = relu}), error);
-          continue;
-        }
         CAPTURE(g.units);
-        const format x_of({g.batch, g.channels, g.height, g.width}), b_of({1, g.units});
+        const format x_of(channels_last::pictures_of(g)), b_of({1, g.units});
         typename backend::dense far(c, g, {.x = x_of, .relu = relu});
         const auto x = numbers(g.inputs(), 5), w = numbers(g.weights(), 6), b = numbers(g.units, 7), dy = numbers(g.outputs(), 8);
         std::vector<double> y(g.outputs()), dx(g.inputs()), dw(g.weights()), db(g.units), given = dy;
@@ -158,7 +150,7 @@ TEST_CASE("a forward and backward pass of a layer is captured into a graph, and 
   cudnn::context c;
   const comparison<float> of{c};
   const convolution_geometry g = odd_convolutions[4];
-  const format x_of({g.batch, g.channels, g.height, g.width}), b_of({1, g.filters});
+  const format x_of(channels_last::pictures_of(g)), b_of({1, g.filters});
   backend::convolution layer(c, g, {.x = x_of, .relu = true});
   backend::tensor x = of.there(x_of, of.numbers(g.inputs(), 1)), w = of.there(layer.weights(), of.numbers(g.weights(), 2)),
                   b = of.there(b_of, of.numbers(g.filters, 3)), y = of.blank(layer.y()), dw = of.blank(layer.weights()), db = of.blank(b_of), dx = of.blank(x_of);

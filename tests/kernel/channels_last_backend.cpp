@@ -18,8 +18,8 @@ using namespace tutti;
 
 namespace {
 
-network of_all_kinds() {
-  network net({{"channels", 2}, {"height", 7}, {"width", 6}});
+network of_all_kinds(const shape& sample = {{"channels", 2}, {"height", 7}, {"width", 6}}) {
+  network net(sample);
   net.convolution("a", {.filters = 4, .kernel = 3, .padding = 1, .bias = false}).batch_norm("na").relu("ra");
   net.convolution("b", {.filters = 4, .kernel = 3, .padding = 1, .groups = 2}).max_pool("p").relu("rb");
   net.from("ra").convolution("s", {.filters = 4, .kernel = 2, .stride = 2, .bias = false}).sum("sum", "rb").relu();
@@ -29,10 +29,10 @@ network of_all_kinds() {
 
 /// After two steps of training: outputs, then gradients, as this rank has them.
 template <class Backend>
-std::vector<std::vector<modular>> after_steps(communicator& world, const mesh& m, const std::string& rules) {
+std::vector<std::vector<modular>> after_steps(communicator& world, const mesh& m, const network& net, const std::string& rules) {
   typename Backend::context c;
   process_mesh on(world, m);
-  sharded_model<Backend> model(c, on, of_all_kinds(), std::string_view(rules), {.seed = 3});
+  sharded_model<Backend> model(c, on, net, std::string_view(rules), {.seed = 3});
   auto& pass = model.pass_for(5);
   const auto part = [&](const block& held, const shape& whole, std::uint64_t seed) {
     std::vector<modular> mine(held.elements());
@@ -58,20 +58,27 @@ std::vector<std::vector<modular>> after_steps(communicator& world, const mesh& m
 }  // namespace
 
 TEST_CASE("every kind of layer, forward and backward, is the naive one's equal in a memory that the host cannot touch, in every layout") {
+  const network flat = of_all_kinds(), deep = of_all_kinds({{"channels", 2}, {"depth", 5}, {"height", 7}, {"width", 4}});
   const struct {
+    const network* net;
     const char* on;
     const char* rules;
-  } layouts[] = {{"", ""},
-                 {"data=3", "batch:data"},
-                 {"model=2", "a/filters:model,b/filters:model,s/filters:model,c/units:model,d/features:model"},
-                 {"p=2", "a/height:p,b/height:p,s/height:p,p/height:p,q/height:p"},
-                 {"data=2,model=2", "batch:data,a/filters:model,c/units:model,d/units:model"}};
+  } layouts[] = {{&flat, "", ""},
+                 {&flat, "data=3", "batch:data"},
+                 {&flat, "model=2", "a/filters:model,b/filters:model,s/filters:model,c/units:model,d/features:model"},
+                 {&flat, "p=2", "a/height:p,b/height:p,s/height:p,p/height:p,q/height:p"},
+                 {&flat, "data=2,model=2", "batch:data,a/filters:model,c/units:model,d/units:model"},
+                 {&deep, "", ""},
+                 {&deep, "model=2", "a/filters:model,b/filters:model,s/filters:model,c/units:model,d/features:model"},
+                 {&deep, "p=2", "a/depth:p,b/depth:p,s/depth:p,p/depth:p,q/depth:p"},
+                 {&deep, "p=2", "a/width:p,b/width:p,s/width:p"}};
   for (const auto& one : layouts) {
     CAPTURE(std::string(one.rules));
     const mesh m = mesh::parse(one.on);
     std::vector<int> wrong(static_cast<std::size_t>(m.size()), -1);
     thread_ranks::run(m.size(), [&](communicator& world) {
-      const auto there = after_steps<far_machine::far_backend<modular>>(world, m, one.rules), here = after_steps<naive_backend<modular>>(world, m, one.rules);
+      const auto there = after_steps<far_machine::far_backend<modular>>(world, m, *one.net, one.rules),
+                 here = after_steps<naive_backend<modular>>(world, m, *one.net, one.rules);
       int& mine = wrong[static_cast<std::size_t>(world.rank())] = there.size() != here.size();
       for (std::size_t i = 0; i < here.size(); ++i) mine += there[i] != here[i];
     });

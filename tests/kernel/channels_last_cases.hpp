@@ -12,6 +12,7 @@
 #include <tutti/kernel/channels_last_pool.hpp>
 #include <tutti/kernel/mixed_precision.hpp>
 #include <tutti/kernel/naive.hpp>
+#include <tutti/kernel/picture_format.hpp>
 
 #include "../device/elementwise_cases.hpp"
 #include "data.hpp"
@@ -63,8 +64,7 @@ void check_pools(Machine& machine) {
   using T = modular;
   using space = typename Machine::space;
   for (const pool_geometry& g : odd_pools) {
-    if (g.depth > 1) continue;  // not on devices
-    const cl::sizes in{g.batch, g.channels, g.height, g.width}, out{g.batch, g.channels, g.out_height(), g.out_width()};
+    const cl::sizes in = cl::pictures_of(g), out = cl::results_of(g);
     CAPTURE(g.channels);
     const std::vector<T> x = some<T>(g.inputs(), 1), dy = some<T>(g.outputs(), 2);
     std::vector<T> y(g.outputs()), dx(g.inputs());
@@ -162,6 +162,37 @@ void check_batch_norm(Machine& machine) {
   poison_before = 1;
 }
 
+/// A part of a whole tensor drops what the whole one drops.
+template <class Machine>
+void check_dropout(Machine& machine) {
+  using space = typename Machine::space;
+  const dropout_mask mask{.seed = 5, .step = 3, .layer = 2, .rate = 0.4};
+  dropout_mask without = mask;
+  without.step = 99;
+  for (std::size_t depth : {1u, 2u}) {
+    const cl::sizes s{.batch = 3, .channels = 5, .height = 4, .width = 7, .depth = depth}, whole{.batch = 4, .channels = 9, .height = 5, .width = 8, .depth = 2 * depth - 1};
+    const std::size_t first[5] = {1, 2, depth - 1, 1, 1};
+    std::vector<float> mine(s.stored(), 1.0f);
+    const std::vector<float> ones = mine;
+    std::size_t next = 0;
+    for (std::size_t n = 0; n < s.batch; ++n)
+      for (std::size_t c = 0; c < s.channels; ++c)
+        for (std::size_t d = 0; d < s.depth; ++d)
+          for (std::size_t h = 0; h < s.height; ++h)
+            for (std::size_t w = 0; w < s.width; ++w) {
+              const std::size_t number = ((((1 + n) * 9 + 2 + c) * whole.depth + depth - 1 + d) * 5 + 1 + h) * 8 + 1 + w;
+              mask.apply<float>(number, std::vector<float>{1.0f}, span<float>(&mine[next++], 1));
+            }
+    there<float, Machine> f(machine, ones), g(machine, ones);
+    there<std::uint32_t, Machine> step(machine, {2});
+    cl::increase<std::uint32_t, space>(step.all(), machine.order());
+    cl::dropout<float, space>(mask, {}, s, whole, first, f.all(), machine.order());
+    cl::dropout<float, space>(without, step.seen(), s, whole, first, g.all(), machine.order());
+    CHECK(f.is(last(s, mine)));
+    CHECK(g.is(last(s, mine)));
+  }
+}
+
 template <class Machine>
 void check_elements(Machine& machine) {
   using T = modular;
@@ -203,13 +234,13 @@ void check_elements(Machine& machine) {
   CHECK(columns.is(std::vector<T>(s.channels, T(7))));
 
   // The last two rows of each picture, packed, and added to the first two of others.
-  const cl::region top{.size = {s.batch, 2, s.width, s.channels}, .from_first = 2 * s.width * s.channels,
-                       .from_step = {s.places() * s.channels, s.width * s.channels, s.channels, 1},
-                       .into_step = {2 * s.width * s.channels, s.width * s.channels, s.channels, 1}};
+  const cl::region top{.size = {s.batch, 1, 2, s.width, s.channels}, .from_first = 2 * s.width * s.channels,
+                       .from_step = {s.places() * s.channels, 0, s.width * s.channels, s.channels, 1},
+                       .into_step = {2 * s.width * s.channels, 0, s.width * s.channels, s.channels, 1}};
   auto packed = there<T, Machine>::blank(machine, top.elements());
   cl::copy_region<T, space>(top, a.seen(), packed.all(), machine.order());
-  cl::region back{.size = {s.batch, 2, s.width, s.channels}};
-  for (int d = 0; d < 4; ++d) back.from_step[d] = top.into_step[d], back.into_step[d] = top.from_step[d];
+  cl::region back{.size = {s.batch, 1, 2, s.width, s.channels}};
+  for (int d = 0; d < cl::region::dimensions; ++d) back.from_step[d] = top.into_step[d], back.into_step[d] = top.from_step[d];
   cl::add_region<T, space>(back, packed.seen(), b.all(), machine.order());
   std::vector<T> cut, added = lz;
   for (std::size_t n = 0; n < s.batch; ++n)
@@ -221,34 +252,12 @@ void check_elements(Machine& machine) {
   CHECK(packed.is(cut));
   CHECK(b.is(added));
 
-  // A part of a whole tensor drops what the whole one drops.
-  const cl::sizes whole{.batch = 4, .channels = 9, .height = 5, .width = 8};
-  const dropout_mask mask{.seed = 5, .step = 3, .layer = 2, .rate = 0.4};
-  dropout_mask without = mask;
-  without.step = 99;
-  const std::size_t first[4] = {1, 2, 1, 1};
-  std::vector<float> drops(s.stored(), 1.0f), kept;
-  std::vector<float> mine = drops;
-  for (std::size_t n = 0; n < s.batch; ++n)
-    for (std::size_t c = 0; c < s.channels; ++c)
-      for (std::size_t h = 0; h < s.height; ++h)
-        for (std::size_t w = 0; w < s.width; ++w) {
-          float& one = mine[((n * s.channels + c) * s.height + h) * s.width + w];
-          const std::size_t number = (((1 + n) * 9 + 2 + c) * 5 + 1 + h) * 8 + 1 + w;
-          mask.apply<float>(number, std::vector<float>{1.0f}, span<float>(&one, 1));
-        }
-  there<float, Machine> f(machine, drops), g(machine, drops);
-  there<std::uint32_t, Machine> step(machine, {2});
-  cl::increase<std::uint32_t, space>(step.all(), machine.order());
-  cl::dropout<float, space>(mask, {}, s, whole, first, f.all(), machine.order());
-  cl::dropout<float, space>(without, step.seen(), s, whole, first, g.all(), machine.order());
-  CHECK(f.is(last(s, mine)));
-  CHECK(g.is(last(s, mine)));
+  check_dropout(machine);
 
   // In 16 bits, to the nearest and back.
-  auto halves = there<tutti::half, Machine>::blank(machine, drops.size());
-  auto floats = there<float, Machine>::blank(machine, drops.size());
-  std::vector<float> exact = some<float>(drops.size(), 13), rounded;
+  auto halves = there<tutti::half, Machine>::blank(machine, s.stored());
+  auto floats = there<float, Machine>::blank(machine, s.stored());
+  std::vector<float> exact = some<float>(s.stored(), 13), rounded;
   for (float value : exact) rounded.push_back(static_cast<float>(tutti::half(value)));
   there<float, Machine> wide(machine, exact);
   cl::round_to<tutti::half, float, space>(wide.seen(), halves.all(), machine.order());

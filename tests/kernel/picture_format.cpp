@@ -17,6 +17,6 @@ TEST_CASE("pictures lie with their channels last unless told otherwise, and orde
   CHECK(last.fingerprint() != rows.fingerprint());
   CHECK(last.fingerprint() != picture_format::native(features).fingerprint());
   CHECK(last.fingerprint() == picture_format::native(pictures).fingerprint());
-  CHECK_THROWS_WITH_AS(picture_format::native({{"n", 1}, {"c", 1}, {"d", 2}, {"h", 1}, {"w", 1}}), "pictures of depth 2: on devices they have height and width only", error);
+  CHECK(picture_format::native({{"n", 1}, {"c", 2}, {"d", 5}, {"h", 3}, {"w", 4}}).sizes() == channels_last::sizes{.batch = 1, .channels = 2, .height = 3, .width = 4, .depth = 5});
   CHECK(picture_format::native({{"n", 1}, {"c", 2}, {"d", 1}, {"h", 3}, {"w", 4}}).sizes() == channels_last::sizes{1, 2, 3, 4});
 }

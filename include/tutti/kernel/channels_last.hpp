@@ -13,7 +13,7 @@
 #include <tutti/kernel/geometry.hpp>
 
 // What a network does besides products and convolutions, on pictures whose channels
-// lie side by side (batch, height, width, channels): written once for host and
+// lie side by side (batch, depth, height, width, channels): written once for host and
 // device, where neighbouring threads take neighbouring channels. Sums of 16-bit
 // numbers are floats. Nothing is added up in an order that depends on the run.
 
@@ -25,22 +25,26 @@ using elementwise::order_of;
 template <class T>
 using sum_of = wide<T, plus>;
 
-/// Sizes of pictures: `stored` counts them.
+/// Sizes of pictures, whose depth is 1 where they have none: `stored` counts them.
 struct sizes {
-  std::size_t batch = 0, channels = 0, height = 1, width = 1;
-  constexpr std::size_t places() const { return height * width; }
+  std::size_t batch = 0, channels = 0, height = 1, width = 1, depth = 1;
+  constexpr std::size_t places() const { return depth * height * width; }
   constexpr std::size_t stored() const { return batch * channels * places(); }
   friend constexpr bool operator==(const sizes&, const sizes&) = default;
 };
 
-/// A box of four dimensions that lies in two memories, each with a first element and
-/// its own steps.
+/// A box that lies in two memories, each with a first element and its own steps.
 struct region {
-  std::size_t size[4] = {};
-  std::size_t from_first = 0, from_step[4] = {};
-  std::size_t into_first = 0, into_step[4] = {};
+  static constexpr int dimensions = 5;  ///< of which any may have one element
+  std::size_t size[dimensions] = {};
+  std::size_t from_first = 0, from_step[dimensions] = {};
+  std::size_t into_first = 0, into_step[dimensions] = {};
 
-  constexpr std::size_t elements() const { return size[0] * size[1] * size[2] * size[3]; }
+  constexpr std::size_t elements() const {
+    std::size_t all = 1;
+    for (std::size_t each : size) all *= each;
+    return all;
+  }
 };
 
 namespace detail {
@@ -65,7 +69,8 @@ struct moved {
   region r;
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
     std::size_t a = r.from_first, b = r.into_first;
-    for (int d = 3; d >= 0; --d) {
+    for (int d = region::dimensions - 1; d >= 0; --d) {
+      if (r.size[d] == 1) continue;
       a += i % r.size[d] * r.from_step[d], b += i % r.size[d] * r.into_step[d];
       i /= r.size[d];
     }
@@ -184,12 +189,12 @@ struct dropped {
   dropout_mask mask;
   const std::uint32_t* step;  // none: the mask's own
   sizes lies, whole;
-  std::size_t first[4];  // of batch, channels, height, width
+  std::size_t first[5];  // of batch, channels, depth, height, width
   TUTTI_HOST_DEVICE void operator()(std::size_t i) const {
     const std::size_t c = i % lies.channels, w = i / lies.channels % lies.width, h = i / lies.channels / lies.width % lies.height,
-                      n = i / lies.channels / lies.places();
-    const std::size_t number =
-        (((first[0] + n) * whole.channels + first[1] + c) * whole.height + first[2] + h) * whole.width + first[3] + w;
+                      d = i / lies.channels / lies.width / lies.height % lies.depth, n = i / lies.channels / lies.places();
+    const std::size_t plane = ((first[0] + n) * whole.channels + first[1] + c) * whole.depth + first[2] + d;
+    const std::size_t number = (plane * whole.height + first[3] + h) * whole.width + first[4] + w;
     const auto factor = static_cast<sum_of<T>>(1 / (1 - mask.rate));
     dropout_mask now = mask;
     if (step) now.step = *step;
@@ -204,7 +209,7 @@ void each(std::size_t n, const Function& f, const order_of<Space>& order) {
 
 }  // namespace detail
 
-/// Row-major pictures (batch, channels, height, width) with their channels last, and
+/// Row-major pictures (batch, channels, depth, height, width) with their channels last, and
 /// back; another element type is rounded to.
 template <class To, class From, memory_space Space>
 void from_rows(const sizes& s, span<const From, Space> in, span<To, Space> out, const order_of<Space>& order) {
@@ -285,12 +290,12 @@ void column_sums(span<const T, Space> x, std::size_t channels, span<sum_of<T>, S
 }
 
 /// As `dropout_mask::apply`: of pictures of the sizes `lies`, which begin at `first`
-/// (of batch, channels, height, width) of the `whole` tensor. In place. `step` (1) is
+/// (of batch, channels, depth, height, width) of the `whole` tensor. In place. `step` (1) is
 /// the mask's where it is not empty: it may go on while a graph is replayed.
 template <class T, memory_space Space>
-void dropout(const dropout_mask& mask, span<const std::uint32_t, Space> step, const sizes& lies, const sizes& whole, const std::size_t (&first)[4], span<T, Space> y,
+void dropout(const dropout_mask& mask, span<const std::uint32_t, Space> step, const sizes& lies, const sizes& whole, const std::size_t (&first)[5], span<T, Space> y,
              const order_of<Space>& order) {
-  detail::each<Space>(lies.stored(), detail::dropped<T>{y.data(), mask, step.empty() ? nullptr : step.data(), lies, whole, {first[0], first[1], first[2], first[3]}},
+  detail::each<Space>(lies.stored(), detail::dropped<T>{y.data(), mask, step.empty() ? nullptr : step.data(), lies, whole, {first[0], first[1], first[2], first[3], first[4]}},
                       order);
 }
 

@@ -91,7 +91,7 @@ struct channels_last_backend : Machine {
   }
 
   /// As `channels_last::dropout`, of step number `step` (1).
-  static void drop(context& c, const dropout_mask& mask, span<const std::uint32_t, space> step, const channels_last::sizes& whole, const std::size_t (&first)[4],
+  static void drop(context& c, const dropout_mask& mask, span<const std::uint32_t, space> step, const channels_last::sizes& whole, const std::size_t (&first)[5],
                    tensor& y) {
     channels_last::dropout<T, space>(mask, step, y.format().sizes(), whole, first, y.stored(), c.order());
   }
@@ -139,7 +139,7 @@ struct channels_last_backend : Machine {
 
   class max_pool {
    public:
-    max_pool(context& c, const pool_geometry& g, const format&, bool train) : c_(&c), g_(g), winner_(train ? g.outputs() : 0) { channels_last::need_flat(g.depth); }
+    max_pool(context& c, const pool_geometry& g, const format&, bool train) : c_(&c), g_(g), winner_(train ? g.outputs() : 0) {}
     format y() const { return format(channels_last::results_of(g_)); }
     void forward(const tensor& x, tensor& y) {
       const typename Machine::range shown("max pool");
@@ -158,7 +158,7 @@ struct channels_last_backend : Machine {
 
   class average_pool {
    public:
-    average_pool(context& c, const pool_geometry& g, const format&, bool) : c_(&c), g_(g) { channels_last::need_flat(g.depth); }
+    average_pool(context& c, const pool_geometry& g, const format&, bool) : c_(&c), g_(g) {}
     format y() const { return format(channels_last::results_of(g_)); }
     void forward(const tensor& x, tensor& y) {
       const typename Machine::range shown("average pool");

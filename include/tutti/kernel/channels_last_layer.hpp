@@ -31,7 +31,6 @@ class layer {
 
   layer(Context& c, const Geometry& g, const layer_request& r)
       : c_(&c), bias_(r.bias), relu_(r.relu), weights_(weights_of(g)), y_(results_of(g)) {
-    need_flat(g.depth);
     if (r.x.rows() || (r.weights && r.weights->rows()))
       throw error(errc::not_supported, "on devices layers take pictures and weights with their channels last");
     if (y_.stored() == 0) return;

@@ -7,8 +7,8 @@
 
 namespace tutti::cudnn {
 
-/// The products of a convolution by cuDNN: weights (filters, channels / groups, down,
-/// across) and pictures with their channels last. Algorithms are chosen once: of those
+/// The products of a convolution by cuDNN: weights (filters, channels / groups, through, down,
+/// across) and pictures, with depth or without, with their channels last. Algorithms are chosen once: of those
 /// that give the same bits every time and fit into the context's memory, the one that
 /// cuDNN expects to be fastest, or, where the context measures, that was. Unless asked
 /// to, nothing is measured, so that like devices choose alike: replicas whose gradients are
@@ -19,18 +19,26 @@ class convolution {
  public:
   convolution(context& c, const convolution_geometry& g, bool train, bool input_gradient)
       : c_(&c), g_(g), wide_(channels_last::pictures_of(g)) {
-    std::size_t down = g.down.pad_low, across = g.across.pad_low;
-    if (g.down.pad_low != g.down.pad_high || g.across.pad_low != g.across.pad_high) {
-      wide_.height += g.down.pad_low + g.down.pad_high, wide_.width += g.across.pad_low + g.across.pad_high;
-      down = across = 0;
+    const window along[] = {g.through, g.down, g.across};
+    int pads[3], strides[3], dilations[3];
+    bool evenly = true;
+    for (int d = 0; d < 3; ++d) {
+      evenly = evenly && along[d].pad_low == along[d].pad_high;
+      pads[d] = number(along[d].pad_low), strides[d] = number(along[d].stride), dilations[d] = number(along[d].dilation);
+    }
+    if (!evenly) {
+      std::size_t* const sizes[] = {&wide_.depth, &wide_.height, &wide_.width};
+      for (int d = 0; d < 3; ++d) *sizes[d] += along[d].pad_low + along[d].pad_high, pads[d] = 0;
       padded_ = buffer<T, cuda>(wide_.stored());
     }
-    describe(x_of_, wide_), describe(y_of_, channels_last::results_of(g));
-    detail::check(::cudnnSetFilter4dDescriptor(w_of_, cudnn_type<T>, CUDNN_TENSOR_NHWC, number(g.filters), number(g.group_channels()),
-                                               number(g.down.size), number(g.across.size)), "describing weights");
-    detail::check(::cudnnSetConvolution2dDescriptor(how_, number(down), number(across), number(g.down.stride), number(g.across.stride),
-                                                    number(g.down.dilation), number(g.across.dilation), CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-                  "describing a convolution");
+    // Pictures of one plane are cuDNN's of two dimensions, for which it has most.
+    const int skipped = g.depth > 1 || g.through != window{} ? 0 : 1;
+    describe(x_of_, wide_, skipped), describe(y_of_, channels_last::results_of(g), skipped);
+    const int weights[] = {number(g.filters), number(g.group_channels()), number(g.through.size), number(g.down.size), number(g.across.size)};
+    const int of_two[] = {weights[0], weights[1], weights[3], weights[4]};
+    detail::check(::cudnnSetFilterNdDescriptor(w_of_, cudnn_type<T>, CUDNN_TENSOR_NHWC, 5 - skipped, skipped ? of_two : weights), "describing weights");
+    detail::check(::cudnnSetConvolutionNdDescriptor(how_, 3 - skipped, pads + skipped, strides + skipped, dilations + skipped, CUDNN_CROSS_CORRELATION,
+                                                    CUDNN_DATA_FLOAT), "describing a convolution");
     detail::check(::cudnnSetConvolutionGroupCount(how_, number(g.groups)), "describing a convolution in groups");
     const cudnnMathType_t math = sizeof(T) < 4 ? CUDNN_TENSOR_OP_MATH : c.tf32() ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
     detail::check(::cudnnSetConvolutionMathType(how_, math), "choosing how a convolution multiplies");
@@ -63,9 +71,13 @@ class convolution {
   using filters = detail::owned<cudnnFilterDescriptor_t, ::cudnnCreateFilterDescriptor, ::cudnnDestroyFilterDescriptor>;
   using method = detail::owned<cudnnConvolutionDescriptor_t, ::cudnnCreateConvolutionDescriptor, ::cudnnDestroyConvolutionDescriptor>;
 
-  static void describe(cudnnTensorDescriptor_t d, const channels_last::sizes& s) {
-    detail::check(::cudnnSetTensor4dDescriptor(d, CUDNN_TENSOR_NHWC, cudnn_type<T>, number(s.batch), number(s.channels), number(s.height), number(s.width)),
-                  "describing pictures");
+  // Sizes in cuDNN's order, with the steps of channels that lie last; without the depth where that is `skipped`.
+  static void describe(cudnnTensorDescriptor_t d, const channels_last::sizes& s, int skipped) {
+    const int channels = number(s.channels), row = number(s.width * s.channels), plane = number(s.height * s.width * s.channels),
+              picture = number(s.places() * s.channels);
+    const int sizes[] = {number(s.batch), channels, number(s.depth), number(s.height), number(s.width)}, steps[] = {picture, 1, plane, row, channels};
+    const int flat_sizes[] = {sizes[0], sizes[1], sizes[3], sizes[4]}, flat_steps[] = {steps[0], steps[1], steps[3], steps[4]};
+    detail::check(::cudnnSetTensorNdDescriptor(d, cudnn_type<T>, 5 - skipped, skipped ? flat_sizes : sizes, skipped ? flat_steps : steps), "describing pictures");
   }
 
   // The first of those that will do; `needs(algorithm, bytes)` asks cuDNN whether it can
@@ -121,11 +133,11 @@ class convolution {
 
   // From the pictures into the wider ones, or back.
   channels_last::region inside(bool back) const {
-    channels_last::region r{.size = {g_.batch, g_.height, g_.width, g_.channels}};
-    const std::size_t narrow[] = {g_.height * g_.width * g_.channels, g_.width * g_.channels, g_.channels, 1};
-    const std::size_t wide[] = {wide_.places() * g_.channels, wide_.width * g_.channels, g_.channels, 1};
-    const std::size_t first = (g_.down.pad_low * wide_.width + g_.across.pad_low) * g_.channels;
-    for (std::size_t d = 0; d < 4; ++d) r.from_step[d] = back ? wide[d] : narrow[d], r.into_step[d] = back ? narrow[d] : wide[d];
+    channels_last::region r{.size = {g_.batch, g_.depth, g_.height, g_.width, g_.channels}};
+    const std::size_t narrow[] = {g_.places() * g_.channels, g_.height * g_.width * g_.channels, g_.width * g_.channels, g_.channels, 1};
+    const std::size_t wide[] = {wide_.places() * g_.channels, wide_.height * wide_.width * g_.channels, wide_.width * g_.channels, g_.channels, 1};
+    const std::size_t first = ((g_.through.pad_low * wide_.height + g_.down.pad_low) * wide_.width + g_.across.pad_low) * g_.channels;
+    for (int d = 0; d < channels_last::region::dimensions; ++d) r.from_step[d] = back ? wide[d] : narrow[d], r.into_step[d] = back ? narrow[d] : wide[d];
     (back ? r.from_first : r.into_first) = first;
     return r;
   }

@@ -9,18 +9,13 @@
 
 namespace tutti::channels_last {
 
-/// Kernels on devices know pictures of two dimensions.
-inline void need_flat(std::size_t depth) {
-  if (depth > 1) throw error(errc::not_supported, format("pictures of depth %zu: on devices they have height and width only", depth));
-}
-
 /// Sizes, and whether elements are row-major or have their channels last.
 class picture_format {
  public:
   picture_format() = default;
   explicit picture_format(const channels_last::sizes& s, bool rows = false) : sizes_(s), rows_(rows && s.places() > 1 && s.channels > 1) {}
 
-  /// Of a shape (batch, channels, height, width), (rows, columns) or (elements).
+  /// Of a shape (batch, channels, [depth,] height, width), (rows, columns) or (elements).
   static picture_format row_major(const shape& s) { return of(s, true); }
   /// As kernels want it: with channels last.
   static picture_format native(const shape& s) { return of(s, false); }
@@ -41,10 +36,9 @@ class picture_format {
   static picture_format of(const shape& s, bool rows) {
     auto at = [&](std::size_t d) { return d < s.rank() ? s[d].size : 1; };
     if (s.rank() > 5) throw error(errc::not_supported, format("%s: on devices tensors have at most five dimensions", s.text().c_str()));
-    if (s.rank() == 5) need_flat(s[2].size);
-    const bool deep = s.rank() == 5;
     if (s.rank() == 1) return picture_format({.batch = 1, .channels = s[0].size});
-    return picture_format({.batch = at(0), .channels = at(1), .height = at(deep ? 3 : 2), .width = at(deep ? 4 : 3)}, rows);
+    const std::size_t deep = s.rank() == 5;
+    return picture_format({.batch = at(0), .channels = at(1), .height = at(2 + deep), .width = at(3 + deep), .depth = deep ? at(2) : 1}, rows);
   }
 
   channels_last::sizes sizes_{};
@@ -53,12 +47,13 @@ class picture_format {
 
 /// What layers read and make, and their weights: with channels last, so that a product
 /// over features takes pictures as they lie.
-inline sizes pictures_of(const convolution_geometry& g) { return {g.batch, g.channels, g.height, g.width}; }
-inline sizes weights_of(const convolution_geometry& g) { return {g.filters, g.group_channels(), g.down.size, g.across.size}; }
-inline sizes results_of(const convolution_geometry& g) { return {g.batch, g.filters, g.out_height(), g.out_width()}; }
-inline sizes pictures_of(const dense_geometry& g) { return {g.batch, g.channels, g.height, g.width}; }
-inline sizes weights_of(const dense_geometry& g) { return {g.units, g.channels, g.height, g.width}; }
+inline sizes pictures_of(const convolution_geometry& g) { return {g.batch, g.channels, g.height, g.width, g.depth}; }
+inline sizes weights_of(const convolution_geometry& g) { return {g.filters, g.group_channels(), g.down.size, g.across.size, g.through.size}; }
+inline sizes results_of(const convolution_geometry& g) { return {g.batch, g.filters, g.out_height(), g.out_width(), g.out_depth()}; }
+inline sizes pictures_of(const dense_geometry& g) { return {g.batch, g.channels, g.height, g.width, g.depth}; }
+inline sizes weights_of(const dense_geometry& g) { return {g.units, g.channels, g.height, g.width, g.depth}; }
 inline sizes results_of(const dense_geometry& g) { return {g.batch, g.units}; }
-inline sizes results_of(const pool_geometry& g) { return {g.batch, g.channels, g.out_height(), g.out_width()}; }
+inline sizes pictures_of(const pool_geometry& g) { return {g.batch, g.channels, g.height, g.width, g.depth}; }
+inline sizes results_of(const pool_geometry& g) { return {g.batch, g.channels, g.out_height(), g.out_width(), g.out_depth()}; }
 
 }  // namespace tutti::channels_last

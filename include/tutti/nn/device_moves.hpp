@@ -24,18 +24,14 @@ namespace detail {
 
 /// A part of a tensor as it lies in two blocks that hold it, both row-major.
 inline channels_last::region region_of(const block& part, const block& from, const block& into) {
-  constexpr std::size_t most = 4;
+  constexpr std::size_t most = channels_last::region::dimensions;
+  if (part.rank() > most) throw error(errc::not_supported, format("on devices tensors of %zu dimensions are moved at most", most));
   channels_last::region r;
   for (std::size_t d = 0; d < most; ++d) r.size[d] = 1;
-  std::size_t from_step = 1, into_step = 1, k = most;
+  std::size_t from_step = 1, into_step = 1;
   for (std::size_t d = part.rank(); d-- > 0;) {
     r.from_first += (part[d].first - from[d].first) * from_step, r.into_first += (part[d].first - into[d].first) * into_step;
-    // A fifth dimension is a depth of one.
-    if (part[d].count != 1 || part.rank() <= most) {
-      if (k == 0) throw error(errc::not_supported, "on devices tensors of four dimensions are moved at most");
-      --k;
-      r.size[k] = part[d].count, r.from_step[k] = from_step, r.into_step[k] = into_step;
-    }
+    r.size[d] = part[d].count, r.from_step[d] = from_step, r.into_step[d] = into_step;
     from_step *= from[d].count, into_step *= into[d].count;
   }
   return r;

@@ -48,14 +48,14 @@ class local_dropout : public local_operation<Backend> {
   void drop_there(tensor& t) {
     if (t.stored().empty()) return;
     auto whole = t.format().sizes();
-    std::size_t first[4] = {made_[0].first, made_[1].first, 0, 0};
+    std::size_t first[5] = {made_[0].first, made_[1].first};
     whole.batch = whole_[0].count, whole.channels = whole_[1].count;
     if (made_.rank() == 2) first[1] /= whole.places(), whole.channels /= whole.places();
     else
-      for (std::size_t d = made_.rank() - 2; d < made_.rank(); ++d) {
-        const std::size_t k = d + 4 - made_.rank();
+      for (std::size_t d = 2; d < made_.rank(); ++d) {
+        const std::size_t k = d + 5 - made_.rank();
         first[k] = made_[d].first;
-        (k == 2 ? whole.height : whole.width) = whole_[d].count;
+        (k == 2 ? whole.depth : k == 3 ? whole.height : whole.width) = whole_[d].count;
       }
     Backend::drop(*context_, mask_, state_->step_there, whole, first, t);
   }
