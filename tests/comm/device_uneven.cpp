@@ -245,8 +245,9 @@ TEST_CASE("counts that ranks do not agree on are a mismatch on all ranks, and wh
       if (me == 1) reduce_scatter_v(there, out, in, fours, plus{}, &one);
       else all_gather_v(there, in, out, fours, &one);
     });
-    refused(errc::mismatch, "ranks 0 and 1 call different things on device memory: their roots, types or operations differ",
-            [&] { gather_v(there, in, out, fours, me == 1 ? 1 : 0, &one); });
+    const std::string differ = "ranks 0 and 1 call different things on device memory: their roots, types, operations or algorithms differ";
+    refused(errc::mismatch, differ, [&] { gather_v(there, in, out, fours, me == 1 ? 1 : 0, &one); });
+    refused(errc::mismatch, differ, [&] { all_gather_v(there, in, out, fours, &one, {.algorithm = me == 1 ? algorithm::ring : algorithm::automatic}); });
     refused(errc::mismatch, "rank 1: gather_v: 3 elements are for rank 0 or come from it by the count here, and 4 by the one there",
             [&] { gather_v(there, span<const int>(in.data(), 4), span<int>(out.data(), 11), counts{3, 4, 4}, 1, &one); });
     refused(errc::mismatch, "rank 0: scatter_v: 4 elements are for rank 2 or come from it by the count here, and 2 by the one there",

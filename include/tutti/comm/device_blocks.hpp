@@ -80,7 +80,8 @@ class uneven_agreement {
     std::vector<std::uint64_t> own(head + 2 * ranks), all(own.size() * ranks);
     own[what] = static_cast<std::uint64_t>(call.what), own[refuses] = mine.has_value();
     own[type] = mix(sizeof(T), device_signature::hash_of(type_name<T>));
-    own[operation] = mix(device_signature::hash_of(operation_name<Op>), static_cast<std::uint64_t>(call.root + 1));
+    // By an algorithm that one rank names, or not, it may go another way.
+    own[operation] = mix(mix(device_signature::hash_of(operation_name<Op>), static_cast<std::uint64_t>(call.root + 1)), static_cast<std::uint64_t>(call.options.algorithm));
     if (!mine) {
       write_row(host, call.what, call.root, call.sent, own.data() + head);
       write_row(host, call.what, call.root, call.got, own.data() + head + ranks);
@@ -112,7 +113,7 @@ class uneven_agreement {
       const std::uint64_t *first = at(0), *other = at(r);
       if (first[what] != other[what])
         different(r, format("%s and %s", name_of(static_cast<collective>(first[what])), name_of(static_cast<collective>(other[what]))).c_str());
-      if (first[type] != other[type] || first[operation] != other[operation]) different(r, "their roots, types or operations differ");
+      if (first[type] != other[type] || first[operation] != other[operation]) different(r, "their roots, types, operations or algorithms differ");
       // Where all ranks name all counts.
       const bool gathers = form == collective::all_gather;
       if (gathers || form == collective::reduce_scatter)
