@@ -194,6 +194,14 @@ TEST_CASE("blocks travel as long as they are, and those of nothing not at all") 
       const std::uint64_t before = sent();
       all_to_all_v(staged, in, rows[me], out, got, &one);
       cases::need(sent() - before == sizeof(int) * (total(rows[me]) - rows[me][me]), "bytes of all_to_all_v through the host", sent() - before, world);
+      barrier(world);
+      const std::size_t held = host_device::memories.bytes();
+      barrier(world);
+      std::vector<int> sums(gathered[me]);
+      reduce_scatter_v(staged, whole, sums, gathered, plus{}, &one);
+      barrier(world);
+      cases::need(host_device::memories.bytes() == held, "device memory of reduce_scatter_v through the host", host_device::memories.bytes() - held, world);
+      barrier(world);
       one.wait();
       barrier(world);
       windows.close(), staged.close();

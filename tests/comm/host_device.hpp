@@ -207,6 +207,12 @@ class memory_map {
     const std::lock_guard held(mutex_);
     taken_.erase(static_cast<const std::byte*>(begin));
   }
+  std::size_t bytes() {
+    const std::lock_guard held(mutex_);
+    std::size_t all = 0;
+    for (const auto& [begin, one] : taken_) all += one.bytes;
+    return all;
+  }
   /// The device, or −1.
   int device_of(const void* at) {
     const std::lock_guard held(mutex_);

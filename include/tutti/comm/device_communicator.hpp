@@ -100,6 +100,8 @@ class device_communicator {
   /// neither windows nor NCCL move goes through pinned memory. Empty where they may, which
   /// `way_of` tells of each call.
   const std::string& why_not_messages() const { return why_not_messages_; }
+  /// Whether all goes through the host.
+  bool stages_all() const { return !why_staged_.empty() && !why_not_messages_.empty() && !why_not_nccl().empty(); }
   /// Why nothing goes by NCCL; empty where what it has may.
   const std::string& why_not_nccl() const { return nccl_ ? nccl_->why_not() : closed(); }
 

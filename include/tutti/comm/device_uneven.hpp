@@ -18,8 +18,8 @@ namespace tutti {
 // that the options name what is done. Counts that ranks do not agree on are a `mismatch` on
 // all of them before data moves. What each call costs besides: one all-gather among the
 // hosts, 16 bytes for each pair of ranks; reduce_scatter_v takes as much memory of the device
-// as `window_bytes`, once, and an all_to_all_v in place as much as its input. They cannot be
-// recorded into a graph.
+// as `window_bytes`, once, where not all goes through the host, and an all_to_all_v in place
+// as much as its input. They cannot be recorded into a graph.
 
 namespace detail {
 
@@ -89,7 +89,8 @@ void uneven_on_device(device_communicator<Device>& c, uneven_call<T, Op> call, c
     with_algorithm(host, device_call<T, Op>{.what = call.what, .algorithm = call.options.algorithm});
     c.prepare(call, bytes_in, total(call.got) * sizeof(T), order);
     // One element of each block at least, though windows hold none.
-    c.scratch().prepare(host, reduces(call.what) ? std::max(c.scratch().bytes(), static_cast<std::size_t>(c.size()) * sizeof(T)) : 0, in_place ? bytes_in : 0);
+    const bool folds = reduces(call.what) && !c.stages_all();
+    c.scratch().prepare(host, folds ? std::max(c.scratch().bytes(), static_cast<std::size_t>(c.size()) * sizeof(T)) : 0, in_place ? bytes_in : 0);
   });
   const block_lengths elements = uneven_agreement::of(host, call, mine);
   if (elements.longest() == 0) return;
